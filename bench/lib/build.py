@@ -1,0 +1,31 @@
+"""Builds what is measured and what measures."""
+import os
+import subprocess
+
+BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(BENCH)
+TOOLS = os.path.join(ROOT, "build", "bench")
+COMPILER = ["clang++-19", "-std=c++23", "-O2", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow",
+            "-Wconversion", "-Wold-style-cast", "-Werror"]
+
+
+def tool(name):
+    """The path of one of the programs of this folder, built if it is older than its sources."""
+    os.makedirs(TOOLS, exist_ok=True)
+    source, binary = os.path.join(BENCH, name + ".cc"), os.path.join(TOOLS, name)
+    headers = [os.path.join(BENCH, file) for file in os.listdir(BENCH) if file.endswith(".h")]
+    newest = max(map(os.path.getmtime, [source, *headers]))
+    if not os.path.exists(binary) or os.path.getmtime(binary) < newest:
+        subprocess.run([*COMPILER, source, "-o", binary], check=True)
+    return binary
+
+
+def penstock():
+    """The path of the release build of Penstock; raises when it does not build."""
+    result = subprocess.run([os.path.join(ROOT, "run"), "--build"], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    binary = os.path.join(ROOT, "build", "release", "penstock")
+    if result.returncode != 0 or not os.path.exists(binary):
+        lines = (result.stdout + result.stderr).strip().splitlines()
+        raise RuntimeError("does not build: " + (lines[-1] if lines else "no output"))
+    return binary

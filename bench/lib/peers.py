@@ -1,0 +1,100 @@
+"""The proxies compared, and the origin behind them."""
+import os
+import shutil
+import socket
+
+from lib import build
+from lib.process import Process, free_port, wait_for_port
+
+CONF = os.path.join(build.BENCH, "conf")
+# Forward proxies know both absolute-form targets and CONNECT.
+MODES = {
+    "relay": ("reverse", "forward"),
+    "penstock": ("reverse", "forward"),
+    "haproxy": ("reverse",),
+    "nginx": ("reverse",),
+    "squid": ("reverse", "forward"),
+}
+# Room for 10,000 connections and the server's within the usual limit of 20,000 descriptors.
+MAX_CONNECTIONS = 12000
+
+
+class Unavailable(Exception):
+    """A peer that cannot be measured, and why."""
+
+
+class Origin:
+    def __init__(self, folder, cpu, threads):
+        self.port = free_port()
+        command = [build.tool("origin"), str(self.port), str(threads)]
+        self.process = Process(command, cpu, os.path.join(folder, "origin.log"))
+        wait_for_port(self.process, self.port)
+
+
+class Peer:
+    """One proxy in one mode, started and known to answer."""
+
+    def __init__(self, name, mode, folder, cpu, origin):
+        self.name, self.mode, self.origin = name, mode, origin
+        self.port = free_port()
+        self.folder = os.path.join(folder, f"{name}-{mode}")
+        os.makedirs(self.folder, mode=0o777, exist_ok=True)
+        os.chmod(self.folder, 0o777)  # Some give up root before they write there.
+        self.process = None
+        try:
+            log = os.path.join(self.folder, "output.log")
+            self.process = Process(self.command(), cpu, log)
+            wait_for_port(self.process, self.port)
+            self.check()
+        except (OSError, RuntimeError) as error:
+            self.stop()
+            raise Unavailable(f"{name} ({mode}): {error}") from error
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+
+    def command(self):
+        if self.name == "relay":
+            return [build.tool("relay"), str(self.port), str(self.origin)]
+        if self.name == "penstock":
+            return [build.penstock(), "run", "-c", self.configure(f"penstock-{self.mode}.toml")]
+        binary = shutil.which(self.name, path=os.environ["PATH"] + ":/usr/sbin")
+        if not binary:
+            raise RuntimeError("not installed")
+        if self.name == "haproxy":
+            return [binary, "-db", "-f", self.configure("haproxy.cfg")]
+        if self.name == "nginx":
+            return [binary, "-p", self.folder, "-c", self.configure("nginx.conf")]
+        self.configure("squid-common.conf")
+        return [binary, "-N", "-f", self.configure(f"squid-{self.mode}.conf")]
+
+    def configure(self, template):
+        """Fills in a file of conf/; returns where the result is."""
+        with open(os.path.join(CONF, template), encoding="utf-8") as file:
+            text = file.read()
+        values = {"PORT": self.port, "ORIGIN": self.origin, "DIR": self.folder,
+                  "CONNECTIONS": MAX_CONNECTIONS}
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", str(value))
+        path = os.path.join(self.folder, template)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def check(self):
+        """One exchange; raises unless the answer is the origin's."""
+        authority = f"127.0.0.1:{self.origin}"
+        target = "/size/10" if self.mode == "reverse" else f"http://{authority}/size/10"
+        request = f"GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.sendall(request.encode())
+            answer = b""
+            while not answer.endswith(b"x" * 10):
+                piece = connection.recv(65536)
+                if not piece:
+                    break
+                answer += piece
+        if not answer.startswith(b"HTTP/1.1 200") or not answer.endswith(b"x" * 10):
+            first = answer.split(b"\r\n")[0].decode(errors="replace")
+            raise RuntimeError(f"answers wrongly: {first!r}")

@@ -1,0 +1,65 @@
+"""What is measured."""
+import dataclasses
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    name: str
+    title: str
+    mode: str = "reverse"
+    path: str = "/size/1024"
+    connections: int = 64
+    new_connections: bool = False
+    tunnel: bool = False
+    upload: int = 0
+    # Bytes the proxy passes on in each exchange, for large ones; also gives the unit of the table.
+    big: int = 0
+    # Measures memory of idle connections instead of time.
+    idle: bool = False
+
+    def expected_body(self):
+        """The bytes of body in each answer, or None."""
+        return None if self.upload else int(self.path.rpartition("/")[2])
+
+    def load_options(self, peer):
+        """The options of `load` for this workload through a peer."""
+        authority = f"127.0.0.1:{peer.origin}"
+        absolute = self.mode == "forward" and not self.tunnel
+        target = f"http://{authority}{self.path}" if absolute else self.path
+        options = ["--port", peer.port, "--connections", self.connections, "--host", authority,
+                   "--target", target]
+        if self.tunnel:
+            options += ["--tunnel", authority]
+        if self.upload:
+            options += ["--method", "POST", "--body", self.upload]
+        if self.new_connections:
+            # Some 28,000 ports each, for connections that stay in TIME_WAIT for a minute.
+            options += ["--new-connections", "--sources", 16]
+        return [str(option) for option in options]
+
+
+ALL = [
+    Workload("small", "GET 1 KiB, keep-alive, 64 connections"),
+    Workload("forward", "GET 1 KiB, absolute-form, keep-alive, 64 connections", mode="forward"),
+    Workload("new", "GET 1 KiB, a new connection each, 64 at a time", new_connections=True),
+    Workload("get64k", "GET 64 KiB, keep-alive, 64 connections", path=f"/size/{64 * KIB}"),
+    Workload("get16m", "GET 16 MiB, keep-alive, 8 connections", path=f"/size/{16 * MIB}",
+             connections=8, big=16 * MIB),
+    Workload("chunked64k", "GET 64 KiB in chunks of 8 KiB, keep-alive, 64 connections",
+             path=f"/chunked/{64 * KIB}"),
+    Workload("post64k", "POST 64 KiB, keep-alive, 64 connections", path="/upload",
+             upload=64 * KIB),
+    Workload("tunnel", "GET 1 KiB inside CONNECT tunnels, keep-alive, 64 tunnels",
+             mode="forward", tunnel=True),
+    Workload("tunnel-new", "a CONNECT tunnel and one GET 1 KiB inside it, 64 at a time",
+             mode="forward", tunnel=True, new_connections=True),
+    Workload("tunnel16m", "GET 16 MiB inside CONNECT tunnels, keep-alive, 8 tunnels",
+             mode="forward", tunnel=True, path=f"/size/{16 * MIB}", connections=8,
+             big=16 * MIB),
+    Workload("many", "GET 1 KiB, keep-alive, 1,000 connections", connections=1000),
+    Workload("idle", "memory of 10,000 idle keep-alive connections", connections=10000,
+             idle=True),
+]
+BY_NAME = {workload.name: workload for workload in ALL}

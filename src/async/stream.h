@@ -1,0 +1,152 @@
+// Byte streams: what a connection looks like to everything above the sockets.
+//
+// Completion-shaped: one gives a buffer and awaits a result. The epoll loop, the simulated network
+// and, later, TLS each implement it.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "async/context.h"
+#include "async/input_buffer.h"
+#include "async/task.h"
+#include "base/error.h"
+#include "base/time.h"
+
+namespace penstock {
+
+class ByteStream;
+
+// One suspended operation on a stream. Lives in the frame of the coroutine that awaits it.
+class StreamOp : public CancelHook {
+ public:
+  StreamOp(ByteStream& stream, TimePoint deadline) : stream_(&stream), deadline_(deadline) {}
+
+  // When it ends with timed_out.
+  [[nodiscard]] TimePoint deadline() const { return deadline_; }
+  // For streams: ends the suspended operation; its coroutine goes on in the executor's next round.
+  void complete(Result<std::size_t> result);
+  // For streams: sets the result of an operation that did not have to suspend.
+  void set_result(Result<std::size_t> result) { result_ = result; }
+
+ protected:
+  // Registers for cancellation; false when the context is cancelled already.
+  bool suspend(std::coroutine_handle<> waiter, TaskContext& context);
+
+  ByteStream* stream_;
+  TimePoint deadline_;
+  Result<std::size_t> result_ = 0;
+
+ private:
+  std::coroutine_handle<> waiter_;
+  Executor* executor_ = nullptr;
+};
+
+// Reads once into an InputBuffer. The result is the number of bytes, 0 at the end of the stream.
+class ReadOp final : public StreamOp {
+ public:
+  ReadOp(ByteStream& stream, InputBuffer& into, TimePoint deadline)
+      : StreamOp(stream, deadline), into_(&into) {}
+  [[nodiscard]] InputBuffer& into() const { return *into_; }
+
+  bool await_ready();
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> caller) {
+    return suspend_or_cancel(caller, caller.promise().context());
+  }
+  Result<std::size_t> await_resume() const { return result_; }
+
+ private:
+  bool suspend_or_cancel(std::coroutine_handle<> caller, TaskContext& context);
+  void on_cancel() override;
+  InputBuffer* into_;
+};
+
+// Writes all of some bytes, gathered. The result is their number. `stall` is how long the stream
+// may go without taking a byte; the deadline moves on with each byte taken.
+class WriteOp final : public StreamOp {
+ public:
+  WriteOp(ByteStream& stream, std::span<iovec> parts, TimePoint deadline, Duration stall)
+      : StreamOp(stream, deadline), parts_(parts), stall_(stall) {}
+
+  // For streams: what is still to be written, empty when all is.
+  [[nodiscard]] std::span<iovec> remaining() const { return parts_; }
+  // For streams: n more bytes were taken. True when that was all.
+  bool advance(std::size_t n, TimePoint now);
+  [[nodiscard]] std::size_t written() const { return written_; }
+
+  bool await_ready();
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> caller) {
+    return suspend_or_cancel(caller, caller.promise().context());
+  }
+  Result<std::size_t> await_resume() const { return result_; }
+
+ private:
+  bool suspend_or_cancel(std::coroutine_handle<> caller, TaskContext& context);
+  void on_cancel() override;
+  std::span<iovec> parts_;
+  Duration stall_;
+  std::size_t written_ = 0;
+};
+
+// Told about what happens to a stream while nobody reads from it.
+class StreamObserver {
+ public:
+  // Bytes or the end of the stream can be read, or the connection broke (`broken`). Called from
+  // the loop outside any task; may destroy nothing: post or mark only.
+  virtual void on_stream_event(bool broken) = 0;
+
+ protected:
+  ~StreamObserver() = default;
+};
+
+// A connected, ordered, reliable byte stream in both directions. One read and one write may be
+// suspended at a time. Destroying it closes the connection in the ordinary way; no operation may be
+// suspended then.
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+
+  // Does the operation if that is possible without waiting, and returns true with its result set;
+  // else keeps it until it is complete()d or cancelled.
+  virtual bool start(ReadOp& op) = 0;
+  virtual bool start(WriteOp& op) = 0;
+  // Forgets a suspended operation (the one given to start()).
+  virtual void forget(ReadOp& op) = 0;
+  virtual void forget(WriteOp& op) = 0;
+
+  // Ends our direction; the peer reads the end of the stream. Reading goes on (RFC 9112 section 9.6).
+  virtual void shutdown_write() = 0;
+  // Makes the close an abortive one: the peer sees that the stream was cut, even where its end
+  // would otherwise look like the end of a message.
+  virtual void set_abortive() = 0;
+  // While an observer is set (null takes it away) it hears of events that no suspended read takes.
+  virtual void observe(StreamObserver* observer) = 0;
+  // True when, as far as is known without asking, the peer has closed or bytes are waiting.
+  [[nodiscard]] virtual bool has_pending_input() const = 0;
+  // The plain socket below, -1 if there is none: for moving bytes inside the kernel. Whoever uses
+  // it must find the InputBuffers of both sides empty.
+  [[nodiscard]] virtual int native_socket() const { return -1; }
+};
+
+// co_await read_some(...): one read, 0 at the end of the stream.
+[[nodiscard]] inline ReadOp read_some(ByteStream& stream, InputBuffer& into, TimePoint deadline) {
+  return {stream, into, deadline};
+}
+// co_await write_all(...): everything or an error. The iovecs are used up.
+[[nodiscard]] inline WriteOp write_all(ByteStream& stream, std::span<iovec> parts, TimePoint now,
+                                       Duration stall) {
+  return {stream, parts, deadline_after(now, stall), stall};
+}
+
+[[nodiscard]] inline iovec to_iovec(std::string_view bytes) {
+  return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+}
+
+}  // namespace penstock

@@ -1,0 +1,199 @@
+#include "config/address.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <system_error>
+
+#include "config/wording.h"
+
+namespace penstock::config {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr std::size_t kLongestSocketPath = 107;  // sockaddr_un holds 108 with its NUL
+
+struct HostPort {
+  std::string_view host;  // without brackets
+  std::string_view port;
+  bool bracketed = false;
+  bool has_port = false;
+};
+
+bool is_address(int family, std::string_view text) {
+  std::uint8_t bytes[16];
+  return inet_pton(family, std::string(text).c_str(), bytes) == 1 &&
+         text.find('\0') == std::string_view::npos;
+}
+
+std::expected<HostPort, Complaint> split(std::string_view text) {
+  HostPort out;
+  std::string_view rest;
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos) {
+      return std::unexpected(fmt::format("{} lacks its closing \"]\"", quoted(text)));
+    }
+    out.host = text.substr(1, end - 1);
+    out.bracketed = true;
+    rest = text.substr(end + 1);
+    if (!is_address(AF_INET6, out.host)) {
+      return std::unexpected(fmt::format("{} is no IPv6 address", quoted(out.host)));
+    }
+    if (!rest.empty() && rest.front() != ':') {
+      return std::unexpected(fmt::format("expected a port after \"]\", found {}", quoted(rest)));
+    }
+  } else {
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    out.host = text.substr(0, colon);
+    rest = text.substr(colon);
+    if (std::ranges::count(rest, ':') > 1) {
+      return std::unexpected(is_address(AF_INET6, text)
+                                 ? fmt::format("an IPv6 address needs brackets: \"[{}]\"", text)
+                                 : fmt::format("{} has too many colons", quoted(text)));
+    }
+  }
+  out.has_port = !rest.empty();
+  out.port = rest.empty() ? rest : rest.substr(1);
+  return out;
+}
+
+Complaint check_port(std::string_view text, unsigned least) {
+  std::uint32_t port = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, port);
+  if (problem == std::errc{} && stop == end && port >= least && port <= 65535) return {};
+  return fmt::format("{} is no port: expected a number from {} to 65535", quoted(text), least);
+}
+
+Complaint check_socket_path(std::string_view path) {
+  if (!path.starts_with('/')) {
+    return fmt::format("expected \"unix:\" and an absolute path, such as \"unix:/run/app.sock\"");
+  }
+  if (path.find('\0') != std::string_view::npos) return "a path cannot contain a zero byte";
+  if (path.size() > kLongestSocketPath) {
+    return fmt::format("the path of a unix socket has at most {} bytes, this one has {}",
+                       kLongestSocketPath, path.size());
+  }
+  return {};
+}
+
+bool is_label(std::string_view label) {
+  return !label.empty() && label.size() <= 63 && !label.starts_with('-') && !label.ends_with('-') &&
+         std::ranges::all_of(label, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
+         });
+}
+
+Complaint check_host_name(std::string_view host) {
+  if (is_address(AF_INET, host)) return {};
+  std::string_view rest = host;
+  if (rest.ends_with('.')) rest.remove_suffix(1);
+  std::string_view last;
+  bool good = !rest.empty() && host.size() <= 253;
+  while (good) {
+    const std::size_t dot = rest.find('.');
+    last = rest.substr(0, dot);
+    good = is_label(last);
+    if (dot == std::string_view::npos) break;
+    rest.remove_prefix(dot + 1);
+  }
+  // A name that ends in a number would be taken for an IPv4 address elsewhere.
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (good && !std::ranges::all_of(last, is_digit)) return {};
+  return fmt::format("{} is neither a host name nor an IP address", quoted(host));
+}
+
+}  // namespace
+
+Complaint check_listen_address(std::string_view text) {
+  if (text.starts_with(kUnix)) return check_socket_path(text.substr(kUnix.size()));
+  constexpr std::string_view kForm =
+      R"("127.0.0.1:3128", "[::1]:3128", "*:80" or "unix:/run/penstock.sock")";
+  const auto parts = split(text);
+  if (!parts) return parts.error();
+  const bool only_digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (!text.empty() && only_digits && !check_port(text, 0).empty()) return check_port(text, 0);
+  if (!text.empty() && (parts->host.empty() || only_digits)) {
+    const std::string_view port = parts->host.empty() ? parts->port : text;
+    return fmt::format("{} names no address: write \"127.0.0.1:{}\", or \"*:{}\" for all addresses",
+                       quoted(text), port, port);
+  }
+  if (!parts->bracketed && parts->host != "*" && !is_address(AF_INET, parts->host)) {
+    return fmt::format("expected an IP address and a port such as {}, found {}", kForm, quoted(text));
+  }
+  if (!parts->has_port) return fmt::format("{} lacks a port: write \"{}:3128\"", quoted(text), text);
+  return check_port(parts->port, 0);
+}
+
+Complaint check_server_address(std::string_view text) {
+  if (text.starts_with(kUnix)) return check_socket_path(text.substr(kUnix.size()));
+  if (const std::size_t scheme = text.find("://"); scheme != std::string_view::npos) {
+    return fmt::format("expected \"host:port\" without a scheme and path: leave out {}",
+                       quoted(text.substr(0, scheme + 3)));
+  }
+  return check_host_value(text);
+}
+
+Complaint check_host_pattern(std::string_view text) {
+  if (text == "*") return {};
+  const auto parts = split(text);
+  if (!parts) return parts.error();
+  if (parts->has_port) {
+    return fmt::format("a route's host has no port: write \"{}\"",
+                       text.substr(0, text.size() - parts->port.size() - 1));
+  }
+  if (parts->bracketed) return {};
+  std::string_view name = parts->host;
+  if (name.starts_with("*.")) name.remove_prefix(2);
+  if (name.find('*') != std::string_view::npos) {
+    return fmt::format("\"*\" stands alone or as the first label: \"*.example.com\", not {}",
+                       quoted(text));
+  }
+  return check_host_name(name);
+}
+
+Complaint check_host_value(std::string_view text) {
+  const auto parts = split(text);
+  if (!parts) return parts.error();
+  if (!parts->bracketed) {
+    if (Complaint complaint = check_host_name(parts->host); !complaint.empty()) return complaint;
+  }
+  return parts->has_port ? check_port(parts->port, 1) : Complaint{};
+}
+
+std::string canonical_listen_address(std::string_view text) {
+  if (text.starts_with(kUnix)) return std::string(text);
+  const auto parts = split(text);
+  if (!parts) return std::string(text);
+  std::uint32_t port = 0;
+  std::from_chars(parts->port.data(), parts->port.data() + parts->port.size(), port);
+  std::string host(parts->host);
+  std::uint8_t bytes[16];
+  char name[INET6_ADDRSTRLEN];
+  if (parts->bracketed && inet_pton(AF_INET6, host.c_str(), bytes) == 1 &&
+      inet_ntop(AF_INET6, bytes, name, sizeof name) != nullptr) {
+    host = name;
+  }
+  return fmt::format("{}:{}", host, port);
+}
+
+bool host_pattern_covers(std::string_view wide, std::string_view narrow) {
+  const auto same = [](char a, char b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return lower(a) == lower(b);
+  };
+  if (wide == "*" || std::ranges::equal(wide, narrow, same)) return true;
+  if (!wide.starts_with("*.") || narrow == "*") return false;
+  const std::string_view ending = wide.substr(1);  // ".example.com"
+  return narrow.size() > ending.size() &&
+         std::ranges::equal(ending, narrow.substr(narrow.size() - ending.size()), same);
+}
+
+}  // namespace penstock::config

@@ -1,0 +1,27 @@
+// Addresses and host names as they may stand in a configuration.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace penstock::config {
+
+// What is wrong with a text, and what was expected; empty: nothing is.
+using Complaint = std::string;
+
+// "127.0.0.1:3128", "[::1]:3128", "*:80", "unix:/run/penstock.sock". Port 0: the system chooses.
+[[nodiscard]] Complaint check_listen_address(std::string_view text);
+// "app.example:9000", "127.0.0.1:9000", "[::1]:9000", "app" (port 80), "unix:/run/app.sock".
+[[nodiscard]] Complaint check_server_address(std::string_view text);
+// The host a route is for: "www.example.com", "*.example.com", "*", "192.0.2.1", "[::1]"; no port.
+[[nodiscard]] Complaint check_host_pattern(std::string_view text);
+// A host and perhaps a port, as Host may carry it.
+[[nodiscard]] Complaint check_host_value(std::string_view text);
+
+// The same text for every spelling of one listening address; for texts that were found good.
+[[nodiscard]] std::string canonical_listen_address(std::string_view text);
+
+// Every host the pattern `narrow` takes is also taken by `wide`.
+[[nodiscard]] bool host_pattern_covers(std::string_view wide, std::string_view narrow);
+
+}  // namespace penstock::config

@@ -1,0 +1,32 @@
+// The configuration while it is read: what becomes the snapshot, and where in the file it stood.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "config/diagnostic.h"
+#include "config/snapshot.h"
+
+namespace penstock::config {
+
+// Where the parts of a list's entry stand. `sound`: all of the entry was understood, so that
+// checks of it say something.
+struct ListenerPlace {
+  Place self, address, mode;
+  bool sound = false;
+};
+struct RoutePlace {
+  Place self, to;
+  bool sound = false;
+};
+
+struct Draft {
+  Snapshot snapshot;
+  std::size_t connections = ListenerSettings{}.max_connections;  // for listeners that say nothing
+  // Of the entries of the snapshot's lists, in the same order.
+  std::vector<ListenerPlace> listeners;
+  std::vector<RoutePlace> routes;
+  std::vector<Place> groups;
+};
+
+}  // namespace penstock::config

@@ -1,0 +1,66 @@
+#include "config/field_rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/wording.h"
+#include "message/fields.h"
+
+namespace penstock::config {
+namespace {
+
+constexpr bool is_token_char(char c) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         kMarks.find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
+Complaint check_token(std::string_view text) {
+  if (text.empty()) return "expected a name, found an empty text";
+  const auto bad = std::ranges::find_if_not(text, is_token_char);
+  if (bad == text.end()) return {};
+  return fmt::format("{} contains {}: expected letters, digits and !#$%&'*+-.^_`|~ only",
+                     quoted(text), quoted(std::string_view(bad, bad + 1)));
+}
+
+Complaint check_edited_field(std::string_view name) {
+  if (Complaint complaint = check_token(name); !complaint.empty()) return complaint;
+  const FieldId id = field_id(name);
+  switch (id) {
+    case FieldId::host:
+      return "Host cannot be edited here: use the route's host_header";
+    case FieldId::content_length:
+    case FieldId::transfer_encoding:
+      return fmt::format(
+          "{} says where a body ends: the proxy writes it itself, from the body it really sends",
+          name);
+    case FieldId::via:
+      return "Via is written by the proxy itself, and is how loops are found; see [proxy] name";
+    default:
+      break;
+  }
+  if (!is_hop_by_hop(id)) return {};
+  return fmt::format(
+      "{} belongs to a single connection: the proxy takes it off and writes it itself", name);
+}
+
+Complaint check_field_value(std::string_view value) {
+  const auto is_forbidden = [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+  };
+  const auto bad = std::ranges::find_if(value, is_forbidden);
+  if (bad != value.end()) {
+    return fmt::format("a field value cannot contain the control character {}",
+                       quoted(std::string_view(bad, bad + 1)));
+  }
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  if (!value.empty() && (is_space(value.front()) || is_space(value.back()))) {
+    return "a field value cannot begin or end with white space: it would be lost on the way";
+  }
+  return {};
+}
+
+}  // namespace penstock::config

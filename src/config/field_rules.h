@@ -1,0 +1,17 @@
+// Which header fields a route's edits may touch, and with what.
+#pragma once
+
+#include <string_view>
+
+#include "config/address.h"
+
+namespace penstock::config {
+
+// A token (RFC 9110 section 5.6.2).
+[[nodiscard]] Complaint check_token(std::string_view text);
+// A field name that edits may touch: a token, and none of those the proxy answers for itself.
+[[nodiscard]] Complaint check_edited_field(std::string_view name);
+// A field value without CR, LF, NUL or other controls, or surrounding whitespace.
+[[nodiscard]] Complaint check_field_value(std::string_view value);
+
+}  // namespace penstock::config

@@ -1,0 +1,95 @@
+// The keys of a table of the file, declared once: from the declaration come reading, the detection
+// of unknown keys, the check of the documentation, and the summary.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "config/report.h"
+#include "config/toml.h"
+#include "config/wording.h"
+
+namespace penstock::config {
+
+// A key that fills members of an Owner.
+template <class Owner>
+struct Key {
+  std::string_view name;
+  std::string_view standard;  // the default as written in the file; empty: must be given
+  std::string_view meaning;   // a sentence of the documentation, in Markdown
+  std::string (*type)() = nullptr;
+  void (*read)(const toml::node&, Report&, Owner&) = nullptr;
+  std::string (*show)(const Owner&) = nullptr;  // as written in the file
+};
+
+// Declares a key. `Value` is one of the types of values.h; `members`, a captureless lambda, maps an
+// owner to std::tie of the members that take the value, all the same one.
+template <class Owner, class Value, class Members>
+constexpr Key<Owner> key(std::string_view name, std::string_view standard, std::string_view meaning,
+                         Members /*members*/) {
+  return {.name = name,
+          .standard = standard,
+          .meaning = meaning,
+          .type = &Value::type,
+          .read =
+              [](const toml::node& node, Report& report, Owner& owner) {
+                const auto value = Value::read(node, report);
+                if (!value) return;
+                const auto store = [&value](auto& member) {
+                  member = static_cast<std::remove_reference_t<decltype(member)>>(*value);
+                };
+                std::apply([&store](auto&... member) { (store(member), ...); }, Members{}(owner));
+              },
+          .show = [](const Owner& owner) { return Value::show(std::get<0>(Members{}(owner))); }};
+}
+
+// A table of the file.
+template <class Owner>
+struct Section {
+  std::string_view name;   // "limits"
+  std::string_view title;  // as written in the file: "[limits]", "[[listener]]", "[upstream.NAME]"
+  std::span<const Key<Owner>> keys;
+
+  [[nodiscard]] const Key<Owner>* find(std::string_view key) const {
+    for (const Key<Owner>& candidate : keys) {
+      if (candidate.name == key) return &candidate;
+    }
+    return nullptr;
+  }
+  [[nodiscard]] std::vector<std::string_view> names() const {
+    std::vector<std::string_view> out;
+    for (const Key<Owner>& key : keys) out.push_back(key.name);
+    return out;
+  }
+};
+
+// Where an unknown key would be known, if anywhere: `; it belongs to [timeouts]`, else a hint at the
+// nearest of `known`.
+std::string unknown_key_hint(std::string_view key, std::span<const std::string_view> known);
+
+// Reads a table: every key of it, whatever is wrong with the others.
+template <class Owner>
+void read_table(const toml::table& table, const Section<Owner>& section, Report& report,
+                Owner& owner) {
+  for (const auto& [name, node] : table) {
+    if (const Key<Owner>* key = section.find(name.str())) {
+      key->read(node, report, owner);
+    } else {
+      report.error(place_of(name), fmt::format("unknown key {} in {}: {}", quoted(name.str()),
+                                               section.title,
+                                               unknown_key_hint(name.str(), section.names())));
+    }
+  }
+  for (const Key<Owner>& key : section.keys) {
+    if (!key.standard.empty() || table.contains(key.name)) continue;
+    report.error(place_of(table), fmt::format("{} lacks {}: {}", section.title, key.name, key.type()));
+  }
+}
+
+}  // namespace penstock::config

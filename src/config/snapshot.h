@@ -1,0 +1,28 @@
+// The whole configuration, read and checked: immutable, shared by all workers.
+#pragma once
+
+#include <vector>
+
+#include "base/settings.h"
+#include "proxy/settings.h"
+#include "server/settings.h"
+#include "upstream/settings.h"
+
+namespace penstock {
+
+struct WorkerSettings {
+  unsigned count = 0;                                // 0: one a core
+  Duration drain = std::chrono::seconds(30);         // how long transactions may finish at the end
+};
+
+struct Snapshot {
+  std::vector<ListenerSettings> listeners;  // never empty: the default one where none is given
+  ServerSettings server;
+  UpstreamSettings upstream;
+  std::vector<UpstreamGroupSettings> groups;
+  ProxySettings proxy;
+  LogSettings log;
+  WorkerSettings workers;
+};
+
+}  // namespace penstock

@@ -1,0 +1,121 @@
+// The types of values that hold texts: one, lists of them, and tables of header fields.
+#include <algorithm>
+#include <ranges>
+
+#include "config/field_rules.h"
+#include "config/values.h"
+
+namespace penstock::config {
+namespace {
+
+constexpr TextRule kFieldValue{.type = "field value", .plural = "field values", .check = &check_field_value};
+
+struct Entry {
+  const toml::key* name;
+  const toml::node* value;
+};
+
+// The library sorts a table by name; the order of header fields is that of the file.
+std::vector<Entry> in_file_order(const toml::table& table) {
+  std::vector<Entry> out;
+  for (const auto& [name, value] : table) out.push_back({.name = &name, .value = &value});
+  std::ranges::sort(out, {}, [](const Entry& entry) { return place_of(*entry.name); });
+  return out;
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+void read_values(const Entry& entry, bool may_repeat, FieldLines& out, Report& report) {
+  const auto* several = may_repeat ? entry.value->as_array() : nullptr;
+  if (several == nullptr) {
+    auto value = read_checked(*entry.value, report, kFieldValue);
+    if (value) out.emplace_back(entry.name->str(), std::move(*value));
+    return;
+  }
+  for (const toml::node& element : *several) {
+    auto value = read_checked(element, report, kFieldValue);
+    if (value) out.emplace_back(entry.name->str(), std::move(*value));
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> read_checked(const toml::node& node, Report& report,
+                                        const TextRule& rule) {
+  auto text = read_text(node, report, rule.type);
+  if (!text) return std::nullopt;
+  if (Complaint complaint = rule.check(*text); !complaint.empty()) {
+    report.error(place_of(node), std::move(complaint));
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::optional<std::vector<std::string>> read_texts(const toml::node& node, Report& report,
+                                                   const TextRule& rule, bool may_be_empty) {
+  const auto* array = node.as_array();
+  if (array == nullptr) {
+    const auto* text = node.as_string();
+    report.error(place_of(node),
+                 text == nullptr
+                     ? fmt::format("expected a list of {}, found {}", rule.plural, kind_of(node))
+                     : fmt::format("expected a list: write [{}]", quoted(text->get())));
+    return std::nullopt;
+  }
+  if (array->empty() && !may_be_empty) {
+    report.error(place_of(node), fmt::format("expected at least one {}", rule.type));
+  }
+  std::vector<std::string> out;
+  for (const toml::node& element : *array) {
+    auto text = read_checked(element, report, rule);
+    if (text) out.push_back(std::move(*text));
+  }
+  return out;
+}
+
+std::string show_texts(const std::vector<std::string>& value) {
+  return fmt::format("[{}]", fmt::join(value | std::views::transform(quoted), ", "));
+}
+
+std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report,
+                                           bool may_repeat) {
+  const auto* table = node.as_table();
+  if (table == nullptr) {
+    report.error(place_of(node),
+                 fmt::format("expected a table of fields such as {{ X-Example = \"value\" }}, found {}",
+                             kind_of(node)));
+    return std::nullopt;
+  }
+  FieldLines out;
+  std::vector<std::string_view> names;
+  for (const Entry& entry : in_file_order(*table)) {
+    const std::string_view name = entry.name->str();
+    if (Complaint complaint = check_edited_field(name); !complaint.empty()) {
+      report.error(place_of(*entry.name), std::move(complaint));
+      continue;
+    }
+    const auto twice = [name](std::string_view other) { return same_name(name, other); };
+    if (std::ranges::any_of(names, twice)) {
+      report.error(place_of(*entry.name),
+                   fmt::format("the field {} stands here twice: upper and lower case are the same",
+                               quoted(name)));
+      continue;
+    }
+    names.push_back(name);
+    read_values(entry, may_repeat, out, report);
+  }
+  return out;
+}
+
+std::string show_field_lines(const FieldLines& value) {
+  if (value.empty()) return "{}";
+  const auto show = [](const auto& line) {
+    return fmt::format("{} = {}", line.first, quoted(line.second));
+  };
+  return fmt::format("{{ {} }}", fmt::join(value | std::views::transform(show), ", "));
+}
+
+}  // namespace penstock::config

@@ -1,0 +1,169 @@
+// The types a value can have. Each reads a TOML value, reporting what is wrong with it; says what it
+// takes, for the documentation; and shows a value as one would write it in the file.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "config/address.h"
+#include "config/quantity.h"
+#include "config/report.h"
+#include "config/toml.h"
+#include "config/wording.h"
+
+namespace penstock::config {
+
+// What the templates below are made of. `expected` completes "expected ...".
+std::optional<std::string> read_text(const toml::node& node, Report& report,
+                                     std::string_view expected);
+std::optional<std::uint64_t> read_count(const toml::node& node, Report& report, std::uint64_t least,
+                                        std::uint64_t most);
+std::optional<std::uint64_t> read_size(const toml::node& node, Report& report, std::uint64_t least,
+                                       std::uint64_t most);
+std::optional<std::size_t> read_word(const toml::node& node, Report& report,
+                                     std::span<const std::string_view> words);
+
+// One millisecond to a week: long enough to mean "never".
+struct DurationValue {
+  static std::string type() { return "duration"; }
+  static std::optional<Duration> read(const toml::node& node, Report& report);
+  static std::string show(Duration value) { return quoted(format_duration(value)); }
+};
+
+template <std::uint64_t kLeast, std::uint64_t kMost>
+struct SizeValue {
+  static std::string type() {
+    return fmt::format("size, {} to {}", format_size(kLeast), format_size(kMost));
+  }
+  static std::optional<std::uint64_t> read(const toml::node& node, Report& report) {
+    return read_size(node, report, kLeast, kMost);
+  }
+  static std::string show(std::uint64_t value) { return quoted(format_size(value)); }
+};
+
+// A size, where 0 or "unlimited" stands for no limit.
+struct UnlimitedSizeValue {
+  static std::string type() { return "size, or \"unlimited\""; }
+  static std::optional<std::uint64_t> read(const toml::node& node, Report& report);
+  static std::string show(std::uint64_t value) {
+    return quoted(value == 0 ? "unlimited" : format_size(value));
+  }
+};
+
+template <std::uint64_t kLeast, std::uint64_t kMost>
+struct CountValue {
+  static std::string type() { return fmt::format("number, {} to {}", kLeast, kMost); }
+  static std::optional<std::uint64_t> read(const toml::node& node, Report& report) {
+    return read_count(node, report, kLeast, kMost);
+  }
+  template <class T>
+  static std::string show(T value) {
+    return fmt::format("{}", value);
+  }
+};
+
+struct FlagValue {
+  static std::string type() { return "true or false"; }
+  static std::optional<bool> read(const toml::node& node, Report& report);
+  static std::string show(bool value) { return value ? "true" : "false"; }
+};
+
+// The permissions of a file, as text: "0660".
+struct PermissionsValue {
+  static std::string type() { return "permissions"; }
+  static std::optional<std::uint32_t> read(const toml::node& node, Report& report);
+  static std::string show(std::uint32_t value) { return fmt::format("\"{:04o}\"", value); }
+};
+
+struct PortsValue {
+  static std::string type() { return "list of ports, 1 to 65535"; }
+  static std::optional<std::vector<std::uint16_t>> read(const toml::node& node, Report& report);
+  static std::string show(const std::vector<std::uint16_t>& value) {
+    return fmt::format("[{}]", fmt::join(value, ", "));
+  }
+};
+
+// One of a few words. `kWords` is an array of pairs of a word and what it stands for.
+template <const auto& kWords>
+struct ChoiceValue {
+  static constexpr auto kNames = [] {
+    std::array<std::string_view, kWords.size()> names;
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = kWords[i].first;
+    return names;
+  }();
+  using Enum = decltype(kWords[0].second);
+
+  static std::string type() { return alternatives(kNames); }
+  static std::optional<std::decay_t<Enum>> read(const toml::node& node, Report& report) {
+    const auto index = read_word(node, report, kNames);
+    if (!index) return std::nullopt;
+    return kWords[*index].second;
+  }
+  static std::string show(Enum value) {
+    for (const auto& [name, meaning] : kWords) {
+      if (meaning == value) return quoted(name);
+    }
+    return "?";
+  }
+};
+
+// Text that has to pass a check.
+struct TextRule {
+  std::string_view type;  // "host name", for the documentation and for "expected a text ..."
+  std::string_view plural;  // "host names", where lists of them are taken
+  Complaint (*check)(std::string_view) = nullptr;
+};
+std::optional<std::string> read_checked(const toml::node& node, Report& report,
+                                        const TextRule& rule);
+
+template <const TextRule& kRule>
+struct TextValue {
+  static std::string type() { return std::string(kRule.type); }
+  static std::optional<std::string> read(const toml::node& node, Report& report) {
+    return read_checked(node, report, kRule);
+  }
+  static std::string show(std::string_view value) { return quoted(value); }
+};
+
+std::optional<std::vector<std::string>> read_texts(const toml::node& node, Report& report,
+                                                   const TextRule& rule, bool may_be_empty);
+std::string show_texts(const std::vector<std::string>& value);
+
+// An array of such texts.
+template <const TextRule& kRule, bool kMayBeEmpty>
+struct TextsValue {
+  static std::string type() { return fmt::format("list of {}", kRule.plural); }
+  static std::optional<std::vector<std::string>> read(const toml::node& node, Report& report) {
+    return read_texts(node, report, kRule, kMayBeEmpty);
+  }
+  static std::string show(const std::vector<std::string>& value) { return show_texts(value); }
+};
+
+// Field names and values. Several lines of one name are written as an array.
+using FieldLines = std::vector<std::pair<std::string, std::string>>;
+std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report,
+                                           bool may_repeat);
+std::string show_field_lines(const FieldLines& value);
+
+template <bool kMayRepeat>
+struct FieldLinesValue {
+  static std::string type() {
+    return kMayRepeat ? "table of field values or lists of them" : "table of field values";
+  }
+  static std::optional<FieldLines> read(const toml::node& node, Report& report) {
+    return read_field_lines(node, report, kMayRepeat);
+  }
+  static std::string show(const FieldLines& value) { return show_field_lines(value); }
+};
+
+}  // namespace penstock::config

@@ -1,0 +1,139 @@
+#include "net/socket_listener.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "net/socket_stream.h"
+
+namespace penstock {
+namespace {
+
+constexpr int kAcceptsATurn = 32;
+constexpr Duration kExhaustedPause = std::chrono::milliseconds(50);
+
+std::unexpected<Error> fail_errno() { return fail(error_from_errno(errno)); }
+
+// Removes the file of a unix socket on which nobody listens any more.
+void remove_stale_socket(const Address& address) {
+  struct stat status {};
+  if (::stat(address.path().c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
+      errno == ECONNREFUSED) {
+    ::unlink(address.path().c_str());
+  }
+}
+
+}  // namespace
+
+Result<Fd> open_listening_socket(const ListenOptions& options) {
+  const Address& address = options.address;
+  Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return fail_errno();
+  const int on = 1;
+  if (address.is_unix()) {
+    remove_stale_socket(address);
+  } else {
+    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    // Inherited by the accepted sockets: one call a listener in place of one a connection.
+    setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (address.family() == AF_INET6) {
+      const int only_v6 = address.is_unspecified() ? 0 : 1;
+      setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
+    }
+  }
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) {
+    return fail_errno();
+  }
+  if (address.is_unix() && ::chmod(address.path().c_str(), options.unix_mode) != 0) {
+    return fail_errno();
+  }
+  if (::listen(socket.get(), options.backlog) != 0) return fail_errno();
+  return socket;
+}
+
+Result<Fd> duplicate(const Fd& fd) {
+  Fd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy) return fail_errno();
+  return copy;
+}
+
+Address local_address_of(const Fd& socket) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
+  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+}
+
+SocketListener::SocketListener(EventLoop& loop, Fd socket, AcceptHandler& handler)
+    : loop_(&loop),
+      socket_(std::move(socket)),
+      handler_(&handler),
+      local_(local_address_of(socket_)) {
+  PENSTOCK_CHECK(loop_->add(socket_.get(), EPOLLIN, *this) == 0);
+}
+
+SocketListener::~SocketListener() { loop_->remove(socket_.get()); }
+
+void SocketListener::pause() {
+  paused_ = true;
+  update_interest();
+}
+
+void SocketListener::resume() {
+  paused_ = false;
+  update_interest();
+}
+
+void SocketListener::update_interest() {
+  loop_->modify(socket_.get(), paused_ || exhausted_ ? 0U : std::uint32_t{EPOLLIN}, *this);
+}
+
+void SocketListener::on_events(std::uint32_t /*events*/) {
+  for (int i = 0; i < kAcceptsATurn && !paused_ && !exhausted_; ++i) {
+    if (!accept_one()) return;
+  }
+}
+
+bool SocketListener::accept_one() {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  Fd socket(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length,
+                      SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      exhausted_ = true;
+      update_interest();
+      loop_->executor().timers().arm(*this, loop_->executor().now() + kExhaustedPause);
+    }
+    // A connection that broke while it waited is no reason to stop.
+    return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+  }
+  const Address peer = Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+  // What the client connected to; only a wildcard listener has to ask.
+  const Address local = local_.is_unspecified() ? local_address_of(socket) : local_;
+  if (auto stream = SocketStream::create(*loop_, std::move(socket), false)) {
+    handler_->on_accept(std::move(stream), peer, local);
+  }
+  return true;
+}
+
+void SocketListener::on_timer() {
+  exhausted_ = false;
+  update_interest();
+}
+
+}  // namespace penstock

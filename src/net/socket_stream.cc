@@ -1,0 +1,171 @@
+#include "net/socket_stream.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+namespace penstock {
+namespace {
+constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::size_t kMaxParts = 64;  // of one sendmsg()
+}  // namespace
+
+std::unique_ptr<SocketStream> SocketStream::create(EventLoop& loop, Fd socket, bool connecting) {
+  std::unique_ptr<SocketStream> stream(new SocketStream(loop, std::move(socket), connecting));
+  if (loop.add(stream->socket_.get(), kEvents, *stream) != 0) return nullptr;
+  return stream;
+}
+
+SocketStream::SocketStream(EventLoop& loop, Fd socket, bool connecting)
+    : loop_(&loop), socket_(std::move(socket)), writable_(!connecting), connecting_(connecting) {}
+
+SocketStream::~SocketStream() { PENSTOCK_CHECK(read_ == nullptr && write_ == nullptr); }
+
+bool SocketStream::start(ReadOp& op) {
+  PENSTOCK_CHECK(read_ == nullptr);
+  if (readable_ && try_read(op)) return true;
+  read_ = &op;
+  arm_for(op.deadline());
+  return false;
+}
+
+bool SocketStream::start(WriteOp& op) {
+  PENSTOCK_CHECK(write_ == nullptr);
+  if (writable_ && try_write(op)) return true;
+  write_ = &op;
+  arm_for(op.deadline());
+  return false;
+}
+
+void SocketStream::forget(ReadOp& op) {
+  PENSTOCK_CHECK(read_ == &op);
+  read_ = nullptr;
+}
+
+void SocketStream::forget(WriteOp& op) {
+  PENSTOCK_CHECK(write_ == &op);
+  write_ = nullptr;
+}
+
+bool SocketStream::try_read(ReadOp& op) {
+  const std::span<char> room = op.into().writable();
+  const ssize_t n = ::recv(socket_.get(), room.data(), room.size(), 0);
+  if (n < 0) {
+    const int error = errno;
+    op.into().commit(0);
+    if (error == EAGAIN || error == EINTR) {
+      readable_ = false;
+      return false;
+    }
+    op.set_result(fail(error_from_errno(error)));
+    return true;
+  }
+  op.into().commit(static_cast<std::size_t>(n));
+  if (static_cast<std::size_t>(n) < room.size() && !peer_ended_) readable_ = false;
+  op.set_result(static_cast<std::size_t>(n));
+  return true;
+}
+
+bool SocketStream::finish_connect(WriteOp& op) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  connecting_ = false;
+  if (error != 0) {
+    op.set_result(fail(error_from_errno(error)));
+  } else {
+    op.set_result(0);
+  }
+  return true;
+}
+
+bool SocketStream::try_write(WriteOp& op) {
+  if (connecting_) return finish_connect(op);
+  while (true) {
+    const std::span<iovec> parts = op.remaining();
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = std::min(parts.size(), kMaxParts);
+    std::size_t wanted = 0;
+    for (const iovec& part : parts.first(message.msg_iovlen)) wanted += part.iov_len;
+    const ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    if (n < 0) {
+      const int error = errno;
+      if (error == EAGAIN || error == EINTR) {
+        writable_ = false;
+        return false;
+      }
+      op.set_result(fail(error_from_errno(error)));
+      return true;
+    }
+    if (op.advance(static_cast<std::size_t>(n), loop_->executor().now())) {
+      op.set_result(op.written());
+      return true;
+    }
+    if (static_cast<std::size_t>(n) < wanted) {
+      writable_ = false;
+      return false;
+    }
+  }
+}
+
+void SocketStream::on_events(std::uint32_t events) {
+  const bool broken =
+      (events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !we_ended_ && !connecting_);
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_ended_ = true;
+  const bool input = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  if (input) readable_ = true;
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable_ = true;
+
+  if (read_ != nullptr && readable_) {
+    if (try_read(*read_)) {
+      ReadOp& op = *std::exchange(read_, nullptr);
+      op.complete(op.await_resume());
+    }
+  } else if (input && read_ == nullptr && observer_ != nullptr) {
+    observer_->on_stream_event(broken);
+  }
+  if (write_ != nullptr && writable_) {
+    if (try_write(*write_)) {
+      WriteOp& op = *std::exchange(write_, nullptr);
+      op.complete(op.await_resume());
+    } else {
+      arm_for(write_->deadline());
+    }
+  }
+}
+
+// The timer is not moved for each operation: it fires at the earliest deadline it was ever armed
+// for, and is then armed for what is due next.
+void SocketStream::arm_for(TimePoint deadline) {
+  if (deadline == kNever || (armed() && armed_for_ <= deadline)) return;
+  armed_for_ = deadline;
+  loop_->executor().timers().arm(*this, deadline);
+}
+
+void SocketStream::on_timer() {
+  const TimePoint now = loop_->executor().now();
+  if (read_ != nullptr && read_->deadline() <= now) {
+    std::exchange(read_, nullptr)->complete(fail(ErrorKind::timed_out));
+  }
+  if (write_ != nullptr && write_->deadline() <= now) {
+    std::exchange(write_, nullptr)->complete(fail(ErrorKind::timed_out));
+  }
+  if (read_ != nullptr) arm_for(read_->deadline());
+  if (write_ != nullptr) arm_for(write_->deadline());
+}
+
+void SocketStream::shutdown_write() {
+  we_ended_ = true;
+  ::shutdown(socket_.get(), SHUT_WR);
+}
+
+void SocketStream::set_abortive() {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+}  // namespace penstock

@@ -1,0 +1,52 @@
+// What configuration sets in this room: routes, what a forward proxy may reach, what is added.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+
+namespace penstock {
+
+// Changes to a field section, applied in this order: remove, set (replaces all lines), add.
+struct FieldEdits {
+  std::vector<std::string> remove;
+  std::vector<std::pair<std::string, std::string>> set;
+  std::vector<std::pair<std::string, std::string>> add;
+};
+
+enum class HostPolicy : std::uint8_t { keep, server, set };
+
+// A [[route]]: the first whose host and path match takes the request (reverse listeners).
+struct RouteSettings {
+  std::string host = "*";  // exact, "*.example.com" for all below, "*" for all; case-insensitive
+  std::string path = "/";  // prefix
+  std::string to;          // name of an upstream group
+  HostPolicy host_policy = HostPolicy::keep;  // `host_header`: "keep", "server", or "set:NAME"
+  std::string host_value;                     // for `set`
+  FieldEdits request;
+  FieldEdits response;
+};
+
+struct ForwardSettings {
+  std::vector<std::uint16_t> connect_ports = {443};
+  // Whether loopback, link-local and unspecified addresses may be reached. `automatic`: only
+  // through listeners bound to loopback or a unix socket.
+  enum class PrivateTargets : std::uint8_t { automatic, allow, deny };
+  PrivateTargets local_targets = PrivateTargets::automatic;
+};
+
+struct ProxySettings {
+  std::string name = "penstock";  // pseudonym in Via and Proxy-Status; see docs for loop detection
+  bool x_forwarded = true;        // reverse: X-Forwarded-For, -Proto, -Host
+  bool forwarded = false;         // reverse: Forwarded (RFC 7239)
+  std::uint64_t max_body = 0;     // bytes of a request body, 0: unlimited (413 above)
+  Duration tunnel_idle = std::chrono::seconds(3600);  // no byte in either direction
+  std::vector<RouteSettings> routes;
+  ForwardSettings forward;
+};
+
+}  // namespace penstock
