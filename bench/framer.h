@@ -8,8 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include <strings.h>
-
 namespace penstock::bench {
 
 // Follows one message at a time, in whatever pieces its bytes arrive.
@@ -60,9 +58,10 @@ class Framer {
 
 inline constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
-// Whether the line is a field of this name, which is given with its colon.
-inline bool is_field(std::string_view line, std::string_view name) {
-  return line.size() > name.size() && strncasecmp(line.data(), name.data(), name.size()) == 0;
+// Whether the line starts with this, which is in lower case, whatever the case of the line.
+inline bool is_field(std::string_view line, std::string_view start) {
+  return line.size() > start.size() && std::ranges::equal(line.substr(0, start.size()), start, {},
+                                                          [](char c) { return c | 0x20; });
 }
 
 inline std::size_t parse_length(std::string_view value) {

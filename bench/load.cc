@@ -34,9 +34,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-constexpr std::size_t kBufferSize = 256 * 1024;
+constexpr std::size_t kBufferSize = 256UZ * 1024;
 constexpr std::size_t kSetupAtOnce = 64;
-constexpr std::size_t kDropFrom = 16 * 1024;
+constexpr std::size_t kDropFrom = 16UZ * 1024;
 constexpr Seconds kDrainTime{5};
 constexpr std::uint64_t kErrorLimit = 1000;
 
@@ -297,6 +297,7 @@ Options parse_options(int argc, char** argv) {
       {"sources", [&](const char* v) { options.sources = parse<unsigned>(v); }},
   };
   std::vector<option> known;
+  known.reserve(setters.size() + 1);
   for (const auto& [name, setter] : setters) {
     known.push_back(
         {name.c_str(), name == "new-connections" ? no_argument : required_argument, nullptr, 0});

@@ -29,9 +29,9 @@
 namespace penstock::bench {
 namespace {
 
-constexpr std::size_t kBufferSize = 256 * 1024;
-constexpr std::size_t kChunkSize = 8 * 1024;
-constexpr std::size_t kMaxBody = std::size_t{256} * 1024 * 1024;
+constexpr std::size_t kBufferSize = 256UZ * 1024;
+constexpr std::size_t kChunkSize = 8UZ * 1024;
+constexpr std::size_t kMaxBody = 256UZ * 1024 * 1024;
 
 std::size_t parse_number(std::string_view text) {
   std::size_t number = 0;
@@ -133,9 +133,8 @@ class Origin {
   void accept_client() {
     Fd fd = accept_from(listener_.get());
     if (!fd) return;
-    auto connection = std::make_unique<Connection>(std::move(fd));
-    poller_.add(connection->fd.get(), connection.get(), kConnectionEvents);
-    static_cast<void>(connection.release());  // Lives until on_event() says otherwise.
+    auto* connection = new Connection(std::move(fd));  // Deleted when on_event() says so.
+    poller_.add(connection->fd.get(), connection, kConnectionEvents);
   }
 
   // False when the connection is finished; the same for all that follow.

@@ -26,7 +26,7 @@
 namespace penstock::bench {
 namespace {
 
-constexpr std::size_t kBufferSize = 64 * 1024;
+constexpr std::size_t kBufferSize = 64UZ * 1024;
 constexpr std::string_view kTunnelOpen = "HTTP/1.1 200 OK\r\n\r\n";
 
 struct Connection {

@@ -1,4 +1,5 @@
 """Builds what is measured and what measures."""
+import functools
 import os
 import subprocess
 
@@ -20,12 +21,13 @@ def tool(name):
     return binary
 
 
+@functools.cache
 def penstock():
-    """The path of the release build of Penstock; raises when it does not build."""
+    """The path of the release build of Penstock, or what went wrong: (path, error)."""
     result = subprocess.run([os.path.join(ROOT, "run"), "--build"], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     binary = os.path.join(ROOT, "build", "release", "penstock")
-    if result.returncode != 0 or not os.path.exists(binary):
-        lines = (result.stdout + result.stderr).strip().splitlines()
-        raise RuntimeError("does not build: " + (lines[-1] if lines else "no output"))
-    return binary
+    if result.returncode == 0 and os.path.exists(binary):
+        return binary, None
+    lines = (result.stdout + result.stderr).strip().splitlines()
+    return None, "does not build: " + (lines[-1] if lines else "no output")

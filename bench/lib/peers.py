@@ -58,7 +58,10 @@ class Peer:
         if self.name == "relay":
             return [build.tool("relay"), str(self.port), str(self.origin)]
         if self.name == "penstock":
-            return [build.penstock(), "run", "-c", self.configure(f"penstock-{self.mode}.toml")]
+            binary, error = build.penstock()
+            if error:
+                raise RuntimeError(error)
+            return [binary, "run", "-c", self.configure(f"penstock-{self.mode}.toml")]
         binary = shutil.which(self.name, path=os.environ["PATH"] + ":/usr/sbin")
         if not binary:
             raise RuntimeError("not installed")

@@ -68,4 +68,5 @@ def show_profile(workload, peer, seconds, cpu):
         return
     print(f"{peer.name}, {workload.title}: {requests} exchanges while sampled")
     lines = [line for line in report.stdout.splitlines() if line and not line.startswith("#")]
-    print("\n".join(lines[:50]))
+    # The last two columns are of hardware branch records, which are not taken.
+    print("\n".join(line.rstrip("- ") for line in lines[:50]))

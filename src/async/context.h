@@ -40,4 +40,13 @@ class TaskContext {
   IntrusiveList<CancelHook> hooks_;
 };
 
+// A context of its own inside a task's: cancelled with the outer one, but not the other way round.
+class ChildContext final : public TaskContext, private CancelHook {
+ public:
+  explicit ChildContext(TaskContext& parent);
+
+ private:
+  void on_cancel() override { cancel(); }
+};
+
 }  // namespace penstock

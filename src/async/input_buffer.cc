@@ -19,7 +19,9 @@ void InputBuffer::release() {
 void InputBuffer::consume(std::size_t n) {
   PENSTOCK_CHECK(n <= size());
   begin_ += static_cast<std::uint32_t>(n);
-  if (begin_ == end_) release();
+  if (begin_ != end_) return;
+  release();
+  expected_ = 0;
 }
 
 Slice InputBuffer::take(std::size_t n) {
@@ -29,6 +31,7 @@ Slice InputBuffer::take(std::size_t n) {
   if (n == size()) {
     Slice slice(std::move(slab_), bytes);
     begin_ = end_ = 0;
+    expected_ = 0;
     return slice;
   }
   begin_ += static_cast<std::uint32_t>(n);
@@ -51,7 +54,8 @@ std::span<char> InputBuffer::writable() {
     return {slab_->data() + end_, slab_->capacity() - end_};
   }
   SlabRef next = SlabPool::take(size_for(unread_bytes));
-  PENSTOCK_CHECK(unread_bytes + kWorthReading <= next->capacity());  // callers bound what waits here
+  PENSTOCK_CHECK(unread_bytes + kWorthReading <=
+                 next->capacity());  // callers bound what waits here
   if (unread_bytes > 0) std::memcpy(next->data(), slab_->data() + begin_, unread_bytes);
   slab_ = std::move(next);
   begin_ = 0;

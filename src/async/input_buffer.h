@@ -15,7 +15,8 @@ namespace penstock {
 class InputBuffer {
  public:
   [[nodiscard]] std::string_view unread() const {
-    return slab_ ? std::string_view(slab_.get()->data() + begin_, end_ - begin_) : std::string_view{};
+    return slab_ ? std::string_view(slab_.get()->data() + begin_, end_ - begin_)
+                 : std::string_view{};
   }
   [[nodiscard]] std::size_t size() const { return end_ - begin_; }
   [[nodiscard]] bool empty() const { return begin_ == end_; }
@@ -31,7 +32,8 @@ class InputBuffer {
   // n bytes of the room from writable() were filled; 0 gives the room back.
   void commit(std::size_t n);
 
-  // How many bytes are expected to come: picks the size of the next slab. Reset by consume-to-empty.
+  // How many bytes are expected to come: picks the size of the next slab. Reset by
+  // consume-to-empty.
   void expect(std::uint64_t bytes) { expected_ = bytes; }
 
  private:

@@ -4,13 +4,13 @@
 // and, later, TLS each implement it.
 #pragma once
 
-#include <sys/uio.h>
-
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+
+#include <sys/uio.h>
 
 #include "async/context.h"
 #include "async/input_buffer.h"
@@ -52,6 +52,9 @@ class ReadOp final : public StreamOp {
  public:
   ReadOp(ByteStream& stream, InputBuffer& into, TimePoint deadline)
       : StreamOp(stream, deadline), into_(&into) {}
+  // Only waits until there is something to read: bytes, the end, or an error. The result is 0.
+  ReadOp(ByteStream& stream, TimePoint deadline) : StreamOp(stream, deadline) {}
+  [[nodiscard]] bool only_readiness() const { return into_ == nullptr; }
   [[nodiscard]] InputBuffer& into() const { return *into_; }
 
   bool await_ready();
@@ -64,10 +67,11 @@ class ReadOp final : public StreamOp {
  private:
   bool suspend_or_cancel(std::coroutine_handle<> caller, TaskContext& context);
   void on_cancel() override;
-  InputBuffer* into_;
+  InputBuffer* into_ = nullptr;
 };
 
-// Writes all of some bytes, gathered. The result is their number. `stall` is how long the stream
+// Writes all of some bytes, gathered. The result is their number. With no bytes it waits until the
+// stream would take some. `stall` is how long the stream
 // may go without taking a byte; the deadline moves on with each byte taken.
 class WriteOp final : public StreamOp {
  public:
@@ -106,6 +110,14 @@ class StreamObserver {
   ~StreamObserver() = default;
 };
 
+// How far a relay got. Lives in the caller, who may look at it meanwhile.
+struct Relayed {
+  std::uint64_t bytes = 0;           // taken by the receiving stream
+  bool source_ended = false;         // the end of the source was read
+  bool source_failed = false;        // the error, if any, was in reading
+  std::uint64_t* counter = nullptr;  // if set, grows along with `bytes`
+};
+
 // A connected, ordered, reliable byte stream in both directions. One read and one write may be
 // suspended at a time. Destroying it closes the connection in the ordinary way; no operation may be
 // suspended then.
@@ -121,7 +133,8 @@ class ByteStream {
   virtual void forget(ReadOp& op) = 0;
   virtual void forget(WriteOp& op) = 0;
 
-  // Ends our direction; the peer reads the end of the stream. Reading goes on (RFC 9112 section 9.6).
+  // Ends our direction; the peer reads the end of the stream. Reading goes on (RFC 9112
+  // section 9.6).
   virtual void shutdown_write() = 0;
   // Makes the close an abortive one: the peer sees that the stream was cut, even where its end
   // would otherwise look like the end of a message.
@@ -130,8 +143,14 @@ class ByteStream {
   virtual void observe(StreamObserver* observer) = 0;
   // True when, as far as is known without asking, the peer has closed or bytes are waiting.
   [[nodiscard]] virtual bool has_pending_input() const = 0;
-  // The plain socket below, -1 if there is none: for moving bytes inside the kernel. Whoever uses
-  // it must find the InputBuffers of both sides empty.
+  // Moves up to `limit` bytes from here to `to`, by the shortest way the two allow (inside the
+  // kernel between plain sockets). Ends early at the end of this stream. `moved` grows as bytes
+  // leave; the result is an error of reading (from_source) or writing. Times out after `stall`
+  // without a byte moving. Bytes that wait in an InputBuffer of this stream are the caller's to
+  // write before.
+  virtual Task<Result<void>> relay(ByteStream& to, std::uint64_t limit, Duration stall,
+                                   Relayed& relayed);
+  // The plain socket below, -1 if there is none.
   [[nodiscard]] virtual int native_socket() const { return -1; }
 };
 

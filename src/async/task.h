@@ -72,10 +72,11 @@ class [[nodiscard]] Task {
 
   struct Awaiter {
     Handle handle;
+    TaskContext* context = nullptr;  // null: the caller's
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     Handle await_suspend(std::coroutine_handle<Promise> caller) noexcept {
-      handle.promise().context_ = caller.promise().context_;
+      handle.promise().context_ = context != nullptr ? context : caller.promise().context_;
       handle.promise().continuation_ = caller;
       return handle;
     }
@@ -86,6 +87,9 @@ class [[nodiscard]] Task {
     }
   };
   Awaiter operator co_await() && noexcept { return Awaiter{handle_}; }
+  // co_await std::move(task).in(context): runs it in another context than the caller's, usually a
+  // ChildContext, so that it can be cancelled alone.
+  Awaiter in(TaskContext& context) && noexcept { return Awaiter{handle_, &context}; }
 
  private:
   friend class Scope;

@@ -20,12 +20,11 @@ void TimerWheel::insert(Timer& timer) {
   const int highest = differing == 0 ? 0 : 63 - std::countl_zero(differing);
   const int level = highest / kSlotBits;
   if (level >= kLevels) {
-    // Further away than the wheel reaches (some 12 days): the top level's last slot before the
-    // turn; sorted in again when that comes round.
+    // In another turn of the wheel (one takes some 12 days, and the next may begin at once): waits
+    // in the top level's first slot, that is, for the next turn's beginning, and is sorted in then.
     Level& top = levels_[kLevels - 1];
-    const int slot = static_cast<int>((current_ >> (kSlotBits * (kLevels - 1))) - 1) & (kSlots - 1);
-    top.slots[static_cast<std::size_t>(slot)].push_back(timer);
-    top.used |= std::uint64_t{1} << slot;
+    top.slots[0].push_back(timer);
+    top.used |= 1;
     return;
   }
   const auto slot = static_cast<std::size_t>(timer.tick_ >> (kSlotBits * level)) & (kSlots - 1);

@@ -12,7 +12,7 @@ namespace penstock {
 
 }  // namespace penstock
 
-#define PENSTOCK_CHECK(condition)                                       \
-  (__builtin_expect(static_cast<bool>(condition), 1)                    \
-       ? static_cast<void>(0)                                           \
+#define PENSTOCK_CHECK(condition)                    \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::penstock::check_failed(#condition, __FILE__, __LINE__))

@@ -5,7 +5,9 @@
 namespace penstock {
 
 Error error_from_errno(int errno_value) {
-  const auto of = [errno_value](ErrorKind kind) { return Error{.kind = kind, .cause = errno_value}; };
+  const auto of = [errno_value](ErrorKind kind) {
+    return Error{.kind = kind, .cause = errno_value};
+  };
   switch (errno_value) {
     case ECONNREFUSED:
     case ENOENT:  // a unix socket that is not there
@@ -40,27 +42,42 @@ Error error_from_errno(int errno_value) {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::closed: return "closed";
-    case ErrorKind::reset: return "reset";
-    case ErrorKind::timed_out: return "timed_out";
-    case ErrorKind::cancelled: return "cancelled";
-    case ErrorKind::refused: return "refused";
-    case ErrorKind::unreachable: return "unreachable";
-    case ErrorKind::resolve_failed: return "resolve_failed";
-    case ErrorKind::protocol: return "protocol";
-    case ErrorKind::limit: return "limit";
-    case ErrorKind::denied: return "denied";
-    case ErrorKind::overloaded: return "overloaded";
-    case ErrorKind::io: return "io";
+    case ErrorKind::closed:
+      return "closed";
+    case ErrorKind::reset:
+      return "reset";
+    case ErrorKind::timed_out:
+      return "timed_out";
+    case ErrorKind::cancelled:
+      return "cancelled";
+    case ErrorKind::refused:
+      return "refused";
+    case ErrorKind::unreachable:
+      return "unreachable";
+    case ErrorKind::resolve_failed:
+      return "resolve_failed";
+    case ErrorKind::protocol:
+      return "protocol";
+    case ErrorKind::limit:
+      return "limit";
+    case ErrorKind::denied:
+      return "denied";
+    case ErrorKind::overloaded:
+      return "overloaded";
+    case ErrorKind::io:
+      return "io";
   }
   return "unknown";
 }
 
 std::string_view to_string(Side side) {
   switch (side) {
-    case Side::none: return "none";
-    case Side::client: return "client";
-    case Side::server: return "server";
+    case Side::none:
+      return "none";
+    case Side::client:
+      return "client";
+    case Side::server:
+      return "server";
   }
   return "unknown";
 }

@@ -6,11 +6,6 @@
 namespace penstock {
 namespace {
 
-constexpr std::size_t kStep = 64;
-constexpr std::size_t kLargest = 16 * 1024;
-// What one size's list may keep, so that a burst's memory goes back in the end.
-constexpr std::size_t kKeptBytes = 1024 * 1024;
-
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
 #define PENSTOCK_NO_POOL 1
@@ -18,6 +13,11 @@ constexpr std::size_t kKeptBytes = 1024 * 1024;
 #endif
 
 #ifndef PENSTOCK_NO_POOL
+constexpr std::size_t kStep = 64;
+constexpr std::size_t kLargest = 16 * 1024;
+// What one size's list may keep, so that a burst's memory goes back in the end.
+constexpr std::size_t kKeptBytes = 1024 * 1024;
+
 struct FreeBlock {
   FreeBlock* next;
 };

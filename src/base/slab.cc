@@ -13,7 +13,7 @@ namespace {
 #endif
 
 // What the pool keeps of one size when nobody uses it; more goes back to the system.
-constexpr std::size_t kKeptBytes = 8 * 1024 * 1024;
+[[maybe_unused]] constexpr std::size_t kKeptBytes = 8 * 1024 * 1024;
 constexpr std::array<std::size_t, 4> kBlockBytes = {kSmallSlab, kMediumSlab, kLargeSlab, kHugeSlab};
 
 struct FreeSlabs {

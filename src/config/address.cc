@@ -1,8 +1,5 @@
 #include "config/address.h"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
@@ -10,7 +7,12 @@
 #include <expected>
 #include <system_error>
 
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
 #include "config/wording.h"
+#include "message/characters.h"
+#include "message/fields.h"
 
 namespace penstock::config {
 namespace {
@@ -65,8 +67,9 @@ std::expected<HostPort, Complaint> split(std::string_view text) {
 
 Complaint check_port(std::string_view text, unsigned least) {
   std::uint32_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, problem] = std::from_chars(text.data(), end, port);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [stop, problem] = std::from_chars(begin, end, port);
   if (problem == std::errc{} && stop == end && port >= least && port <= 65535) return {};
   return fmt::format("{} is no port: expected a number from {} to 65535", quoted(text), least);
 }
@@ -105,7 +108,6 @@ Complaint check_host_name(std::string_view host) {
     rest.remove_prefix(dot + 1);
   }
   // A name that ends in a number would be taken for an IPv4 address elsewhere.
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (good && !std::ranges::all_of(last, is_digit)) return {};
   return fmt::format("{} is neither a host name nor an IP address", quoted(host));
 }
@@ -118,7 +120,7 @@ Complaint check_listen_address(std::string_view text) {
       R"("127.0.0.1:3128", "[::1]:3128", "*:80" or "unix:/run/penstock.sock")";
   const auto parts = split(text);
   if (!parts) return parts.error();
-  const bool only_digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  const bool only_digits = std::ranges::all_of(text, is_digit);
   if (!text.empty() && only_digits && !check_port(text, 0).empty()) return check_port(text, 0);
   if (!text.empty() && (parts->host.empty() || only_digits)) {
     const std::string_view port = parts->host.empty() ? parts->port : text;
@@ -126,9 +128,11 @@ Complaint check_listen_address(std::string_view text) {
                        quoted(text), port, port);
   }
   if (!parts->bracketed && parts->host != "*" && !is_address(AF_INET, parts->host)) {
-    return fmt::format("expected an IP address and a port such as {}, found {}", kForm, quoted(text));
+    return fmt::format("expected an IP address and a port such as {}, found {}", kForm,
+                       quoted(text));
   }
-  if (!parts->has_port) return fmt::format("{} lacks a port: write \"{}:3128\"", quoted(text), text);
+  if (!parts->has_port)
+    return fmt::format("{} lacks a port: write \"{}:3128\"", quoted(text), text);
   return check_port(parts->port, 0);
 }
 
@@ -185,15 +189,11 @@ std::string canonical_listen_address(std::string_view text) {
 }
 
 bool host_pattern_covers(std::string_view wide, std::string_view narrow) {
-  const auto same = [](char a, char b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(a) == lower(b);
-  };
-  if (wide == "*" || std::ranges::equal(wide, narrow, same)) return true;
+  if (wide == "*" || equals_ignoring_case(wide, narrow)) return true;
   if (!wide.starts_with("*.") || narrow == "*") return false;
   const std::string_view ending = wide.substr(1);  // ".example.com"
   return narrow.size() > ending.size() &&
-         std::ranges::equal(ending, narrow.substr(narrow.size() - ending.size()), same);
+         equals_ignoring_case(ending, narrow.substr(narrow.size() - ending.size()));
 }
 
 }  // namespace penstock::config

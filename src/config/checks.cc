@@ -1,11 +1,12 @@
 #include "config/checks.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "config/address.h"
 #include "config/wording.h"
@@ -15,6 +16,7 @@ namespace {
 
 std::vector<std::string_view> group_names(const Snapshot& snapshot) {
   std::vector<std::string_view> out;
+  out.reserve(snapshot.groups.size());
   for (const UpstreamGroupSettings& group : snapshot.groups) out.push_back(group.name);
   return out;
 }
@@ -44,9 +46,10 @@ void check_route_targets(const Draft& draft, Report& report) {
   for (std::size_t i = 0; i < draft.routes.size(); ++i) {
     const std::string& to = draft.snapshot.proxy.routes[i].to;
     if (to.empty() || std::ranges::find(names, to) != names.end()) continue;  // empty: reported
-    report.error(draft.routes[i].to,
-                 fmt::format("there is no upstream group {}: {}", quoted(to),
-                             names.empty() ? fmt::format("add [upstream.{}]", to) : hint(to, names)));
+    report.error(
+        draft.routes[i].to,
+        fmt::format("there is no upstream group {}: {}", quoted(to),
+                    names.empty() ? fmt::format("add [upstream.{}]", to) : hint(to, names)));
   }
 }
 
@@ -58,17 +61,19 @@ void complete_routes(Draft& draft, Report& report) {
     RouteSettings route;
     route.to = snapshot.groups.front().name;
     snapshot.proxy.routes.push_back(std::move(route));
-    draft.routes.push_back({.self = draft.groups.front(), .to = draft.groups.front(), .sound = true});
+    draft.routes.push_back(
+        {.self = draft.groups.front(), .to = draft.groups.front(), .sound = true});
     return;
   }
   for (std::size_t i = 0; i < draft.listeners.size(); ++i) {
     if (snapshot.listeners[i].mode != ListenerMode::reverse) continue;
-    report.error(draft.listeners[i].mode,
-                 snapshot.groups.empty()
-                     ? "a reverse listener needs servers: add [upstream.NAME] with servers = [...]"
-                     : fmt::format("a reverse listener needs a [[route]]: with {} upstream groups it "
-                                   "is not clear where requests go",
-                                   snapshot.groups.size()));
+    report.error(
+        draft.listeners[i].mode,
+        snapshot.groups.empty()
+            ? "a reverse listener needs servers: add [upstream.NAME] with servers = [...]"
+            : fmt::format("a reverse listener needs a [[route]]: with {} upstream groups it "
+                          "is not clear where requests go",
+                          snapshot.groups.size()));
   }
 }
 

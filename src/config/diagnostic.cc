@@ -1,9 +1,9 @@
 #include "config/diagnostic.h"
 
-#include <fmt/format.h>
-
 #include <cstddef>
 #include <string_view>
+
+#include <fmt/format.h>
 
 namespace penstock::config {
 namespace {
@@ -48,10 +48,10 @@ std::string render(const Diagnostic& diagnostic, bool color) {
   const Palette& paint = color ? kColored : kPlain;
   std::string place = diagnostic.file;
   if (diagnostic.line != 0) place += fmt::format(":{}:{}", diagnostic.line, diagnostic.column);
-  std::string out = fmt::format("{}{}:{} {}{}:{} {}\n", paint.place, place, paint.off,
-                                diagnostic.warning ? paint.warning : paint.error,
-                                diagnostic.warning ? "warning" : "error", paint.off,
-                                diagnostic.message);
+  std::string out =
+      fmt::format("{}{}:{} {}{}:{} {}\n", paint.place, place, paint.off,
+                  diagnostic.warning ? paint.warning : paint.error,
+                  diagnostic.warning ? "warning" : "error", paint.off, diagnostic.message);
   if (diagnostic.line == 0) return out;
   out += fmt::format("{:>5} | {}\n", diagnostic.line, printable(diagnostic.source_line));
   out += fmt::format("{:>5} | {}{}^{}\n", "", padding(diagnostic.source_line, diagnostic.column),

@@ -21,7 +21,8 @@ struct Diagnostic {
   bool warning = false;  // true: the configuration can be used, but is hardly what was meant
 };
 
-// "file:line:column: error: message", then the line with a caret under the place. Ends in a newline.
+// "file:line:column: error: message", then the line with a caret under the place. Ends in a
+// newline.
 [[nodiscard]] std::string render(const Diagnostic& diagnostic, bool color);
 
 }  // namespace penstock::config

@@ -1,22 +1,14 @@
 #include "config/field_rules.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "config/wording.h"
+#include "message/characters.h"
 #include "message/fields.h"
 
 namespace penstock::config {
-namespace {
-
-constexpr bool is_token_char(char c) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         kMarks.find(c) != std::string_view::npos;
-}
-
-}  // namespace
 
 Complaint check_token(std::string_view text) {
   if (text.empty()) return "expected a name, found an empty text";
@@ -48,16 +40,12 @@ Complaint check_edited_field(std::string_view name) {
 }
 
 Complaint check_field_value(std::string_view value) {
-  const auto is_forbidden = [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  };
-  const auto bad = std::ranges::find_if(value, is_forbidden);
-  if (bad != value.end()) {
+  const char* const end = value.data() + value.size();
+  if (const char* const bad = find_control(value.data(), end); bad != end) {
     return fmt::format("a field value cannot contain the control character {}",
                        quoted(std::string_view(bad, bad + 1)));
   }
-  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-  if (!value.empty() && (is_space(value.front()) || is_space(value.back()))) {
+  if (!value.empty() && (is_whitespace(value.front()) || is_whitespace(value.back()))) {
     return "a field value cannot begin or end with white space: it would be lost on the way";
   }
   return {};

@@ -2,14 +2,14 @@
 // of unknown keys, the check of the documentation, and the summary.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "config/report.h"
 #include "config/toml.h"
@@ -69,8 +69,8 @@ struct Section {
   }
 };
 
-// Where an unknown key would be known, if anywhere: `; it belongs to [timeouts]`, else a hint at the
-// nearest of `known`.
+// Where an unknown key would be known, if anywhere: `; it belongs to [timeouts]`, else a hint at
+// the nearest of `known`.
 std::string unknown_key_hint(std::string_view key, std::span<const std::string_view> known);
 
 // Reads a table: every key of it, whatever is wrong with the others.
@@ -81,14 +81,15 @@ void read_table(const toml::table& table, const Section<Owner>& section, Report&
     if (const Key<Owner>* key = section.find(name.str())) {
       key->read(node, report, owner);
     } else {
-      report.error(place_of(name), fmt::format("unknown key {} in {}: {}", quoted(name.str()),
-                                               section.title,
-                                               unknown_key_hint(name.str(), section.names())));
+      report.error(place_of(name),
+                   fmt::format("unknown key {} in {}: {}", quoted(name.str()), section.title,
+                               unknown_key_hint(name.str(), section.names())));
     }
   }
   for (const Key<Owner>& key : section.keys) {
     if (!key.standard.empty() || table.contains(key.name)) continue;
-    report.error(place_of(table), fmt::format("{} lacks {}: {}", section.title, key.name, key.type()));
+    report.error(place_of(table),
+                 fmt::format("{} lacks {}: {}", section.title, key.name, key.type()));
   }
 }
 

@@ -32,12 +32,15 @@ Complaint check_group_name(std::string_view text) {
 }
 
 constexpr TextRule kListenAddress{.type = "address", .plural = {}, .check = &check_listen_address};
-constexpr TextRule kServerAddress{.type = "server address", .plural = "server addresses", .check = &check_server_address};
-constexpr TextRule kHostPattern{.type = "host name, \"*.\" and a host name, or \"*\"",
-                                .plural = {}, .check = &check_host_pattern};
+constexpr TextRule kServerAddress{
+    .type = "server address", .plural = "server addresses", .check = &check_server_address};
+constexpr TextRule kHostPattern{
+    .type = "host name or pattern", .plural = {}, .check = &check_host_pattern};
 constexpr TextRule kPathPrefix{.type = "path prefix", .plural = {}, .check = &check_path_prefix};
-constexpr TextRule kGroupName{.type = "name of an upstream group", .plural = {}, .check = &check_group_name};
-constexpr TextRule kEditedField{.type = "field name", .plural = "field names", .check = &check_edited_field};
+constexpr TextRule kGroupName{
+    .type = "name of an upstream group", .plural = {}, .check = &check_group_name};
+constexpr TextRule kEditedField{
+    .type = "field name", .plural = "field names", .check = &check_edited_field};
 
 constexpr std::array kListenerKeys{
     key<ListenerSettings, TextValue<kListenAddress>>(
@@ -52,15 +55,15 @@ constexpr std::array kListenerKeys{
         [](auto& l) { return std::tie(l.mode); }),
     key<ListenerSettings, CountValue<1, 10'000'000>>(
         "max_connections", "10000",
-        "Client connections at a time; more wait in the backlog. The default is that of "
+        "Client connections at a time. The default is that of "
         "`[limits] connections`.",
         [](auto& l) { return std::tie(l.max_connections); }),
     key<ListenerSettings, CountValue<1, 65'535>>(
         "backlog", "4096", "Connections the system holds until they are accepted.",
         [](auto& l) { return std::tie(l.backlog); }),
-    key<ListenerSettings, PermissionsValue>(
-        "unix_mode", R"("0660")", "Permissions of a unix socket's file, in octal.",
-        [](auto& l) { return std::tie(l.unix_mode); }),
+    key<ListenerSettings, PermissionsValue>("unix_mode", R"("0660")",
+                                            "Permissions of a unix socket's file, in octal.",
+                                            [](auto& l) { return std::tie(l.unix_mode); }),
 };
 
 // "keep", "server", "set:NAME": two members, so it reads itself.
@@ -78,7 +81,8 @@ void read_host_header(const toml::node& node, Report& report, RouteSettings& rou
     report.error(place_of(node),
                  fmt::format("expected {}, found {}; did you mean {}?", kForm, quoted(*text),
                              quoted(near ? std::string(*near) : "set:" + *text)));
-  } else if (Complaint complaint = check_host_value(text->substr(kSet.size())); !complaint.empty()) {
+  } else if (Complaint complaint = check_host_value(text->substr(kSet.size()));
+             !complaint.empty()) {
     report.error(place_of(node), std::move(complaint));
   } else {
     route.host_policy = HostPolicy::set;
@@ -128,7 +132,8 @@ constexpr std::array kRouteKeys{
         "The host the request is for, without a port. `*.example.com` is every host below "
         "`example.com`, but not that one.",
         [](auto& r) { return std::tie(r.host); }),
-    key<RouteSettings, TextValue<kPathPrefix>>("path", R"("/")", "What the request's path begins with.",
+    key<RouteSettings, TextValue<kPathPrefix>>("path", R"("/")",
+                                               "What the request's path begins with.",
                                                [](auto& r) { return std::tie(r.path); }),
     key<RouteSettings, TextValue<kGroupName>>("to", "", "The upstream group that gets the request.",
                                               [](auto& r) { return std::tie(r.to); }),
@@ -141,9 +146,9 @@ constexpr std::array kRouteKeys{
         .read = &read_host_header,
         .show = &show_host_header,
     },
-    key<RouteSettings, EditsValue<kRequestEdits>>("request", "{}",
-                                   "Changes to the request's header fields; see `[route.request]`.",
-                                   [](auto& r) { return std::tie(r.request); }),
+    key<RouteSettings, EditsValue<kRequestEdits>>(
+        "request", "{}", "Changes to the request's header fields; see `[route.request]`.",
+        [](auto& r) { return std::tie(r.request); }),
     key<RouteSettings, EditsValue<kResponseEdits>>(
         "response", "{}", "Changes to the response's header fields; see `[route.response]`.",
         [](auto& r) { return std::tie(r.response); }),
@@ -172,8 +177,7 @@ constexpr std::array kUpstreamKeys{
 
 constexpr Section<ListenerSettings> kListener{
     .name = "listener", .title = "[[listener]]", .keys = kListenerKeys};
-constexpr Section<RouteSettings> kRoute{
-    .name = "route", .title = "[[route]]", .keys = kRouteKeys};
+constexpr Section<RouteSettings> kRoute{.name = "route", .title = "[[route]]", .keys = kRouteKeys};
 constexpr Section<FieldEdits> kRequestEdits{
     .name = "route.request", .title = "[route.request]", .keys = kEditKeys};
 constexpr Section<FieldEdits> kResponseEdits{

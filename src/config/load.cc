@@ -1,13 +1,14 @@
 #include "config/load.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <optional>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "config/checks.h"
 #include "config/draft.h"
@@ -23,7 +24,8 @@ constexpr std::size_t kLongestFile = std::size_t{16} * 1024 * 1024;
 std::expected<std::string, std::string> read_whole(const std::string& path) {
   const auto close = [](std::FILE* file) { static_cast<void>(std::fclose(file)); };
   const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rbe"), close);
-  if (file == nullptr) return std::unexpected(fmt::format("cannot be opened: {}", std::strerror(errno)));
+  if (file == nullptr)
+    return std::unexpected(fmt::format("cannot be opened: {}", std::strerror(errno)));
   std::string text;
   char part[16 * 1024];
   while (const std::size_t n = std::fread(part, 1, sizeof part, file.get())) {

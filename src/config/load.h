@@ -1,4 +1,5 @@
-// The way in: a configuration file, or its text, becomes a Snapshot, or a list of all that is wrong.
+// The way in: a configuration file, or its text, becomes a Snapshot, or a list of all that is
+// wrong.
 #pragma once
 
 #include <expected>

@@ -1,7 +1,5 @@
 #include "config/quantity.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
@@ -9,7 +7,10 @@
 #include <span>
 #include <system_error>
 
+#include <fmt/format.h>
+
 #include "config/wording.h"
+#include "message/characters.h"
 
 namespace penstock::config {
 namespace {
@@ -21,10 +22,11 @@ struct Unit {
 // Largest first; of several with one factor the first is written.
 constexpr Unit kTimeUnits[] = {
     {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000}, {"ms", 1'000'000}};
-constexpr Unit kSizeUnits[] = {{"GiB", 1ULL << 30U}, {"GB", 1'000'000'000}, {"MiB", 1ULL << 20U},
-                               {"MB", 1'000'000},    {"KiB", 1ULL << 10U},  {"kB", 1'000},
-                               {"KB", 1'000},        {"B", 1}};
-constexpr std::string_view kTimeForm = R"(expected a duration such as "500ms", "30s", "2m" or "1h")";
+constexpr Unit kSizeUnits[] = {
+    {"GiB", 1ULL << 30U}, {"GB", 1'000'000'000}, {"MiB", 1ULL << 20U}, {"MB", 1'000'000},
+    {"KiB", 1ULL << 10U}, {"kB", 1'000},         {"KB", 1'000},        {"B", 1}};
+constexpr std::string_view kTimeForm =
+    R"(expected a duration such as "500ms", "30s", "2m" or "1h")";
 constexpr std::string_view kSizeForm = R"(expected a size such as "64KiB", "10MB" or 4096)";
 
 struct Quantity {
@@ -33,7 +35,6 @@ struct Quantity {
 };
 
 std::expected<Quantity, std::string> split(std::string_view text, std::string_view form) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const auto digits = std::ranges::find_if_not(text, is_digit) - text.begin();
   if (digits == 0) return std::unexpected(fmt::format("{}, found {}", form, quoted(text)));
   const std::string_view unit = text.substr(static_cast<std::size_t>(digits));
@@ -41,13 +42,15 @@ std::expected<Quantity, std::string> split(std::string_view text, std::string_vi
     return std::unexpected(fmt::format("{}, in whole numbers: use a smaller unit", form));
   }
   Quantity out{.number = 0, .unit = unit};
-  if (std::from_chars(text.data(), text.data() + digits, out.number).ec != std::errc{}) {
+  const char* const begin = text.data();
+  if (std::from_chars(begin, begin + digits, out.number).ec != std::errc{}) {
     return std::unexpected(fmt::format("{} is too large a number", quoted(text)));
   }
   return out;
 }
 
-std::expected<std::uint64_t, std::string> multiply(const Quantity& quantity, std::span<const Unit> units,
+std::expected<std::uint64_t, std::string> multiply(const Quantity& quantity,
+                                                   std::span<const Unit> units,
                                                    std::string_view text, std::uint64_t most) {
   for (const Unit& unit : units) {
     if (unit.name != quantity.unit) continue;
@@ -77,7 +80,8 @@ std::expected<Duration, std::string> parse_duration(std::string_view text) {
   const auto quantity = split(text, kTimeForm);
   if (!quantity) return std::unexpected(quantity.error());
   if (quantity->unit.empty()) {
-    return std::unexpected(fmt::format("{} has no unit: say which, as in \"{}s\"", quoted(text), text));
+    return std::unexpected(
+        fmt::format("{} has no unit: say which, as in \"{}s\"", quoted(text), text));
   }
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<Duration::rep>::max());
   const auto nanoseconds = multiply(*quantity, kTimeUnits, text, kMost);
@@ -93,7 +97,8 @@ std::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
 }
 
 std::string format_duration(Duration duration) {
-  return format(static_cast<std::uint64_t>(std::max(duration, Duration::zero()).count()), kTimeUnits);
+  return format(static_cast<std::uint64_t>(std::max(duration, Duration::zero()).count()),
+                kTimeUnits);
 }
 
 std::string format_size(std::uint64_t bytes) { return format(bytes, kSizeUnits); }

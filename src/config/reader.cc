@@ -129,9 +129,9 @@ void read_root(const toml::table& root, Report& report, Draft& draft) {
   const auto known = table_names();
   for (const auto& [name, node] : root) {
     if (std::ranges::find(known, name.str()) != known.end()) continue;
-    report.error(place_of(name), fmt::format("unknown {} {}: {}", node.is_table() ? "table" : "key",
-                                             quoted(name.str()),
-                                             unknown_key_hint(name.str(), known)));
+    report.error(place_of(name),
+                 fmt::format("unknown {} {}: {}", node.is_table() ? "table" : "key",
+                             quoted(name.str()), unknown_key_hint(name.str(), known)));
   }
   for (const Section<Draft>* section : single_sections()) {
     read_single(root, *section, report, draft);

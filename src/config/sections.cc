@@ -42,13 +42,15 @@ Complaint check_log_target(std::string_view text) {
 }
 
 constexpr TextRule kPseudonym{.type = "name", .plural = {}, .check = &check_token};
-constexpr TextRule kLogFile{.type = "\"stderr\", \"stdout\" or path", .plural = {}, .check = &check_log_target};
-constexpr TextRule kAccessLog{.type = "\"off\", \"stderr\", \"stdout\" or path",
-                              .plural = {}, .check = &check_log_target};
+constexpr TextRule kLogFile{
+    .type = "\"stderr\", \"stdout\" or path", .plural = {}, .check = &check_log_target};
+constexpr TextRule kAccessLog{
+    .type = "\"off\", \"stderr\", \"stdout\" or path", .plural = {}, .check = &check_log_target};
 
 constexpr std::array kLimitKeys{
     key<Draft, SizeValue<256, 16 * kMiB>>(
-        "head", R"("64KiB")", "The most a message's start line and header fields may take together.",
+        "head", R"("64KiB")",
+        "The most a message's start line and header fields may take together.",
         [](auto& d) {
           return std::tie(d.snapshot.server.request_head.head,
                           d.snapshot.upstream.response_head.head);
@@ -59,12 +61,11 @@ constexpr std::array kLimitKeys{
           return std::tie(d.snapshot.server.request_head.start_line,
                           d.snapshot.upstream.response_head.start_line);
         }),
-    key<Draft, CountValue<1, 10'000>>(
-        "fields", "200", "How many header lines a message may have.",
-        [](auto& d) {
-          return std::tie(d.snapshot.server.request_head.fields,
-                          d.snapshot.upstream.response_head.fields);
-        }),
+    key<Draft, CountValue<1, 10'000>>("fields", "200", "How many header lines a message may have.",
+                                      [](auto& d) {
+                                        return std::tie(d.snapshot.server.request_head.fields,
+                                                        d.snapshot.upstream.response_head.fields);
+                                      }),
     key<Draft, UnlimitedSizeValue>(
         "body", R"("unlimited")",
         "The largest request body taken; a larger one is answered with 413. `0` is unlimited, too.",
@@ -98,23 +99,21 @@ constexpr std::array kLimitKeys{
 };
 
 constexpr std::array kTimeoutKeys{
-    key<Draft, DurationValue>(
-        "client_head", R"("30s")", "From the first byte of a request to the end of its head.",
-        [](auto& d) { return std::tie(d.snapshot.server.client_head); }),
-    key<Draft, DurationValue>(
-        "client_idle", R"("2m")", "How long a client connection may wait for its next request.",
-        [](auto& d) { return std::tie(d.snapshot.server.client_idle); }),
+    key<Draft, DurationValue>("client_head", R"("30s")",
+                              "From the first byte of a request to the end of its head.",
+                              [](auto& d) { return std::tie(d.snapshot.server.client_head); }),
+    key<Draft, DurationValue>("client_idle", R"("2m")",
+                              "How long a client connection may wait for its next request.",
+                              [](auto& d) { return std::tie(d.snapshot.server.client_idle); }),
     key<Draft, DurationValue>("connect", R"("5s")", "For a connection to a server to come about.",
                               [](auto& d) { return std::tie(d.snapshot.upstream.connect); }),
     key<Draft, DurationValue>(
         "stall", R"("1m")",
         "How long nothing may move, on either side, while a message is under way.",
-        [](auto& d) {
-          return std::tie(d.snapshot.server.stall, d.snapshot.upstream.stall);
-        }),
-    key<Draft, DurationValue>(
-        "server_idle", R"("1m")", "How long an idle connection to a server is kept.",
-        [](auto& d) { return std::tie(d.snapshot.upstream.server_idle); }),
+        [](auto& d) { return std::tie(d.snapshot.server.stall, d.snapshot.upstream.stall); }),
+    key<Draft, DurationValue>("server_idle", R"("1m")",
+                              "How long an idle connection to a server is kept.",
+                              [](auto& d) { return std::tie(d.snapshot.upstream.server_idle); }),
     key<Draft, DurationValue>(
         "tunnel_idle", R"("1h")",
         "How long nothing may move in either direction of a tunnel (CONNECT, upgrades).",
@@ -126,9 +125,9 @@ constexpr std::array kTimeoutKeys{
 };
 
 constexpr std::array kForwardKeys{
-    key<Draft, PortsValue>("connect_ports", "[443]",
-                           "The ports CONNECT may reach; an empty list forbids CONNECT.",
-                           [](auto& d) { return std::tie(d.snapshot.proxy.forward.connect_ports); }),
+    key<Draft, PortsValue>(
+        "connect_ports", "[443]", "The ports CONNECT may reach; an empty list forbids CONNECT.",
+        [](auto& d) { return std::tie(d.snapshot.proxy.forward.connect_ports); }),
     key<Draft, ChoiceValue<kLocalTargets>>(
         "local_targets", R"("auto")",
         "Whether clients may reach loopback, link-local and unspecified addresses through the "
@@ -164,9 +163,9 @@ constexpr std::array kLogKeys{
 };
 
 constexpr std::array kWorkerKeys{
-    key<Draft, CountValue<0, 1024>>(
-        "count", "0", "Threads that serve connections. `0`: one for each core.",
-        [](auto& d) { return std::tie(d.snapshot.workers.count); }),
+    key<Draft, CountValue<0, 1024>>("count", "0",
+                                    "Threads that serve connections. `0`: one for each core.",
+                                    [](auto& d) { return std::tie(d.snapshot.workers.count); }),
 };
 
 }  // namespace
@@ -179,8 +178,8 @@ constexpr Section<Draft> kLog{.name = "log", .title = "[log]", .keys = kLogKeys}
 constexpr Section<Draft> kWorkers{.name = "workers", .title = "[workers]", .keys = kWorkerKeys};
 
 std::span<const Section<Draft>* const> single_sections() {
-  static constexpr std::array<const Section<Draft>*, 6> kAll{&kForward, &kProxy, &kLimits,
-                                                             &kTimeouts, &kLog,  &kWorkers};
+  static constexpr std::array<const Section<Draft>*, 6> kAll{&kForward,  &kProxy, &kLimits,
+                                                             &kTimeouts, &kLog,   &kWorkers};
   return kAll;
 }
 

@@ -11,8 +11,8 @@
 namespace penstock {
 
 struct WorkerSettings {
-  unsigned count = 0;                                // 0: one a core
-  Duration drain = std::chrono::seconds(30);         // how long transactions may finish at the end
+  unsigned count = 0;                         // 0: one a core
+  Duration drain = std::chrono::seconds(30);  // how long transactions may finish at the end
 };
 
 struct Snapshot {

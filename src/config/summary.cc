@@ -1,10 +1,10 @@
 #include "config/summary.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string_view>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "config/sections.h"
 
@@ -50,9 +50,9 @@ std::vector<std::string> values(const Section<Owner>& section, const Owner& owne
 std::string listener_line(const ListenerSettings& listener) {
   constexpr std::string_view kShown[] = {"address"};
   auto items = values(kListener, listener, false, kShown);
-  items.insert(items.begin(), listener.address + (listener.mode == ListenerMode::forward
-                                                      ? " (forward)"
-                                                      : " (reverse)"));
+  items.insert(
+      items.begin(),
+      listener.address + (listener.mode == ListenerMode::forward ? " (forward)" : " (reverse)"));
   std::erase(items, "mode = \"reverse\"");
   return wrapped("listener", items);
 }
@@ -71,10 +71,12 @@ std::string summary(const Snapshot& snapshot) {
   for (const ListenerSettings& listener : snapshot.listeners) out += listener_line(listener);
   for (const RouteSettings& route : snapshot.proxy.routes) out += route_line(route);
   for (const UpstreamGroupSettings& group : snapshot.groups) {
-    out += wrapped("upstream", {group.name + ": " + fmt::format("{}", fmt::join(group.servers, ", "))});
+    out += wrapped("upstream",
+                   {group.name + ": " + fmt::format("{}", fmt::join(group.servers, ", "))});
   }
   constexpr std::string_view kOfListeners[] = {"connections"};  // stands with each listener
-  const Draft draft{.snapshot = snapshot};
+  Draft draft;
+  draft.snapshot = snapshot;
   for (const Section<Draft>* section : single_sections()) {
     out += wrapped(section->name, values(*section, draft, true, kOfListeners));
   }

@@ -4,11 +4,13 @@
 
 #include "config/field_rules.h"
 #include "config/values.h"
+#include "message/fields.h"
 
 namespace penstock::config {
 namespace {
 
-constexpr TextRule kFieldValue{.type = "field value", .plural = "field values", .check = &check_field_value};
+constexpr TextRule kFieldValue{
+    .type = "field value", .plural = "field values", .check = &check_field_value};
 
 struct Entry {
   const toml::key* name;
@@ -21,11 +23,6 @@ std::vector<Entry> in_file_order(const toml::table& table) {
   for (const auto& [name, value] : table) out.push_back({.name = &name, .value = &value});
   std::ranges::sort(out, {}, [](const Entry& entry) { return place_of(*entry.name); });
   return out;
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 void read_values(const Entry& entry, bool may_repeat, FieldLines& out, Report& report) {
@@ -84,9 +81,10 @@ std::optional<FieldLines> read_field_lines(const toml::node& node, Report& repor
                                            bool may_repeat) {
   const auto* table = node.as_table();
   if (table == nullptr) {
-    report.error(place_of(node),
-                 fmt::format("expected a table of fields such as {{ X-Example = \"value\" }}, found {}",
-                             kind_of(node)));
+    report.error(
+        place_of(node),
+        fmt::format("expected a table of fields such as {{ X-Example = \"value\" }}, found {}",
+                    kind_of(node)));
     return std::nullopt;
   }
   FieldLines out;
@@ -97,7 +95,7 @@ std::optional<FieldLines> read_field_lines(const toml::node& node, Report& repor
       report.error(place_of(*entry.name), std::move(complaint));
       continue;
     }
-    const auto twice = [name](std::string_view other) { return same_name(name, other); };
+    const auto twice = [name](std::string_view other) { return equals_ignoring_case(name, other); };
     if (std::ranges::any_of(names, twice)) {
       report.error(place_of(*entry.name),
                    fmt::format("the field {} stands here twice: upper and lower case are the same",

@@ -17,9 +17,9 @@ void expected_but_found(const toml::node& node, Report& report, std::string_view
 void check_size_range(std::uint64_t value, std::uint64_t least, std::uint64_t most,
                       const toml::node& node, Report& report) {
   if (value >= least && value <= most) return;
-  report.error(place_of(node),
-               fmt::format("{} is too {}: expected {} to {}", format_size(value),
-                           value < least ? "small" : "large", format_size(least), format_size(most)));
+  report.error(place_of(node), fmt::format("{} is too {}: expected {} to {}", format_size(value),
+                                           value < least ? "small" : "large", format_size(least),
+                                           format_size(most)));
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ std::string_view kind_of(const toml::node& node) {
     case toml::node_type::floating_point:
       return "a number with a fraction";
     case toml::node_type::boolean:
-      return "true or false";
+      return "a boolean";
     case toml::node_type::date:
     case toml::node_type::time:
     case toml::node_type::date_time:

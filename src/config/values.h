@@ -1,8 +1,6 @@
-// The types a value can have. Each reads a TOML value, reporting what is wrong with it; says what it
-// takes, for the documentation; and shows a value as one would write it in the file.
+// The types a value can have. Each reads a TOML value, reporting what is wrong with it; says what
+// it takes, for the documentation; and shows a value as one would write it in the file.
 #pragma once
-
-#include <fmt/format.h>
 
 #include <array>
 #include <cstddef>
@@ -13,6 +11,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/time.h"
 #include "config/address.h"
@@ -119,7 +119,7 @@ struct ChoiceValue {
 
 // Text that has to pass a check.
 struct TextRule {
-  std::string_view type;  // "host name", for the documentation and for "expected a text ..."
+  std::string_view type;    // "host name", for the documentation and for "expected a text ..."
   std::string_view plural;  // "host names", where lists of them are taken
   Complaint (*check)(std::string_view) = nullptr;
 };
@@ -151,8 +151,7 @@ struct TextsValue {
 
 // Field names and values. Several lines of one name are written as an array.
 using FieldLines = std::vector<std::pair<std::string, std::string>>;
-std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report,
-                                           bool may_repeat);
+std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report, bool may_repeat);
 std::string show_field_lines(const FieldLines& value);
 
 template <bool kMayRepeat>

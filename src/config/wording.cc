@@ -1,15 +1,15 @@
 #include "config/wording.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <vector>
 
+#include <fmt/format.h>
+
+#include "message/characters.h"
+
 namespace penstock::config {
 namespace {
-
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 // The least number of insertions, deletions, replacements and swaps of neighbours that turn one
 // word into the other (optimal string alignment).
@@ -21,10 +21,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
   for (std::size_t j = 0; j <= b.size(); ++j) at(0, j) = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const char x = lower(a[i - 1]);
-      const char y = lower(b[j - 1]);
-      at(i, j) = std::min({at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (x == y ? 0 : 1)});
-      if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y) {
+      const char x = to_lower(a[i - 1]);
+      const char y = to_lower(b[j - 1]);
+      at(i, j) =
+          std::min({at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (x == y ? 0 : 1)});
+      if (i > 1 && j > 1 && x == to_lower(b[j - 2]) && to_lower(a[i - 2]) == y) {
         at(i, j) = std::min(at(i, j), at(i - 2, j - 2) + 1);
       }
     }
@@ -69,11 +70,14 @@ std::optional<std::string_view> nearest(std::string_view word,
                                         std::span<const std::string_view> known) {
   constexpr std::size_t kLongestName = 64;  // nobody meant a key by more
   if (word.size() > kLongestName) return std::nullopt;
+  constexpr std::size_t kAbbreviation = 3;  // letters that are enough of a longer name
   std::optional<std::string_view> best;
   std::size_t best_distance = 0;
   for (const std::string_view candidate : known) {
-    const std::size_t allowed = std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3);
-    const std::size_t needed = distance(word, candidate);
+    const std::size_t allowed =
+        std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3);
+    const bool begins = word.size() >= kAbbreviation && candidate.starts_with(word);
+    const std::size_t needed = begins ? 1 : distance(word, candidate);
     if (needed > allowed || needed >= candidate.size()) continue;
     if (!best || needed < best_distance) {
       best = candidate;

@@ -15,7 +15,8 @@ namespace penstock::config {
 [[nodiscard]] std::string alternatives(std::span<const std::string_view> words);
 
 // The known word most like the given one, if one is near enough to have been meant. Letters swapped
-// with their neighbour count as one mistake; upper and lower case are the same.
+// with their neighbour count as one mistake; upper and lower case are the same; a word's beginning
+// is near to it.
 [[nodiscard]] std::optional<std::string_view> nearest(std::string_view word,
                                                       std::span<const std::string_view> known);
 

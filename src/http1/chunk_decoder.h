@@ -18,9 +18,14 @@ struct ChunkLimits {
 };
 
 // Walks over a chunked body. Each call of next() consumes part of the bytes it is given and says
-// what was found.
+// what was found; the outcome does not depend on how the body is split into calls.
+//
+// A chunk line is: hexadecimal size; extensions, each ";" name [ "=" token or quoted string ], with
+// whitespace around ";" and "=" only (RFC 9112 section 7.1.1); CRLF. Whitespace at its end is
+// refused. Extensions are checked and dropped. Sizes above 2^63-1 are refused.
 class ChunkDecoder {
  public:
+  // `limits` must outlive the decoder.
   explicit ChunkDecoder(const ChunkLimits& limits) : limits_(&limits) {}
 
   enum class Event : std::uint8_t { need_more, data, end, refused };
@@ -29,26 +34,60 @@ class ChunkDecoder {
     std::size_t consumed;   // bytes of the input this step used up; data lies at their end
     std::string_view data;  // for `data`: a view into the input, never empty
   };
-  // need_more: all of the input was consumed, or the rest must be passed again with more behind it
-  // (consumed says how much was taken). After `end` the trailer section, if any, is in trailers().
+  // need_more: all of the input was consumed. end: consumed up to the last byte of the body,
+  // trailer section included; what follows is another message. refused: see refusal(), it stays so.
+  // After `end` the trailer section, if any, is in trailers(); next() consumes nothing more.
   Step next(std::string_view input);
 
   // Bytes of chunk data still to come in the chunk being read, 0 between chunks.
   [[nodiscard]] std::uint64_t remaining_in_chunk() const { return remaining_; }
   // Tells that `n` bytes of the current chunk's data went past the decoder (n <= remaining).
   void skip_data(std::uint64_t n) { remaining_ -= n; }
-  // The trailer fields, which views memory of their own. Valid after `end`.
+  // The trailer fields, which view memory of their own section: it may be moved away. Valid after
+  // `end`. Fields that have no business in trailers are still there (write_last_chunk drops them).
   [[nodiscard]] FieldSection& trailers() { return trailers_; }
   [[nodiscard]] Refusal refusal() const { return refusal_; }
 
  private:
-  enum class State : std::uint8_t { size_start, size, extension, size_lf, data, data_cr, data_lf, trailers, done, failed };
-  // The implementer adds private members and helpers as needed.
+  enum class State : std::uint8_t {
+    size_start,      // before the first digit
+    size,            // in the digits
+    before_ext,      // whitespace after size or extension: only ";" may follow
+    ext_name_start,  // after ";"
+    ext_name,
+    after_ext_name,   // whitespace after a name: "=" or ";" may follow
+    ext_value_start,  // after "="
+    ext_token,
+    ext_quoted,
+    ext_escaped,     // after "\\" in a quoted string
+    ext_quoted_end,  // after the closing quote
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailers,
+    done,
+    failed
+  };
+
+  Refusal line_byte(char c);
+  Refusal size_byte(char c);
+  Refusal extension_byte(char c);
+  Refusal extension_separator(char c);
+  void size_line_ended();
+  // Both take what is theirs off the input, up to where the state changes.
+  Refusal take_line(std::string_view& input);
+  Refusal take_trailers(std::string_view& input);
+  Refusal trailers_ended();
+
   const ChunkLimits* limits_;
   State state_ = State::size_start;
   Refusal refusal_ = Refusal::none;
+  std::uint8_t digits_ = 0;
   std::uint64_t remaining_ = 0;
   std::size_t extension_bytes_ = 0;
+  std::size_t trailer_line_ = 0;  // where the line being read begins in trailer_text_
+  std::string trailer_text_;
   FieldSection trailers_;
 };
 

@@ -13,11 +13,13 @@ namespace penstock::http1 {
 
 enum class RequestForm : std::uint8_t { origin, absolute, authority };
 
-// What the writer adds to a head's own fields. The head must have no Connection, Content-Length,
-// Transfer-Encoding, Upgrade, TE or Trailer lines left where these are set here.
+// What the writer adds to a head's own fields. It leaves out the head's Content-Length and
+// Transfer-Encoding lines (but see write_response_head), and its Connection lines when `connection`
+// is set: what is said here is the only thing said. Hop-by-hop fields otherwise are the caller's
+// business (message/hop.h).
 struct WireFraming {
-  Framing body;                  // writes Content-Length or Transfer-Encoding: chunked or neither
-  std::string_view connection;   // value of Connection, empty: no such line
+  Framing body;                 // writes Content-Length or Transfer-Encoding: chunked or neither
+  std::string_view connection;  // value of Connection, empty: no such line
 };
 
 // The bytes the head takes on the wire, at most; to size the buffer for write_*.
@@ -25,14 +27,20 @@ struct WireFraming {
 [[nodiscard]] std::size_t wire_size_bound(const ResponseHead& head, const WireFraming& framing);
 
 // Writes the head, empty line included, always as HTTP/1.1 (RFC 9110 section 6.2: a proxy sends its
-// own version); the number of bytes. `to` has at least wire_size_bound() bytes. A request's target
-// is written in the given form from head.target, its Host line comes first (the value of the Host
-// field in head.fields). A request without body gets no Content-Length unless its method expects
-// content (POST, PUT, PATCH: "Content-Length: 0", RFC 9110 section 8.6).
-std::size_t write_request_head(const RequestHead& head, RequestForm form, const WireFraming& framing,
-                               std::span<char> to);
-// A response's Content-Length line is written for BodyKind::length (0 included), nothing for none.
-// In responses to HEAD and in 304 the head's own Content-Length field, if any, is kept as it is.
+// own version); the number of bytes. `to` has at least wire_size_bound() bytes. Texts are written
+// as they are: who sets any not from a parsed head answers for their syntax (is_token,
+// is_field_value).
+//
+// A request's target is written in the given form from head.target. Where head.target lacks what
+// the form needs, the Host field stands in for the authority and "http" for the scheme. The Host
+// line comes first: the value of the first Host field in head.fields, else the target's authority,
+// else empty. A request without body gets no Content-Length unless its method expects content
+// (POST, PUT, PATCH: "Content-Length: 0", RFC 9110 section 8.6).
+std::size_t write_request_head(const RequestHead& head, RequestForm form,
+                               const WireFraming& framing, std::span<char> to);
+// A response's Content-Length line is written for BodyKind::length (0 included). With
+// BodyKind::none the head's own Content-Length, if it has a valid one, is kept as one line (for
+// responses to HEAD and 304), except in 1xx and 204, which must not have it (RFC 9110 section 8.6).
 std::size_t write_response_head(const ResponseHead& head, const WireFraming& framing,
                                 std::span<char> to);
 

@@ -1,7 +1,6 @@
 // Header and trailer fields: the one table of known names, and the field section of a message.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -13,6 +12,7 @@
 namespace penstock {
 
 // Fields the proxy itself acts on or writes. Every other name is `other`. At most 63 known ones.
+// The registered names stand in the same order in fields.cc.
 enum class FieldId : std::uint8_t {
   other,
   accept,
@@ -91,7 +91,11 @@ struct Field {
 class FieldSection {
  public:
   // Adds a line; the texts must outlive the section (or come from keep()).
-  void add(FieldId id, std::string_view name, std::string_view value);
+  void add(FieldId id, std::string_view name, std::string_view value) {
+    if (lines_.capacity() == 0) lines_.reserve(kFirstLines);
+    lines_.push_back({id, name, value});
+    present_ |= bit(id);
+  }
   void add(FieldId id, std::string_view value) { add(id, field_name(id), value); }
   // Copies text into memory that lives as long as the section.
   [[nodiscard]] std::string_view keep(std::string_view text) { return arena_.copy(text); }
@@ -100,7 +104,9 @@ class FieldSection {
   // The first line of that id or name, or null. By id only for known ones.
   [[nodiscard]] const Field* find(FieldId id) const;
   [[nodiscard]] const Field* find(std::string_view name) const;
-  [[nodiscard]] bool has(FieldId id) const { return (present_ & bit(id)) != 0 && find(id) != nullptr; }
+  [[nodiscard]] bool has(FieldId id) const {
+    return (present_ & bit(id)) != 0 && find(id) != nullptr;
+  }
   // The value of the first line, or an empty view.
   [[nodiscard]] std::string_view value(FieldId id) const;
   // How many lines there are of an id.
@@ -114,9 +120,11 @@ class FieldSection {
   std::size_t remove_if(Predicate predicate) {
     return std::erase_if(lines_, predicate);
   }
-  // Replaces all lines of that id by one.
+  // Replaces all lines of that id by one, in the place of the first of them or at the end. The
+  // texts must outlive the section, as for add().
   void set(FieldId id, std::string_view value);
   void set(std::string_view name, std::string_view value);
+  // Removes all lines. Text kept by keep() stays.
   void clear();
 
   [[nodiscard]] std::size_t size() const { return lines_.size(); }
@@ -125,6 +133,9 @@ class FieldSection {
   [[nodiscard]] auto end() const { return lines_.end(); }
 
  private:
+  // Room for the lines of nearly all messages, so that they take memory once.
+  static constexpr std::size_t kFirstLines = 32;
+
   static constexpr std::uint64_t bit(FieldId id) {
     return std::uint64_t{1} << static_cast<unsigned>(id);
   }
@@ -135,23 +146,24 @@ class FieldSection {
 };
 
 // Calls f(element) for each element of a comma-separated list value, without surrounding
-// whitespace, empty ones left out, quoted strings respected (RFC 9110 section 5.6.1).
+// whitespace, empty ones left out, quoted strings respected (RFC 9110 section 5.6.1). A quoted
+// string that is not closed takes all that follows.
 template <class F>
 void for_each_element(std::string_view value, F f) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
   std::size_t start = 0;
   bool quoted = false;
   for (std::size_t i = 0; i <= value.size(); ++i) {
     if (i < value.size() && (quoted || value[i] != ',')) {
       if (value[i] == '"') quoted = !quoted;
-      if (quoted && value[i] == '\\') ++i;
+      if (quoted && value[i] == '\\' && i + 1 < value.size()) ++i;
       continue;
     }
     std::string_view element = value.substr(start, i - start);
-    while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
-    while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
+    while (!element.empty() && is_space(element.front())) element.remove_prefix(1);
+    while (!element.empty() && is_space(element.back())) element.remove_suffix(1);
     if (!element.empty()) f(element);
     start = i + 1;
-    if (start > value.size()) break;
   }
 }
 

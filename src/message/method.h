@@ -6,7 +6,18 @@
 
 namespace penstock {
 
-enum class Method : std::uint8_t { get, head, post, put, delete_, connect, options, trace, patch, other };
+enum class Method : std::uint8_t {
+  get,
+  head,
+  post,
+  put,
+  delete_,
+  connect,
+  options,
+  trace,
+  patch,
+  other
+};
 
 // Methods are case-sensitive; a token that is none of the above is `other`.
 [[nodiscard]] Method method_of(std::string_view token);

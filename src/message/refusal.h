@@ -11,13 +11,13 @@ enum class Refusal : std::uint8_t {
   // Lines (RFC 9112 section 2.2, 3, 4)
   bare_cr,
   bare_lf,
-  control_byte,           // NUL or another control byte in a head
-  request_line_malformed, // not three parts with single spaces
-  method_invalid,         // not a token
+  control_byte,            // NUL or another control byte in a head, HTAB excepted
+  request_line_malformed,  // not three parts with single spaces
+  method_invalid,          // not a token
   target_malformed,
   target_form_not_allowed,
   userinfo_in_target,
-  start_line_too_long,    // 414 for requests, 502 side for responses
+  start_line_too_long,  // 414 for requests, 502 side for responses
   version_malformed,
   version_not_supported,  // 505
   status_line_malformed,
@@ -26,25 +26,26 @@ enum class Refusal : std::uint8_t {
   obs_fold,
   whitespace_before_colon,
   field_name_invalid,
-  field_value_invalid,
+  field_value_invalid,  // text set by configuration or a filter that cannot be a value
   field_line_without_colon,
   whitespace_before_first_field,
-  head_too_large,         // 431
-  too_many_fields,        // 431
+  head_too_large,   // 431
+  too_many_fields,  // 431
   // Host (RFC 9112 section 3.2)
   host_missing,
   host_repeated,
   host_invalid,
   // Framing (RFC 9112 section 6)
-  content_length_invalid,   // signed, empty, not digits, a list of different values
-  content_length_conflict,  // repeated with different values
+  content_length_invalid,   // signed, empty, not digits
+  content_length_conflict,  // repeated with different values, on several lines or as a list
   content_length_overflow,
   content_length_with_transfer_encoding,
   transfer_encoding_in_http10,
-  transfer_encoding_not_chunked_last,  // 501 for a coding we do not know, see unknown below
-  transfer_encoding_unknown,           // 501
+  transfer_encoding_not_chunked_last,  // not one plain `chunked`: empty, parameters, not the last
+  transfer_encoding_unknown,           // a coding the proxy does not have, such as gzip: 501
   transfer_encoding_repeated_chunked,
-  transfer_encoding_not_allowed,       // in 1xx, 204, or a 2xx to CONNECT
+  transfer_encoding_not_allowed,  // in 1xx, 204, a CONNECT request, or a 2xx to CONNECT
+  content_not_allowed,            // Content-Length other than 0 in a CONNECT request
   // Chunks (RFC 9112 section 7.1)
   chunk_size_malformed,
   chunk_size_overflow,
@@ -54,7 +55,7 @@ enum class Refusal : std::uint8_t {
   trailer_malformed,
   trailer_too_large,
   // Semantics
-  expectation_unknown,    // 417
+  expectation_unknown,  // 417
   count_
 };
 

@@ -1,13 +1,13 @@
 #include "net/address.h"
 
-#include <arpa/inet.h>
-#include <sys/un.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
 #include <functional>
+
+#include <arpa/inet.h>
+#include <sys/un.h>
 
 namespace penstock {
 namespace {
@@ -26,8 +26,10 @@ bool local_v4(std::uint32_t address) {
 
 // The IPv4 address inside a mapped (::ffff:a.b.c.d) or NAT64 (64:ff9b::a.b.c.d) IPv6 address.
 std::optional<std::uint32_t> embedded_v4(const in6_addr& address) {
-  static constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  static constexpr std::array<std::uint8_t, 12> kNat64 = {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0};
+  static constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0,    0,
+                                                           0, 0, 0, 0, 0xff, 0xff};
+  static constexpr std::array<std::uint8_t, 12> kNat64 = {0, 0x64, 0xff, 0x9b, 0, 0,
+                                                          0, 0,    0,    0,    0, 0};
   const auto starts_with = [&address](const std::array<std::uint8_t, 12>& prefix) {
     return std::equal(prefix.begin(), prefix.end(), std::begin(address.s6_addr));
   };
@@ -41,13 +43,13 @@ std::optional<std::uint32_t> embedded_v4(const in6_addr& address) {
 
 std::optional<Address> Address::from_ip(std::string_view text, std::uint16_t port) {
   std::array<char, INET6_ADDRSTRLEN> buffer{};
-  if (text.size() >= buffer.size()) return std::nullopt;
+  // A NUL would end the text early for inet_pton().
+  if (text.size() >= buffer.size() || text.find('\0') != text.npos) return std::nullopt;
   text.copy(buffer.data(), text.size());
   Address address;
   if (inet_pton(AF_INET, buffer.data(), &address.ip_.v4.sin_addr) == 1) {
     address.ip_.v4.sin_family = AF_INET;
-  } else if (address.ip_ = {};
-             inet_pton(AF_INET6, buffer.data(), &address.ip_.v6.sin6_addr) == 1) {
+  } else if (address.ip_ = {}; inet_pton(AF_INET6, buffer.data(), &address.ip_.v6.sin6_addr) == 1) {
     address.ip_.v6.sin6_family = AF_INET6;
   } else {
     return std::nullopt;
@@ -81,7 +83,7 @@ std::optional<Address> Address::parse(std::string_view text) {
 Address Address::unix_socket(std::string path) {
   Address address;
   address.ip_.v6.sin6_family = AF_UNIX;
-  address.path_ = std::move(path);
+  address.path_ = std::make_shared<const std::string>(std::move(path));
   return address;
 }
 
@@ -97,6 +99,11 @@ Address Address::from_sockaddr(const sockaddr* address, socklen_t length) {
     result = unix_socket(std::string(local->sun_path, strnlen(local->sun_path, room)));
   }
   return result;
+}
+
+const std::string& Address::path() const {
+  static const std::string none;
+  return path_ ? *path_ : none;
 }
 
 std::uint16_t Address::port() const {
@@ -121,16 +128,15 @@ socklen_t Address::to_sockaddr(sockaddr_storage& storage) const {
   }
   auto& local = reinterpret_cast<sockaddr_un&>(storage);
   local.sun_family = AF_UNIX;
-  path_.copy(local.sun_path, sizeof local.sun_path - 1);
-  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size() + 1);
+  path().copy(local.sun_path, sizeof local.sun_path - 1);
+  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path().size() + 1);
 }
 
 bool Address::is_loopback() const {
   if (is_unix()) return true;
   if (family() == AF_INET) return (ntohl(ip_.v4.sin_addr.s_addr) >> 24) == 127;
-  if (IN6_IS_ADDR_LOOPBACK(&ip_.v6.sin6_addr)) return true;
-  const auto v4 = embedded_v4(ip_.v6.sin6_addr);
-  return v4 && (*v4 >> 24) == 127;
+  const in6_addr& v6 = ip_.v6.sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
 bool Address::is_local_target() const {
@@ -151,7 +157,7 @@ bool Address::is_unspecified() const {
 
 std::string Address::host_text() const {
   std::array<char, INET6_ADDRSTRLEN> buffer{};
-  if (is_unix()) return "unix:" + path_;
+  if (is_unix()) return "unix:" + path();
   if (family() == AF_INET) {
     inet_ntop(AF_INET, &ip_.v4.sin_addr, buffer.data(), buffer.size());
   } else if (IN6_IS_ADDR_V4MAPPED(&ip_.v6.sin6_addr)) {
@@ -181,7 +187,7 @@ bool operator==(const Address& a, const Address& b) {
            a.ip_.v6.sin6_scope_id == b.ip_.v6.sin6_scope_id &&
            IN6_ARE_ADDR_EQUAL(&a.ip_.v6.sin6_addr, &b.ip_.v6.sin6_addr);
   }
-  return a.path_ == b.path_;
+  return a.path() == b.path();
 }
 
 std::size_t Address::hash() const {
@@ -193,7 +199,7 @@ std::size_t Address::hash() const {
     const std::string_view bytes(reinterpret_cast<const char*>(&ip_.v6.sin6_addr), 16);
     return std::hash<std::string_view>{}(bytes) ^ ip_.v6.sin6_port;
   }
-  return std::hash<std::string>{}(path_);
+  return std::hash<std::string>{}(path());
 }
 
 }  // namespace penstock

@@ -1,14 +1,18 @@
 // Network addresses: IPv4 and IPv6 with port, unix sockets.
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/frame_pool.h"
 
 namespace penstock {
 
@@ -26,7 +30,8 @@ class Address {
   [[nodiscard]] int family() const { return ip_.v6.sin6_family; }
   [[nodiscard]] bool is_unix() const { return family() == AF_UNIX; }
   [[nodiscard]] std::uint16_t port() const;
-  [[nodiscard]] const std::string& path() const { return path_; }
+  // Of a unix socket; else empty.
+  [[nodiscard]] const std::string& path() const;
   void set_port(std::uint16_t port);
   // Fills `storage`; the length for the system calls.
   socklen_t to_sockaddr(sockaddr_storage& storage) const;
@@ -52,11 +57,14 @@ class Address {
     sockaddr_in v4;
     sockaddr_in6 v6;
   } ip_{};
-  std::string path_;  // unix sockets only
+  std::shared_ptr<const std::string> path_;  // unix sockets only
 };
 
 struct AddressHash {
   std::size_t operator()(const Address& address) const { return address.hash(); }
 };
+
+// Addresses to try, in that order.
+using AddressList = std::vector<Address, PoolAllocator<Address>>;
 
 }  // namespace penstock

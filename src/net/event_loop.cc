@@ -1,11 +1,11 @@
 #include "net/event_loop.h"
 
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <utility>
+
+#include <sys/eventfd.h>
 
 #include "base/check.h"
 
@@ -19,8 +19,8 @@ constexpr int kRoundsATurn = 16;
 using WallDuration = std::chrono::system_clock::duration;
 
 TimePoint monotonic_now() {
-  return TimePoint{std::chrono::duration_cast<Duration>(
-      std::chrono::steady_clock::now().time_since_epoch())};
+  return TimePoint{
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 // The event loop of a worker: epoll, timers, and the executor's turns.
 #pragma once
 
-#include <sys/epoll.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <vector>
+
+#include <sys/epoll.h>
 
 #include "async/executor.h"
 #include "net/fd.h"

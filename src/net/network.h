@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <vector>
 
 #include "async/executor.h"
 #include "async/stream.h"
@@ -48,8 +47,8 @@ class Network {
                                                             TimePoint deadline) = 0;
   // All addresses of a host name or IP literal, in the order to try them; never empty on success.
   // `host` must stay valid until the task is done.
-  virtual Task<Result<std::vector<Address>>> resolve(std::string_view host, std::uint16_t port,
-                                                     TimePoint deadline) = 0;
+  virtual Task<Result<AddressList>> resolve(std::string_view host, std::uint16_t port,
+                                            TimePoint deadline) = 0;
 };
 
 }  // namespace penstock

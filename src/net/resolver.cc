@@ -1,11 +1,11 @@
 #include "net/resolver.h"
 
-#include <ares.h>
-#include <netdb.h>
-
 #include <algorithm>
 #include <chrono>
 #include <unordered_map>
+
+#include <ares.h>
+#include <netdb.h>
 
 #include "async/event.h"
 #include "async/scope.h"
@@ -49,7 +49,7 @@ class Resolver::Channel final : private Timer {
   Channel& operator=(const Channel&) = delete;
 
   struct Entry {
-    std::vector<Address> addresses;  // empty: there are none
+    AddressList addresses;  // empty: there are none
     TimePoint expires{};
     std::unique_ptr<Event> answered;  // while the question is being asked
   };
@@ -105,7 +105,7 @@ class Resolver::Channel final : private Timer {
     const std::unique_ptr<ares_addrinfo, decltype(&ares_freeaddrinfo)> owned(result,
                                                                              &ares_freeaddrinfo);
     if (status == ARES_EDESTRUCTION) return;
-    std::vector<Address> addresses;
+    AddressList addresses;
     Duration life = kLongestLife;
     if (status == ARES_SUCCESS && result != nullptr) {
       for (const ares_addrinfo_node* node = result->nodes; node != nullptr; node = node->ai_next) {
@@ -117,7 +117,7 @@ class Resolver::Channel final : private Timer {
     question->channel->answer(question->host, std::move(addresses), std::max(life, kShortestLife));
   }
 
-  void answer(const std::string& host, std::vector<Address> addresses, Duration life) {
+  void answer(const std::string& host, AddressList addresses, Duration life) {
     Entry& entry = entries_[host];
     entry.addresses = std::move(addresses);
     entry.expires = loop_->executor().now() + life;
@@ -153,7 +153,8 @@ class Resolver::Channel final : private Timer {
   void arm_timer() {
     timeval next{};
     if (ares_timeout(channel_, nullptr, &next) == nullptr) return disarm();
-    const Duration wait = std::chrono::seconds(next.tv_sec) + std::chrono::microseconds(next.tv_usec);
+    const Duration wait =
+        std::chrono::seconds(next.tv_sec) + std::chrono::microseconds(next.tv_usec);
     loop_->executor().timers().arm(*this, loop_->executor().now() + wait);
   }
 
@@ -166,10 +167,10 @@ class Resolver::Channel final : private Timer {
 Resolver::Resolver(EventLoop& loop) : channel_(std::make_unique<Channel>(loop)) {}
 Resolver::~Resolver() = default;
 
-Task<Result<std::vector<Address>>> Resolver::resolve(std::string_view host, std::uint16_t port,
-                                                     TimePoint deadline) {
+Task<Result<AddressList>> Resolver::resolve(std::string_view host, std::uint16_t port,
+                                            TimePoint deadline) {
   if (auto literal = Address::from_ip(host, port)) {
-    co_return std::vector<Address>{std::move(*literal)};
+    co_return AddressList{std::move(*literal)};
   }
   std::string name(host);
   std::transform(name.begin(), name.end(), name.begin(),
@@ -186,7 +187,7 @@ Task<Result<std::vector<Address>>> Resolver::resolve(std::string_view host, std:
     co_await scope.join();
     if (!answered) co_return fail(limit.fired() ? ErrorKind::timed_out : ErrorKind::cancelled);
   }
-  std::vector<Address> addresses = channel_->look_up(name).addresses;
+  AddressList addresses = channel_->look_up(name).addresses;
   if (addresses.empty()) co_return fail(ErrorKind::resolve_failed);
   for (Address& address : addresses) address.set_port(port);
   co_return addresses;

@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "async/task.h"
 #include "base/error.h"
@@ -26,8 +25,7 @@ class Resolver {
 
   // All addresses with `port` set, IPv6 and IPv4 in the order of RFC 6724. An IP literal (an IPv6
   // one without brackets) is its own answer. Fails with resolve_failed, timed_out or cancelled.
-  Task<Result<std::vector<Address>>> resolve(std::string_view host, std::uint16_t port,
-                                             TimePoint deadline);
+  Task<Result<AddressList>> resolve(std::string_view host, std::uint16_t port, TimePoint deadline);
 
  private:
   class Channel;

@@ -1,15 +1,15 @@
 #include "net/socket_listener.h"
 
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <utility>
+
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-#include <cerrno>
-#include <chrono>
-#include <memory>
-#include <utility>
 
 #include "net/socket_stream.h"
 
@@ -23,7 +23,7 @@ std::unexpected<Error> fail_errno() { return fail(error_from_errno(errno)); }
 
 // Removes the file of a unix socket on which nobody listens any more.
 void remove_stale_socket(const Address& address) {
-  struct stat status {};
+  struct stat status{};
   if (::stat(address.path().c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
   const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   sockaddr_storage storage;

@@ -1,10 +1,10 @@
 #include "net/socket_network.h"
 
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <utility>
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "net/socket_stream.h"
 
@@ -51,8 +51,8 @@ Task<Result<std::unique_ptr<ByteStream>>> SocketNetwork::connect(const Address& 
   co_return stream;
 }
 
-Task<Result<std::vector<Address>>> SocketNetwork::resolve(std::string_view host, std::uint16_t port,
-                                                          TimePoint deadline) {
+Task<Result<AddressList>> SocketNetwork::resolve(std::string_view host, std::uint16_t port,
+                                                 TimePoint deadline) {
   return resolver_.resolve(host, port, deadline);
 }
 

@@ -14,8 +14,8 @@ class SocketNetwork final : public Network {
   explicit SocketNetwork(EventLoop& loop);
   [[nodiscard]] Executor& executor() override { return loop_->executor(); }
   Task<Result<std::unique_ptr<ByteStream>>> connect(const Address& to, TimePoint deadline) override;
-  Task<Result<std::vector<Address>>> resolve(std::string_view host, std::uint16_t port,
-                                             TimePoint deadline) override;
+  Task<Result<AddressList>> resolve(std::string_view host, std::uint16_t port,
+                                    TimePoint deadline) override;
 
  private:
   EventLoop* loop_;

@@ -1,11 +1,11 @@
 #include "net/socket_stream.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace penstock {
 namespace {
@@ -51,12 +51,19 @@ void SocketStream::forget(WriteOp& op) {
 }
 
 bool SocketStream::try_read(ReadOp& op) {
+  if (op.only_readiness()) {
+    op.set_result(0);
+    return true;
+  }
   const std::span<char> room = op.into().writable();
-  const ssize_t n = ::recv(socket_.get(), room.data(), room.size(), 0);
+  ssize_t n = 0;
+  do {
+    n = ::recv(socket_.get(), room.data(), room.size(), 0);
+  } while (n < 0 && errno == EINTR);
   if (n < 0) {
     const int error = errno;
     op.into().commit(0);
-    if (error == EAGAIN || error == EINTR) {
+    if (error == EAGAIN) {
       readable_ = false;
       return false;
     }
@@ -84,6 +91,10 @@ bool SocketStream::finish_connect(WriteOp& op) {
 
 bool SocketStream::try_write(WriteOp& op) {
   if (connecting_) return finish_connect(op);
+  if (op.remaining().empty()) {
+    op.set_result(0);
+    return true;
+  }
   while (true) {
     const std::span<iovec> parts = op.remaining();
     msghdr message{};
@@ -94,7 +105,8 @@ bool SocketStream::try_write(WriteOp& op) {
     const ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
     if (n < 0) {
       const int error = errno;
-      if (error == EAGAIN || error == EINTR) {
+      if (error == EINTR) continue;
+      if (error == EAGAIN) {
         writable_ = false;
         return false;
       }

@@ -34,6 +34,8 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   void set_abortive() override;
   void observe(StreamObserver* observer) override { observer_ = observer; }
   [[nodiscard]] bool has_pending_input() const override { return readable_; }
+  Task<Result<void>> relay(ByteStream& to, std::uint64_t limit, Duration stall,
+                           Relayed& relayed) override;
   [[nodiscard]] int native_socket() const override { return socket_.get(); }
 
  private:
@@ -45,6 +47,10 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   bool try_write(WriteOp& op);
   bool finish_connect(WriteOp& op);
   void arm_for(TimePoint deadline);
+  Result<std::size_t> splice_in(int pipe, std::size_t limit);
+  Result<std::size_t> splice_out(int pipe, std::size_t filled, bool more);
+  Task<Result<void>> drain_pipe(SocketStream& to, int pipe, std::size_t& filled, Duration stall,
+                                Relayed& relayed);
 
   EventLoop* loop_;
   ReadOp* read_ = nullptr;

@@ -15,7 +15,8 @@ namespace penstock {
 enum class ListenerMode : std::uint8_t { forward, reverse };
 
 struct ListenerSettings {
-  // "127.0.0.1:3128", "[::1]:3128", "*:80" (all IPv6 and IPv4 addresses), "unix:/run/penstock.sock".
+  // "127.0.0.1:3128", "[::1]:3128", "*:80" (all IPv6 and IPv4 addresses),
+  // "unix:/run/penstock.sock".
   std::string address = "127.0.0.1:3128";
   ListenerMode mode = ListenerMode::forward;
   std::size_t max_connections = 10'000;

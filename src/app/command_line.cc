@@ -1,0 +1,97 @@
+#include "app/command_line.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "app/version.h"
+#include "config/load.h"
+#include "config/summary.h"
+#include "config/wording.h"
+
+namespace penstock {
+namespace {
+
+constexpr std::string_view kCommands[] = {"run", "check", "version"};
+
+// "unknown command "chek": did you mean "check"?", or the library's own words.
+std::string complaint(const CLI::ParseError& error, int argc, const char* const* argv) {
+  const std::string_view word = argc > 1 ? argv[1] : "";
+  const bool is_command = std::ranges::find(kCommands, word) != std::end(kCommands);
+  if (!word.empty() && !word.starts_with('-') && !is_command) {
+    return fmt::format("unknown command {}: {}", config::quoted(word),
+                       config::hint(word, kCommands));
+  }
+  if (word.starts_with('-')) return fmt::format("unknown option {}", config::quoted(word));
+  if (word.empty()) return "no command given";
+  return error.what();
+}
+
+void print(std::FILE* to, std::string_view text) {
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), to));
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, const char* const* argv) {
+  const auto not_empty = [](const std::string& path) {
+    return path.empty() ? std::string("the file's name is empty") : std::string();
+  };
+  CLI::App app("Penstock, an HTTP proxy.", "penstock");
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(24);
+  bool version_flag = false;
+  app.add_flag("--version", version_flag, "Print the version");
+  app.set_help_flag("-h,--help", "Print this help");
+  RunCommand run_values;
+  auto* const run = app.add_subcommand("run", "Serve until SIGTERM or SIGINT");
+  run->add_option("-c,--config", run_values.config,
+                  "Configuration file; without one, a forward proxy on 127.0.0.1:3128")
+      ->type_name("FILE")
+      ->check(not_empty);
+  CheckCommand check_values;
+  auto* const check =
+      app.add_subcommand("check", "Read a configuration file and say what is wrong");
+  check->add_option("-c,--config", check_values.config, "Configuration file")
+      ->type_name("FILE")
+      ->check(not_empty)
+      ->required();
+  app.add_subcommand("version", "Print the version");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return Exit{.code = kExitOk, .text = app.help(), .to_stderr = false};
+  } catch (const CLI::ParseError& error) {
+    if (version_flag) return VersionCommand{};
+    return Exit{.code = kExitUsage,
+                .text = fmt::format("penstock: {}\n\n{}", complaint(error, argc, argv), app.help()),
+                .to_stderr = true};
+  }
+  if (run->parsed()) return run_values;
+  if (check->parsed()) return check_values;
+  return VersionCommand{};
+}
+
+int check_command(const CheckCommand& command) {
+  const bool color = stderr_takes_color();
+  const auto loaded = config::load_file(command.config);
+  const auto& found = loaded ? loaded->warnings : loaded.error();
+  for (const config::Diagnostic& diagnostic : found) print(stderr, render(diagnostic, color));
+  if (!loaded) return kExitFailed;
+  print(stdout, config::summary(*loaded->snapshot));
+  return kExitOk;
+}
+
+void version_command() { print(stdout, fmt::format("penstock {}\n", version())); }
+
+bool stderr_takes_color() {
+  const char* const no_color = std::getenv("NO_COLOR");
+  return isatty(STDERR_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
+}
+
+}  // namespace penstock

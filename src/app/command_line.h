@@ -1,0 +1,46 @@
+// The command line: what was asked for, as plain values, and the commands that need no proxy.
+#pragma once
+
+#include <string>
+#include <variant>
+
+namespace penstock {
+
+// Exit codes of the program.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;  // a bad configuration, or the proxy could not start
+inline constexpr int kExitUsage = 2;   // a command line that was not understood
+
+// `penstock run [-c FILE]`
+struct RunCommand {
+  std::string config;  // empty: without a file, on built-in defaults
+};
+// `penstock check -c FILE`
+struct CheckCommand {
+  std::string config;
+};
+// `penstock version`
+struct VersionCommand {};
+// Nothing to run: print the text (help, or what was wrong) and leave.
+struct Exit {
+  int code = kExitOk;
+  std::string text;  // ends in a newline
+  bool to_stderr = false;
+};
+
+using Command = std::variant<RunCommand, CheckCommand, VersionCommand, Exit>;
+
+// argv as main got it.
+[[nodiscard]] Command parse_command_line(int argc, const char* const* argv);
+
+// Reads the file; prints a summary of it to stdout, and what is wrong with it to stderr. Returns an
+// exit code.
+[[nodiscard]] int check_command(const CheckCommand& command);
+
+// Prints "penstock 0.1.0".
+void version_command();
+
+// Whether messages on stderr should be coloured: it is a terminal, and NO_COLOR is not set.
+[[nodiscard]] bool stderr_takes_color();
+
+}  // namespace penstock

@@ -1,0 +1,27 @@
+// The program: reads the command line and does what it says.
+#include <cstdio>
+#include <variant>
+
+#include "app/command_line.h"
+#include "app/run.h"
+
+namespace {
+
+struct Dispatch {
+  int operator()(const penstock::RunCommand& command) const { return run_command(command); }
+  int operator()(const penstock::CheckCommand& command) const { return check_command(command); }
+  int operator()(const penstock::VersionCommand& /*command*/) const {
+    penstock::version_command();
+    return penstock::kExitOk;
+  }
+  int operator()(const penstock::Exit& exit) const {
+    std::fputs(exit.text.c_str(), exit.to_stderr ? stderr : stdout);
+    return exit.code;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return std::visit(Dispatch{}, penstock::parse_command_line(argc, argv));
+}

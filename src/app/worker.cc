@@ -1,0 +1,71 @@
+#include "app/worker.h"
+
+#include <utility>
+
+#include "async/sleep.h"
+
+namespace penstock {
+
+Worker::Worker(Shared& shared, std::vector<Fd> sockets)
+    : shared_(shared),
+      network_(loop_),
+      pool_(network_, shared.snapshot->upstream),
+      routes_(shared.snapshot->proxy.routes, shared.snapshot->groups),
+      access_log_(loop_.executor(), shared.access_file, shared.snapshot->log.access_format),
+      proxy_(ProxyParts{network_, pool_, routes_, access_log_, shared.snapshot->proxy,
+                        shared.snapshot->upstream, shared.own_addresses, shared.pseudonym}) {
+  auto share = shared.listeners.begin();
+  for (Fd& socket : sockets) {
+    Server& server =
+        servers_.emplace_back(loop_.executor(), shared.server_settings, *share++, proxy_);
+    listeners_.push_back(std::make_unique<SocketListener>(loop_, std::move(socket), server));
+    server.set_listener(listeners_.back().get());
+  }
+}
+
+Worker::~Worker() = default;
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::run() {
+  loop_.run();
+  shared_.on_worker_done();
+}
+
+void Worker::drain(Duration limit) {
+  loop_.call([this, limit] { begin_drain(limit); });
+}
+
+void Worker::join() { thread_.join(); }
+
+void Worker::begin_drain(Duration limit) {
+  if (drain_scope_) return;
+  listeners_.clear();
+  for (Server& server : servers_) {
+    server.set_listener(nullptr);
+    server.drain();
+  }
+  pool_.close_idle();
+  drain_scope_ = std::make_unique<Scope>(loop_.executor());
+  drain_scope_->spawn(end_when_drained(*this, limit));
+}
+
+Task<void> Worker::end_when_drained(Worker& worker, Duration limit) {
+  // At the limit what is left is broken off; it then ends by itself, being cancelled.
+  struct Limit final : Timer {
+    explicit Limit(Worker& of) : worker(of) {}
+    void on_timer() override {
+      for (Server& server : worker.servers_) server.cancel();
+    }
+    Worker& worker;
+  } at_limit(worker);
+  Executor& executor = worker.loop_.executor();
+  executor.timers().arm(at_limit, deadline_after(executor.now(), limit));
+  for (Server& server : worker.servers_) co_await server.drained();
+  worker.pool_.close_idle();
+  worker.loop_.stop();
+}
+
+}  // namespace penstock

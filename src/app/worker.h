@@ -1,0 +1,69 @@
+// A worker: one thread with everything a transaction needs, sharing only what it is given.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/log_file.h"
+#include "config/snapshot.h"
+#include "net/event_loop.h"
+#include "net/fd.h"
+#include "net/socket_listener.h"
+#include "net/socket_network.h"
+#include "proxy/access_log.h"
+#include "proxy/proxy.h"
+#include "proxy/routes.h"
+#include "proxy/targets.h"
+#include "server/server.h"
+#include "upstream/pool.h"
+
+namespace penstock {
+
+// What all workers share; outlives them.
+struct Shared {
+  std::shared_ptr<const Snapshot> snapshot;
+  ServerSettings server_settings;      // with a worker's part of what is bounded in total
+  std::list<ListenerShare> listeners;  // in the order of the snapshot's
+  OwnAddresses own_addresses;
+  std::string pseudonym;
+  LogFile* access_file = nullptr;
+  std::function<void()> on_worker_done;  // called by each worker's thread when it has drained
+};
+
+class Worker {
+ public:
+  // `sockets`: one listening socket for each of the snapshot's listeners.
+  Worker(Shared& shared, std::vector<Fd> sockets);
+  // The thread must have been joined: drain() was called.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void start();
+  // From any thread: stop accepting, let transactions in flight end within `limit`, then stop.
+  void drain(Duration limit);
+  void join();
+
+ private:
+  void run();
+  void begin_drain(Duration limit);
+  static Task<void> end_when_drained(Worker& worker, Duration limit);
+
+  Shared& shared_;
+  EventLoop loop_;
+  SocketNetwork network_;
+  ServerPool pool_;
+  RouteTable routes_;
+  AccessLog access_log_;
+  Proxy proxy_;
+  std::list<Server> servers_;
+  std::vector<std::unique_ptr<SocketListener>> listeners_;
+  std::unique_ptr<Scope> drain_scope_;
+  std::thread thread_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,107 @@
+#include "config/address.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace penstock::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Address, TakesListenAddresses) {
+  for (const auto* text : {"127.0.0.1:3128", "0.0.0.0:80", "[::1]:3128", "[::]:80", "*:80",
+                           "127.0.0.1:0", "unix:/run/penstock.sock"}) {
+    EXPECT_EQ(check_listen_address(text), "") << text;
+  }
+}
+
+TEST(Address, SaysWhatIsWrongWithAListenAddress) {
+  const std::pair<std::string, const char*> cases[] = {
+      {"", "expected an IP address and a port"},
+      {"localhost:3128", "expected an IP address and a port"},
+      {"3128", R"(write "127.0.0.1:3128", or "*:3128" for all addresses)"},
+      {":3128", R"(write "127.0.0.1:3128", or "*:3128" for all addresses)"},
+      {"127.0.0.1", R"(lacks a port: write "127.0.0.1:3128")"},
+      {"127.0.0.1:", "is no port"},
+      {"127.0.0.1:65536", "is no port"},
+      {"127.0.0.1:80x", "is no port"},
+      {"127.0.0.256:80", "expected an IP address and a port"},
+      {"::1", R"(needs brackets: "[::1]")"},
+      {"1:2:3", "too many colons"},
+      {"[::1", "lacks its closing"},
+      {"[::g]:80", "is no IPv6 address"},
+      {"[::1]80", "expected a port after"},
+      {"unix:", "absolute path"},
+      {"unix:run.sock", "absolute path"},
+      {"unix:/" + std::string(107, 'x'), "at most 107 bytes, this one has 108"},
+      {std::string("unix:/a\0b", 9), "zero byte"},
+  };
+  for (const auto& [text, complaint] : cases) {
+    EXPECT_THAT(check_listen_address(text), HasSubstr(complaint)) << text;
+  }
+}
+
+TEST(Address, ChecksServerAddresses) {
+  for (const auto* text : {"app", "app.example:9000", "app.example.", "a_b:80", "127.0.0.1",
+                           "[::1]", "[::1]:9000", "unix:/run/app.sock"}) {
+    EXPECT_EQ(check_server_address(text), "") << text;
+  }
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "neither a host name nor an IP address"},
+      {"http://app:80/", R"(without a scheme and path: leave out "http://")"},
+      {"app:0", "is no port: expected a number from 1 to 65535"},
+      {"app:", "is no port"},
+      {"app/x", "neither a host name nor an IP address"},
+      {"user@app", "neither a host name nor an IP address"},
+      {"a..b", "neither a host name nor an IP address"},
+      {"-a", "neither a host name nor an IP address"},
+      {"1.2.3", "neither a host name nor an IP address"},
+      {"127.0.0.999", "neither a host name nor an IP address"},
+      {"2001:db8::1", "needs brackets"},
+  };
+  for (const auto& [text, complaint] : cases) {
+    EXPECT_THAT(check_server_address(text), HasSubstr(complaint)) << text;
+  }
+}
+
+TEST(Address, ChecksHostPatterns) {
+  for (const auto* text : {"*", "*.example.com", "www.example.com", "192.0.2.1", "[::1]"}) {
+    EXPECT_EQ(check_host_pattern(text), "") << text;
+  }
+  const std::pair<const char*, const char*> cases[] = {
+      {"example.com:80", R"(has no port: write "example.com")"},
+      {"[::1]:80", R"(has no port: write "[::1]")"},
+      {"a.*.com", "stands alone or as the first label"},
+      {"*example.com", "stands alone or as the first label"},
+      {"exa mple", "neither a host name nor an IP address"},
+      {"*.", "neither a host name nor an IP address"},
+  };
+  for (const auto& [text, complaint] : cases) {
+    EXPECT_THAT(check_host_pattern(text), HasSubstr(complaint)) << text;
+  }
+}
+
+TEST(Address, KnowsTheSpellingsOfOneAddress) {
+  EXPECT_EQ(canonical_listen_address("[::1]:080"), canonical_listen_address("[0:0::1]:80"));
+  EXPECT_EQ(canonical_listen_address("[2001:DB8::1]:80"),
+            canonical_listen_address("[2001:db8::1]:80"));
+  EXPECT_NE(canonical_listen_address("*:80"), canonical_listen_address("*:81"));
+  EXPECT_EQ(canonical_listen_address("unix:/A"), "unix:/A");
+}
+
+TEST(Address, KnowsWhichPatternCoversWhich) {
+  EXPECT_TRUE(host_pattern_covers("*", "a.example"));
+  EXPECT_TRUE(host_pattern_covers("*", "*.example"));
+  EXPECT_TRUE(host_pattern_covers("*.example", "a.EXAMPLE"));
+  EXPECT_TRUE(host_pattern_covers("*.example", "*.a.example"));
+  EXPECT_TRUE(host_pattern_covers("a.example", "A.example"));
+  EXPECT_FALSE(host_pattern_covers("*.example", "example"));
+  EXPECT_FALSE(host_pattern_covers("*.example", "*"));
+  EXPECT_FALSE(host_pattern_covers("*.example", "badexample"));
+  EXPECT_FALSE(host_pattern_covers("a.example", "*.example"));
+}
+
+}  // namespace
+}  // namespace penstock::config

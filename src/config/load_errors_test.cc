@@ -1,0 +1,208 @@
+// What is said about mistakes: where, and in which words.
+#include <string>
+#include <string_view>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+
+namespace penstock::config {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+std::vector<Diagnostic> errors_of(std::string_view text) {
+  const auto loaded = load_text(text, "test.toml");
+  return loaded ? std::vector<Diagnostic>{} : loaded.error();
+}
+
+std::vector<Diagnostic> warnings_of(std::string_view text) {
+  const auto loaded = load_text(text, "test.toml");
+  if (loaded) return loaded->warnings;
+  ADD_FAILURE() << render(loaded.error().front(), false);
+  return {};
+}
+
+struct Case {
+  const char* text;
+  unsigned line, column;
+  const char* message;  // a part of it
+};
+
+void expect_single(const Case& one, const std::vector<Diagnostic>& found) {
+  ASSERT_THAT(found, SizeIs(1)) << one.text;
+  EXPECT_EQ(found[0].file, "test.toml");
+  EXPECT_EQ(found[0].line, one.line) << one.text;
+  EXPECT_EQ(found[0].column, one.column) << one.text;
+  EXPECT_THAT(found[0].message, HasSubstr(one.message)) << one.text;
+}
+
+TEST(LoadErrors, UnknownKeysAndTables) {
+  const Case cases[] = {
+      {"[limits]\nhaed = 1024", 2, 1, R"(unknown key "haed" in [limits]: did you mean "head"?)"},
+      {"[limits]\nconnect = '1s'", 2, 1, "it belongs to [timeouts]"},
+      {"[workers]\nzebra = 1", 2, 1, R"(expected "count")"},
+      {"[[listener]]\nadress = '*:1'", 2, 1, R"(did you mean "address"?)"},
+      {"[limit]\n", 1, 2, R"(unknown table "limit": did you mean "limits"?)"},
+      {"prot = 80", 1, 1, R"(unknown key "prot")"},
+      {"connect_ports = [80]", 1, 1, "it belongs to [forward]"},
+      {"listener = [{ mode = 'reverse' }]\n[upstream.a]\nservers = ['a']\nserver = 'b'", 4, 1,
+       R"(did you mean "servers"?)"},
+  };
+  for (const Case& one : cases) expect_single(one, errors_of(one.text));
+}
+
+TEST(LoadErrors, Shapes) {
+  const Case cases[] = {
+      {"limits = 3", 1, 10, "expected a table, as [limits], found a whole number"},
+      {"[[limits]]\n", 1, 1, "there is only one of these: write [limits]"},
+      {"[listener]\n", 1, 1, "there may be several of these: write [[listener]]"},
+      {"listener = [1]", 1, 13, "expected a table, as [[listener]], found a whole number"},
+      {"[[upstream]]\n", 1, 1, "groups have a name: write [upstream.NAME]"},
+      {"[upstream]\nservers = ['a']", 2, 1, "write [upstream.NAME] above it"},
+      {"[upstream]\na = 3", 2, 5, "expected a group, as [upstream.a], found a whole number"},
+      {"[upstream.a]\n", 1, 1, "[upstream.NAME] lacks servers"},
+      {"[upstream.a]\nservers = []", 2, 11, "expected at least one server address"},
+      {"[upstream.a]\nservers = 'x:1'", 2, 11, R"(expected a list: write ["x:1"])"},
+      {"[[route]]\n", 1, 1, "[[route]] lacks to"},
+  };
+  for (const Case& one : cases) expect_single(one, errors_of(one.text));
+}
+
+TEST(LoadErrors, Values) {
+  const Case cases[] = {
+      {"[timeouts]\nstall = 30", 2, 9, R"(30 has no unit: say which, as in "30s")"},
+      {"[timeouts]\nstall = '30'", 2, 9, R"("30" has no unit: say which, as in "30s")"},
+      {"[timeouts]\nstall = true", 2, 9, "expected a duration"},
+      {"[timeouts]\nstall = '0s'", 2, 9, R"("0s" is too short: expected 1ms to 168h)"},
+      {"[timeouts]\nstall = '999h'", 2, 9, R"("999h" is too long)"},
+      {"[limits]\nhead = 10", 2, 8, "10B is too small: expected 256B to 16MiB"},
+      {"[limits]\nhead = '1GiB'", 2, 8, "1GiB is too large: expected 256B to 16MiB"},
+      {"[limits]\nhead = -1", 2, 8, "a size cannot be negative"},
+      {"[limits]\nhead = 1.5", 2, 8, "expected a size"},
+      {"[limits]\nhead = '64K'", 2, 8, R"("64K" has an unknown unit)"},
+      {"[limits]\nfields = 0", 2, 10, "0 is too small: expected 1 to 10000"},
+      {"[limits]\nfields = -5", 2, 10, "-5 is too small"},
+      {"[limits]\nfields = '7'", 2, 10, "expected a whole number from 1 to 10000, found a text"},
+      {"[workers]\ncount = 5000", 2, 9, "5000 is too large: expected 0 to 1024"},
+      {"[proxy]\nforwarded = 'true'", 2, 13, "expected true or false without quotes"},
+      {"[proxy]\nforwarded = 1", 2, 13, "expected true or false, found a whole number"},
+      {"[proxy]\nname = 'a b'", 2, 8, R"("a b" contains " ")"},
+      {"[log]\nlevel = 'warn'", 2, 9, R"(found "warn"; did you mean "warning"?)"},
+      {"[log]\nlevel = 3", 2, 9, R"(expected "debug", "info", "warning" or "error", found)"},
+      {"[log]\nfile = ''", 2, 8, R"(expected "stderr", "stdout" or a path)"},
+      {"[forward]\nconnect_ports = 443", 2, 17, "expected a list of ports such as [443, 8443]"},
+      {"[forward]\nconnect_ports = [443, 0]", 2, 23, "0 is too small: expected 1 to 65535"},
+      {"[[listener]]\naddress = 'x:1'", 2, 11, "expected an IP address and a port"},
+      {"[[listener]]\nmode = 'revers'", 2, 8, R"(did you mean "reverse"?)"},
+      {"[[listener]]\nunix_mode = 660", 2, 13, "expected octal permissions in quotes"},
+      {"[[listener]]\nunix_mode = '0999'", 2, 13, R"(found "0999")"},
+  };
+  for (const Case& one : cases) expect_single(one, errors_of(one.text));
+}
+
+// Each case follows these lines.
+constexpr std::string_view kReverse =
+    "listener = [{ mode = 'reverse' }]\nupstream.app.servers = ['a']\n[[route]]\n";
+
+TEST(LoadErrors, Routes) {
+  const Case cases[] = {
+      {"to = 'ap'", 4, 6, R"(there is no upstream group "ap": did you mean "app"?)"},
+      {"to = ''", 4, 6, "expected the name of an upstream group"},
+      {"to = 'app'\npath = 'api'", 5, 8, R"(a path begins with "/": write "/api")"},
+      {"to = 'app'\npath = '/a?b'", 5, 8, R"("?" cannot stand in a path prefix)"},
+      {"to = 'app'\npath = '/a b'", 5, 8, "write it percent-encoded"},
+      {"to = 'app'\nhost = 'a:80'", 5, 8, R"(a route's host has no port: write "a")"},
+      {"to = 'app'\nhost_header = 'kep'", 5, 15, R"(did you mean "keep"?)"},
+      {"to = 'app'\nhost_header = 'www.x.org'", 5, 15, R"(did you mean "set:www.x.org"?)"},
+      {"to = 'app'\nhost_header = 'set:a b'", 5, 15, "neither a host name nor an IP address"},
+      {"to = 'app'\nrequest = 3", 5, 11, "expected a table, as [route.request]"},
+      {"to = 'app'\nresponse.ad = {}", 5, 10, R"(in [route.response]: did you mean "add"?)"},
+  };
+  for (const Case& one : cases) expect_single(one, errors_of(std::string(kReverse) + one.text));
+}
+
+TEST(LoadErrors, FieldEdits) {
+  const Case cases[] = {
+      {"remove = ['X Y']", 6, 11, R"("X Y" contains " ")"},
+      {"remove = ['']", 6, 11, "expected a name"},
+      {"remove = 'X-Y'", 6, 10, R"(expected a list: write ["X-Y"])"},
+      {"remove = ['connection']", 6, 11, "connection belongs to a single connection"},
+      {"remove = ['Via']", 6, 11, "Via is written by the proxy itself"},
+      {"set = { Host = 'a' }", 6, 9, "use the route's host_header"},
+      {"set = { Content-Length = '1' }", 6, 9, "says where a body ends"},
+      {"set = { transfer-encoding = 'a' }", 6, 9, "says where a body ends"},
+      {"set = { A = \"x\\r\\nB: y\" }", 6, 13, R"(cannot contain the control character "\r")"},
+      {"set = { A = \"x\\u0000\" }", 6, 13, R"(cannot contain the control character "\u0000")"},
+      {"set = { A = ' x' }", 6, 13, "cannot begin or end with white space"},
+      {"set = { A = 1 }", 6, 13, "expected a text in quotes (field value)"},
+      {"set = { A = ['1'] }", 6, 13, "expected a text in quotes (field value), found an array"},
+      {"set = { X-A = '1', x-a = '2' }", 6, 20, R"(the field "x-a" stands here twice)"},
+      {"set = 'A: b'", 6, 7, "expected a table of fields"},
+      {"add = { A = ['1', 2] }", 6, 19, "expected a text in quotes (field value)"},
+  };
+  for (const Case& one : cases) {
+    expect_single(one,
+                  errors_of(std::string(kReverse) + "to = 'app'\n[route.request]\n" + one.text));
+  }
+}
+
+TEST(LoadErrors, PartsThatDoNotFit) {
+  const Case cases[] = {
+      {"[[listener]]\naddress = '*:1'\n[[listener]]\naddress = '*:01'", 4, 11,
+       "\"*:1\" is taken in line 2"},
+      {"[[listener]]\n[[listener]]\n", 2, 1, "\"127.0.0.1:3128\" is taken in line 1"},
+      {"[[listener]]\nmode = 'reverse'", 2, 8, "a reverse listener needs servers"},
+      {"[[listener]]\nmode = 'reverse'\n[upstream]\na.servers = ['a']\nb.servers = ['b']", 2, 8,
+       "a reverse listener needs a [[route]]: with 2 upstream groups"},
+      {"[[route]]\nto = 'app'", 2, 6, R"(no upstream group "app": add [upstream.app])"},
+  };
+  for (const Case& one : cases) expect_single(one, errors_of(one.text));
+  EXPECT_TRUE(load_text("listener = [{address='*:0'}, {address='*:0'}]", "").has_value());
+}
+
+TEST(LoadErrors, Warnings) {
+  const Case cases[] = {
+      {"to = 'app'\n[[route]]\nhost = 'a.b'\nto = 'app'", 5, 1,
+       "this route can never be taken: the one in line 3 takes all its requests"},
+      {"to = 'app'\nhost = '*.b'\npath = '/x'\n[[route]]\nhost = 'A.b'\npath = '/xy'\nto = 'app'",
+       7, 1, "this route can never be taken"},
+      {"to = 'app'\n[upstream.other]\nservers = ['b']", 5, 1, R"(no route leads to "other")"},
+  };
+  for (const Case& one : cases) {
+    const auto found = warnings_of(std::string(kReverse) + one.text);
+    expect_single(one, found);
+    EXPECT_TRUE(found[0].warning);
+  }
+  expect_single({"", 2, 1, "no listener has mode = \"reverse\""},
+                warnings_of("upstream.app.servers = ['a']\n[[route]]\nto = 'app'"));
+}
+
+TEST(LoadErrors, SyntaxIsReportedWithItsPlace) {
+  const auto found = errors_of("[limits]\nhead = 'x\n");
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].line, 2U);
+  EXPECT_EQ(found[0].source_line, "head = 'x");
+  EXPECT_THAT(found[0].message, HasSubstr("this is not TOML"));
+  const auto bare = errors_of("[timeouts]\nstall = 30s\n");
+  ASSERT_THAT(bare, SizeIs(1));
+  EXPECT_EQ(bare[0].line, 2U);
+  EXPECT_THAT(bare[0].message, HasSubstr(R"(durations and sizes stand in quotes, as in "30s")"));
+}
+
+TEST(LoadErrors, AllAreReportedTogetherInOrder) {
+  const auto found = errors_of(
+      "[timeouts]\nstall = 30\n[limits]\nhaed = 1\nfields = 0\n"
+      "[[listener]]\nmode = 'x'\n[[route]]\nto = 'y'\n");
+  ASSERT_THAT(found, SizeIs(5));
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    constexpr unsigned kLines[] = {2, 4, 5, 7, 9};
+    EXPECT_EQ(found[i].line, kLines[i]) << found[i].message;
+    EXPECT_FALSE(found[i].warning);
+  }
+}
+
+}  // namespace
+}  // namespace penstock::config

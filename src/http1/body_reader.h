@@ -1,0 +1,53 @@
+// The body of a received HTTP/1 message, decoded from its connection as it is pulled.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "async/input_buffer.h"
+#include "async/stream.h"
+#include "http1/chunk_decoder.h"
+#include "message/body.h"
+#include "message/framing.h"
+
+namespace penstock::http1 {
+
+// Reads exactly the body and not a byte more from the buffer: what follows is the next message's.
+// Stream and buffer must outlive it.
+class BodyReader final : public BodySource {
+ public:
+  // `side` is whose message it is, for the errors; `stall` the longest time without a byte.
+  BodyReader(ByteStream& stream, InputBuffer& input, const Framing& framing,
+             const ChunkLimits& limits, Side side, Duration stall);
+
+  Slice take_ready() override;
+  Task<Result<Slice>> next() override;
+  [[nodiscard]] bool at_end() const override { return ended_; }
+  [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
+  [[nodiscard]] FieldSection* trailers() override;
+  [[nodiscard]] Run run() override;
+  void moved(std::uint64_t bytes, bool ended) override;
+
+  // Content bytes handed out so far.
+  [[nodiscard]] std::uint64_t received() const { return received_; }
+  // The framing is broken or the connection is: nothing after this body can be understood.
+  [[nodiscard]] bool failed() const { return failed_; }
+
+ private:
+  Slice take_chunked();
+  Slice take_plain();
+  std::unexpected<Error> broken(Error error);
+
+  ByteStream* stream_;
+  InputBuffer* input_;
+  BodyKind kind_;
+  Side side_;
+  bool ended_ = false;
+  bool failed_ = false;
+  Duration stall_;
+  std::uint64_t left_ = 0;  // of a body with known length
+  std::uint64_t received_ = 0;
+  ChunkDecoder chunks_;
+};
+
+}  // namespace penstock::http1

@@ -1,0 +1,204 @@
+#include "http1/head_parser.h"
+
+#include <cstddef>
+
+#include "base/check.h"
+#include "message/characters.h"
+
+namespace penstock::http1 {
+namespace {
+
+constexpr std::size_t kVersionSize = 8;  // "HTTP/1.1"
+
+// A place in a complete head. Since that ends in CRLF, and neither is what the loops below run
+// over, they need not look for the end.
+struct Cursor {
+  const char* at;
+  const char* end;
+};
+
+std::string_view between(const char* begin, const char* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+// Takes a line and its CRLF off the cursor.
+Refusal take_line(Cursor& cursor, std::string_view& line) {
+  const char* const end = find_control(cursor.at, cursor.end);
+  PENSTOCK_CHECK(end != cursor.end);
+  if (*end != '\r') return *end == '\n' ? Refusal::bare_lf : Refusal::control_byte;
+  if (end + 1 == cursor.end || end[1] != '\n') return Refusal::bare_cr;
+  line = between(cursor.at, end);
+  cursor.at = end + 2;
+  return Refusal::none;
+}
+
+Refusal parse_version(std::string_view text, Version& version) {
+  if (text.size() != kVersionSize || !text.starts_with("HTTP/") || !is_digit(text[5]) ||
+      text[6] != '.' || !is_digit(text[7])) {
+    return Refusal::version_malformed;
+  }
+  if (text[5] != '1') return Refusal::version_not_supported;
+  version = text[7] == '0' ? Version::http10 : Version::http11;
+  return Refusal::none;
+}
+
+Refusal parse_request_line(std::string_view line, RequestHead& head) {
+  std::size_t method_end = 0;
+  while (method_end < line.size() && is_token_char(line[method_end])) ++method_end;
+  if (method_end == 0 && (line.empty() || is_whitespace(line[0]))) {
+    return Refusal::request_line_malformed;
+  }
+  if (method_end < line.size() && !is_whitespace(line[method_end])) return Refusal::method_invalid;
+  head.method_text = line.substr(0, method_end);
+  head.method = method_of(head.method_text);
+  if (method_end == line.size()) return Refusal::request_line_malformed;
+
+  const std::size_t target_begin = method_end + 1;
+  const std::size_t target_end = line.find(' ', target_begin);
+  if (line[method_end] != ' ' || target_end == std::string_view::npos ||
+      target_end == target_begin) {
+    return Refusal::request_line_malformed;
+  }
+  head.target_text = line.substr(target_begin, target_end - target_begin);
+  const std::string_view version = line.substr(target_end + 1);
+  if (const Refusal refusal = parse_version(version, head.version); refusal != Refusal::none) {
+    // More parts than three, or whitespace that is not a single space, is not about the version.
+    const bool misplaced = version.empty() || version.find_first_of(" \t") != version.npos;
+    return misplaced ? Refusal::request_line_malformed : refusal;
+  }
+  const auto target = parse_target(head.method_text, head.target_text);
+  if (!target) {
+    return head.target_text.contains('\t') ? Refusal::request_line_malformed : target.error();
+  }
+  head.target = *target;
+  return Refusal::none;
+}
+
+Refusal parse_status_line(std::string_view line, ResponseHead& head) {
+  const std::string_view version = line.substr(0, line.find_first_of(" \t"));
+  if (const Refusal refusal = parse_version(version, head.version); refusal != Refusal::none) {
+    return refusal;
+  }
+  if (line.size() == kVersionSize || line[kVersionSize] != ' ') {
+    return Refusal::status_line_malformed;
+  }
+  const std::string_view rest = line.substr(kVersionSize + 1);
+  std::size_t digits = 0;
+  while (digits < rest.size() && is_digit(rest[digits])) ++digits;
+  if (digits == 0 && (rest.empty() || is_whitespace(rest[0])))
+    return Refusal::status_line_malformed;
+  if (digits != 3) return Refusal::status_code_invalid;
+  if (rest.size() > 3 && rest[3] != ' ') return Refusal::status_line_malformed;
+  const int status = (rest[0] - '0') * 100 + (rest[1] - '0') * 10 + (rest[2] - '0');
+  if (status < 100 || status > 599) return Refusal::status_code_invalid;
+  head.status = status;
+  if (rest.size() > 4) head.reason = rest.substr(4);
+  return Refusal::none;
+}
+
+// Why a line whose name does not end in a colon is refused; `name_end` is where the tchars end.
+Refusal diagnose_field_line(Cursor cursor, const char* name_end, bool first) {
+  const bool begins_with_whitespace = is_whitespace(*cursor.at);
+  std::string_view line;
+  const std::size_t name_size = static_cast<std::size_t>(name_end - cursor.at);
+  if (const Refusal refusal = take_line(cursor, line); refusal != Refusal::none) return refusal;
+  if (begins_with_whitespace) {
+    return first ? Refusal::whitespace_before_first_field : Refusal::obs_fold;
+  }
+  const std::size_t after = line.find_first_not_of(" \t", name_size);
+  if (name_size > 0 && after != std::string_view::npos && line[after] == ':') {
+    return Refusal::whitespace_before_colon;
+  }
+  return line.contains(':') ? Refusal::field_name_invalid : Refusal::field_line_without_colon;
+}
+
+// Parses all field lines and the empty line, after which the head must be over.
+Refusal parse_field_lines(Cursor cursor, std::size_t limit, FieldSection& fields) {
+  for (std::size_t count = 0;; ++count) {
+    const char* const name = cursor.at;
+    PENSTOCK_CHECK(name != cursor.end);
+    if (*name == '\r' && name[1] == '\n') {
+      PENSTOCK_CHECK(name + 2 == cursor.end);
+      return Refusal::none;
+    }
+    const char* name_end = name;
+    while (is_token_char(*name_end)) ++name_end;
+    if (*name_end != ':' || name_end == name) {
+      return diagnose_field_line(cursor, name_end, count == 0);
+    }
+    if (count == limit) return Refusal::too_many_fields;
+
+    cursor.at = name_end + 1;
+    while (is_whitespace(*cursor.at)) ++cursor.at;
+    std::string_view value;
+    if (const Refusal refusal = take_line(cursor, value); refusal != Refusal::none) return refusal;
+    while (!value.empty() && is_whitespace(value.back())) value.remove_suffix(1);
+    const std::string_view name_text = between(name, name_end);
+    fields.add(field_id(name_text), name_text, value);
+  }
+}
+
+// The rules of RFC 9112 section 3.2 for Host. Afterwards its value is the target's authority where
+// the target has one.
+Refusal settle_host(RequestHead& head) {
+  const Field* const field = head.fields.find(FieldId::host);
+  const bool target_has_authority = !head.target.authority.empty();
+  if (field == nullptr) {
+    if (head.version == Version::http11) return Refusal::host_missing;
+    if (target_has_authority) head.fields.add(FieldId::host, head.target.authority);
+    return Refusal::none;
+  }
+  if (head.fields.count(FieldId::host) > 1) return Refusal::host_repeated;
+  // An empty value says that the target has no authority, which only "*" may be without.
+  const bool may_be_empty = head.target.form == TargetForm::asterisk;
+  if (!(field->value.empty() && may_be_empty) && !parse_authority(field->value)) {
+    return Refusal::host_invalid;
+  }
+  if (target_has_authority) head.fields.set(FieldId::host, head.target.authority);
+  return Refusal::none;
+}
+
+// Takes the start line off the cursor, within the limits.
+Refusal take_start_line(Cursor& cursor, const HeadLimits& limits, std::string_view& line) {
+  const std::string_view head = between(cursor.at, cursor.end);
+  PENSTOCK_CHECK(head.ends_with("\r\n"));
+  if (const Refusal refusal = take_line(cursor, line); refusal != Refusal::none) return refusal;
+  PENSTOCK_CHECK(cursor.at != cursor.end);
+  if (line.size() > limits.start_line) return Refusal::start_line_too_long;
+  return head.size() > limits.head ? Refusal::head_too_large : Refusal::none;
+}
+
+}  // namespace
+
+Refusal parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead& head) {
+  Cursor cursor{bytes.data(), bytes.data() + bytes.size()};
+  std::string_view line;
+  if (const Refusal refusal = take_start_line(cursor, limits, line); refusal != Refusal::none) {
+    return refusal;
+  }
+  if (const Refusal refusal = parse_request_line(line, head); refusal != Refusal::none) {
+    return refusal;
+  }
+  const Refusal refusal = parse_field_lines(cursor, limits.fields, head.fields);
+  return refusal != Refusal::none ? refusal : settle_host(head);
+}
+
+Refusal parse_response_head(std::string_view bytes, const HeadLimits& limits, ResponseHead& head) {
+  Cursor cursor{bytes.data(), bytes.data() + bytes.size()};
+  std::string_view line;
+  if (const Refusal refusal = take_start_line(cursor, limits, line); refusal != Refusal::none) {
+    return refusal;
+  }
+  if (const Refusal refusal = parse_status_line(line, head); refusal != Refusal::none) {
+    return refusal;
+  }
+  return parse_field_lines(cursor, limits.fields, head.fields);
+}
+
+Refusal parse_fields(std::string_view bytes, const HeadLimits& limits, FieldSection& fields) {
+  PENSTOCK_CHECK(bytes.ends_with("\r\n"));
+  if (bytes.size() > limits.head) return Refusal::head_too_large;
+  return parse_field_lines({bytes.data(), bytes.data() + bytes.size()}, limits.fields, fields);
+}
+
+}  // namespace penstock::http1

@@ -1,0 +1,132 @@
+// SocketStream::relay: bytes from socket to socket through a pipe, without passing through our
+// memory (splice(2)).
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+#include <fcntl.h>
+
+#include "net/socket_stream.h"
+
+namespace penstock {
+namespace {
+
+constexpr int kPipeBytes = 1024 * 1024;
+constexpr std::size_t kMaxKept = 16;
+
+struct Pipe {
+  Fd out;
+  Fd in;
+};
+
+// Empty pipes that wait for their next use.
+thread_local std::vector<Pipe> kept_pipes;
+
+// An empty pipe for as long as bytes are on their way; one that is not empty in the end (the
+// receiver failed) is closed with them.
+class LentPipe {
+ public:
+  LentPipe() {
+    if (!kept_pipes.empty()) {
+      pipe_ = std::move(kept_pipes.back());
+      kept_pipes.pop_back();
+      return;
+    }
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) return;
+    pipe_ = Pipe{Fd(ends[0]), Fd(ends[1])};
+    // As much as the system lets us have; the size it has already will do, too.
+    ::fcntl(pipe_.in.get(), F_SETPIPE_SZ, kPipeBytes);
+  }
+  ~LentPipe() {
+    if (filled == 0 && pipe_.in && kept_pipes.size() < kMaxKept) {
+      kept_pipes.push_back(std::move(pipe_));
+    }
+  }
+  LentPipe(const LentPipe&) = delete;
+  LentPipe& operator=(const LentPipe&) = delete;
+
+  [[nodiscard]] bool usable() const { return static_cast<bool>(pipe_.in); }
+  [[nodiscard]] int out() const { return pipe_.out.get(); }
+  [[nodiscard]] int in() const { return pipe_.in.get(); }
+
+  std::size_t filled = 0;
+
+ private:
+  Pipe pipe_;
+};
+
+}  // namespace
+
+// Fills the pipe as far as the socket gives; the number of bytes, 0 at the end of the stream.
+Result<std::size_t> SocketStream::splice_in(int pipe, std::size_t limit) {
+  const ssize_t n =
+      ::splice(socket_.get(), nullptr, pipe, nullptr, limit, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (n >= 0) return static_cast<std::size_t>(n);
+  if (errno == EAGAIN) readable_ = false;
+  return fail(error_from_errno(errno));
+}
+
+Result<std::size_t> SocketStream::splice_out(int pipe, std::size_t filled, bool more) {
+  const unsigned more_flag = more ? SPLICE_F_MORE : 0U;
+  const ssize_t n = ::splice(pipe, nullptr, socket_.get(), nullptr, filled,
+                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK | more_flag);
+  if (n >= 0) return static_cast<std::size_t>(n);
+  if (errno == EAGAIN) writable_ = false;
+  return fail(error_from_errno(errno));
+}
+
+// Empties the pipe into `to`.
+Task<Result<void>> SocketStream::drain_pipe(SocketStream& to, int pipe, std::size_t& filled,
+                                            Duration stall, Relayed& relayed) {
+  Executor& executor = loop_->executor();
+  while (filled > 0) {
+    WriteOp writable = write_all(to, {}, executor.now(), stall);
+    const auto ready = co_await writable;
+    if (!ready) co_return fail(ready.error());
+    const auto n = to.splice_out(pipe, filled, false);
+    if (!n && !to.writable_) continue;
+    if (!n) co_return fail(n.error());
+    filled -= *n;
+    relayed.bytes += *n;
+    if (relayed.counter != nullptr) *relayed.counter += *n;
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> SocketStream::relay(ByteStream& to, std::uint64_t limit, Duration stall,
+                                       Relayed& relayed) {
+  auto* const target = dynamic_cast<SocketStream*>(&to);
+  if (target == nullptr) co_return co_await ByteStream::relay(to, limit, stall, relayed);
+  Executor& executor = loop_->executor();
+  while (limit > 0) {
+    // No pipe is held while nothing moves.
+    const auto readable = co_await ReadOp(*this, deadline_after(executor.now(), stall));
+    if (!readable) {
+      relayed.source_failed = true;
+      co_return fail(readable.error());
+    }
+    LentPipe pipe;
+    if (!pipe.usable()) co_return co_await ByteStream::relay(to, limit, stall, relayed);
+    const std::size_t wanted = std::min<std::uint64_t>(limit, kPipeBytes);
+    const auto got = splice_in(pipe.in(), wanted);
+    if (!got && !readable_) continue;
+    if (!got) {
+      relayed.source_failed = true;
+      co_return fail(got.error());
+    }
+    if (*got == 0) {
+      relayed.source_ended = true;
+      co_return Result<void>{};
+    }
+    pipe.filled = *got;
+    limit -= *got;
+    const auto drained = co_await drain_pipe(*target, pipe.out(), pipe.filled, stall, relayed);
+    if (!drained) co_return drained;
+  }
+  co_return Result<void>{};
+}
+
+}  // namespace penstock

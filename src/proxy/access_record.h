@@ -1,0 +1,36 @@
+// What the access log says of one transaction.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/settings.h"
+#include "message/close_reason.h"
+#include "server/exchange.h"
+
+namespace penstock {
+
+// Filled in as the transaction goes along; views must be valid when it is formatted.
+struct AccessRecord {
+  int status = 0;  // of the final response, 0: none was sent
+  const Address* server = nullptr;
+  bool server_reused = false;
+  CloseReason server_fate = CloseReason::not_opened;
+  std::string_view error;          // the Proxy-Status error type, empty when all went well
+  std::string_view detail;         // more on that
+  std::uint64_t request_sent = 0;  // bytes to the server
+  std::uint64_t tunnel_up = 0;     // bytes of a tunnel, from the client
+  std::uint64_t tunnel_down = 0;
+  TimePoint acquired{};         // a server connection was there
+  TimePoint server_answered{};  // the response's head was
+  int attempts = 0;
+};
+
+// One line in the format, with its newline, appended to `out`.
+void format_access_line(std::string& out, AccessLogFormat format, Exchange& exchange,
+                        const AccessRecord& record, TimePoint now,
+                        std::chrono::system_clock::time_point wall_now);
+
+}  // namespace penstock

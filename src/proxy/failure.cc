@@ -1,0 +1,81 @@
+#include "proxy/failure.h"
+
+namespace penstock {
+namespace {
+
+Failure client_failure(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::protocol: {
+      const RefusalInfo& why = info(static_cast<Refusal>(error.cause));
+      return {why.status, "http_request_error", why.text, why.section, why.token};
+    }
+    case ErrorKind::timed_out:
+      return {408, "http_request_error", "The request took too long to arrive.", "", "timed_out"};
+    case ErrorKind::limit:
+      return kBodyTooLarge;
+    default:
+      return {400, "http_request_error", "The request was cut short.", "RFC 9112 8", "incomplete"};
+  }
+}
+
+Failure protocol_failure(const Error& error) {
+  const auto refusal = static_cast<Refusal>(error.cause);
+  if (refusal == Refusal::none) {
+    return {502, "http_protocol_error", "The server's response is not as long as it says.", "", ""};
+  }
+  const RefusalInfo& why = info(refusal);
+  if (refusal == Refusal::head_too_large || refusal == Refusal::too_many_fields) {
+    return {502, "http_response_header_section_size", "The server's response head is too large.",
+            why.section, why.token};
+  }
+  return {502, "http_protocol_error", "The server's response can't be understood with certainty.",
+          why.section, why.token};
+}
+
+Failure timeout_failure(Step step) {
+  switch (step) {
+    case Step::resolve:
+      return {504, "dns_timeout", "The name servers did not answer in time.", "", ""};
+    case Step::connect:
+      return {504, "connection_timeout", "The server did not take the connection in time.", "", ""};
+    default:
+      return {504, "http_response_timeout", "The server did not answer in time.", "", ""};
+  }
+}
+
+}  // namespace
+
+Failure failure_of(const Error& error, Step step) {
+  if (error.side == Side::client || step == Step::head) {
+    if (error.kind != ErrorKind::overloaded) return client_failure(error);
+  }
+  switch (error.kind) {
+    case ErrorKind::timed_out:
+      return timeout_failure(step);
+    case ErrorKind::resolve_failed:
+      return {502, "dns_error", "The host name has no address.", "", ""};
+    case ErrorKind::refused:
+      return {502, "connection_refused", "The server refused the connection.", "", ""};
+    case ErrorKind::unreachable:
+      return {502, "destination_ip_unroutable", "There is no way to the server.", "", ""};
+    case ErrorKind::protocol:
+      return protocol_failure(error);
+    case ErrorKind::limit:
+      return {502, "http_protocol_error", "The server sent more than a response.", "", ""};
+    case ErrorKind::denied:
+      return {502, "destination_ip_prohibited", "The system forbids to reach the server.", "", ""};
+    case ErrorKind::overloaded:
+      return {503, "connection_limit_reached", "The proxy is at its limits; try again later.", "",
+              ""};
+    case ErrorKind::closed:
+    case ErrorKind::reset:
+      return {502, "connection_terminated", "The server ended the connection without a response.",
+              "", ""};
+    case ErrorKind::cancelled:
+    case ErrorKind::io:
+      break;
+  }
+  return {502, "proxy_internal_error", "The connection to the server failed.", "", ""};
+}
+
+}  // namespace penstock

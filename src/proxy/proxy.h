@@ -1,0 +1,38 @@
+// What the transactions of one worker work with.
+#pragma once
+
+#include <string>
+
+#include "net/network.h"
+#include "proxy/access_log.h"
+#include "proxy/routes.h"
+#include "proxy/settings.h"
+#include "proxy/targets.h"
+#include "server/exchange.h"
+#include "upstream/pool.h"
+
+namespace penstock {
+
+// All must outlive the proxy. `pseudonym` is how Via and Proxy-Status name it.
+struct ProxyParts {
+  Network& network;
+  ServerPool& pool;
+  RouteTable& routes;
+  AccessLog& access_log;
+  const ProxySettings& settings;
+  const UpstreamSettings& upstream;
+  const OwnAddresses& own_addresses;
+  std::string pseudonym;
+};
+
+// The Handler of forward and reverse listeners: each exchange becomes a transaction.
+class Proxy final : public Handler {
+ public:
+  explicit Proxy(ProxyParts parts) : parts_(std::move(parts)) {}
+  Task<void> handle(Exchange& exchange) override;
+
+ private:
+  ProxyParts parts_;
+};
+
+}  // namespace penstock

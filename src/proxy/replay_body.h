@@ -1,0 +1,44 @@
+// A request's body that can be sent again, as long as little of it has been taken.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "message/body.h"
+
+namespace penstock {
+
+// Remembers what it hands out, up to a bound; until that is passed, rewind() starts over. So a
+// request can be retried on another connection. The slices are shared, not copied.
+class ReplayBody final : public BodySource {
+ public:
+  explicit ReplayBody(BodySource& source) : source_(&source) {}
+
+  // True while everything handed out so far is remembered.
+  [[nodiscard]] bool can_rewind() const { return can_rewind_; }
+  void rewind() { next_ = 0; }
+  // No retry will come: nothing is remembered any more.
+  void forget();
+
+  Slice take_ready() override;
+  Task<Result<Slice>> next() override;
+  [[nodiscard]] bool at_end() const override { return next_ == count_ && source_->at_end(); }
+  [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
+  [[nodiscard]] FieldSection* trailers() override { return source_->trailers(); }
+  [[nodiscard]] Run run() override;
+  void moved(std::uint64_t bytes, bool ended) override { source_->moved(bytes, ended); }
+
+ private:
+  void remember(const Slice& slice);
+
+  static constexpr std::size_t kMaxSlices = 8;
+  static constexpr std::size_t kMaxBytes = 64 * 1024;
+  BodySource* source_;
+  std::array<Slice, kMaxSlices> kept_;
+  std::size_t count_ = 0;  // slices kept
+  std::size_t next_ = 0;   // the next one to hand out again
+  std::size_t bytes_ = 0;
+  bool can_rewind_ = true;
+};
+
+}  // namespace penstock

@@ -1,0 +1,101 @@
+#include "proxy/rewrite.h"
+
+#include <string>
+
+#include "message/hop.h"
+#include "message/status.h"
+
+namespace penstock {
+namespace {
+
+// The protocols of an Upgrade field that may be passed on: all but h2c, whose switch would let the
+// two sides speak what we do not see (RFC 9113 section 3.1 has withdrawn it anyway).
+std::string_view wanted_upgrade(const RequestHead& head, const ConnectionOptions& options) {
+  if (!options.upgrade || head.version != Version::http11) return {};
+  std::string_view wanted = head.fields.value(FieldId::upgrade);
+  bool h2c = false;
+  for_each_element(wanted, [&h2c](std::string_view protocol) {
+    h2c = h2c || equals_ignoring_case(protocol, "h2c");
+  });
+  return h2c ? std::string_view() : wanted;
+}
+
+void set_trailer_field(FieldSection& fields, std::string_view announced, const Framing& framing) {
+  if (!announced.empty() && framing.kind == BodyKind::chunked) {
+    fields.add(FieldId::trailer, announced);
+  }
+}
+
+}  // namespace
+
+RequestHop prepare_request(RequestHead& head, const Framing& framing, std::string_view host,
+                           std::string_view pseudonym) {
+  FieldSection& fields = head.fields;
+  const ConnectionOptions options = connection_options(fields);
+  RequestHop hop;
+  hop.upgrade = wanted_upgrade(head, options);
+  hop.trailers = accepts_trailers(fields);
+  const std::string_view announced = fields.value(FieldId::trailer);
+  remove_hop_by_hop(fields, options);
+  fields.remove(FieldId::content_length);
+  // An expectation is for a body, and from a client that knows of it (RFC 9110 section 10.1.1).
+  if (head.version == Version::http10 || !framing.has_body()) fields.remove(FieldId::expect);
+  if (fields.value(FieldId::host) != host || fields.count(FieldId::host) != 1) {
+    fields.set(FieldId::host, host);
+  }
+  set_trailer_field(fields, announced, framing);
+  if (hop.trailers) fields.add(FieldId::te, "trailers");
+  if (!hop.upgrade.empty()) fields.add(FieldId::upgrade, hop.upgrade);
+  if (hop.trailers && !hop.upgrade.empty()) {
+    hop.connection = "te, upgrade";
+  } else if (hop.trailers) {
+    hop.connection = "te";
+  } else if (!hop.upgrade.empty()) {
+    hop.connection = "upgrade";
+  }
+  append_via(fields, head.version, pseudonym);
+  return hop;
+}
+
+void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
+                           std::string_view original_host, const ProxySettings& settings) {
+  FieldSection& fields = head.fields;
+  Arena& arena = fields.arena();
+  const Address& peer = exchange.client().peer;
+  const std::string client = peer.is_unix() ? std::string("unknown") : peer.host_text();
+  if (settings.x_forwarded) {
+    const std::string_view before = fields.value(FieldId::x_forwarded_for);
+    const bool several = fields.count(FieldId::x_forwarded_for) > 1;
+    if (before.empty() && !several) {
+      fields.set(FieldId::x_forwarded_for, arena.copy(client));
+    } else {
+      fields.add(FieldId::x_forwarded_for, arena.copy(client));  // one more line of the list
+    }
+    fields.set(FieldId::x_forwarded_proto, "http");
+    fields.set(FieldId::x_forwarded_host, original_host);
+  }
+  if (settings.forwarded) {
+    const bool v6 = client.find(':') != std::string::npos;
+    std::string value = v6 ? "for=\"[" + client + "]\"" : "for=" + client;
+    value += ";host=\"";
+    value += original_host;
+    value += "\";proto=http";
+    fields.add(FieldId::forwarded, arena.copy(value));
+  }
+}
+
+void prepare_response(ResponseHead& head, const Framing& framing, std::string_view pseudonym) {
+  FieldSection& fields = head.fields;
+  const std::string_view announced = fields.value(FieldId::trailer);
+  remove_hop_by_hop(fields, connection_options(fields));
+  set_trailer_field(fields, announced, framing);
+  append_via(fields, head.version, pseudonym);
+}
+
+void apply(const FieldEdits& edits, FieldSection& fields) {
+  for (const std::string& name : edits.remove) fields.remove(name);
+  for (const auto& [name, value] : edits.set) fields.set(name, value);
+  for (const auto& [name, value] : edits.add) fields.add(field_id(name), name, value);
+}
+
+}  // namespace penstock

@@ -1,0 +1,33 @@
+// How a message changes on its way through: what ends at this hop, what this hop adds.
+#pragma once
+
+#include <string_view>
+
+#include "message/head.h"
+#include "proxy/settings.h"
+#include "server/exchange.h"
+
+namespace penstock {
+
+// What was found in a request's hop-by-hop fields and still matters after they are gone.
+struct RequestHop {
+  std::string_view upgrade;     // protocols the client wants to switch to, empty for none
+  bool trailers = false;        // the client takes trailers
+  std::string_view connection;  // value of Connection for the next hop, empty for none
+};
+
+// Readies a request for the server: hop-by-hop fields go (RFC 9110 section 7.6.1), Via comes; an
+// Upgrade asked for and TE: trailers are set anew for the next hop. Content-Length goes as well:
+// the codec writes it. `host` becomes the Host field.
+RequestHop prepare_request(RequestHead& head, const Framing& framing, std::string_view host,
+                           std::string_view pseudonym);
+// X-Forwarded-For, -Proto, -Host and Forwarded (RFC 7239), as configured. What the client sent is
+// appended to where the fields are lists, and replaced where they are not.
+void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
+                           std::string_view original_host, const ProxySettings& settings);
+// Readies a response for the client. `framing` is how it came from the server.
+void prepare_response(ResponseHead& head, const Framing& framing, std::string_view pseudonym);
+
+void apply(const FieldEdits& edits, FieldSection& fields);
+
+}  // namespace penstock

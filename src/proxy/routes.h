@@ -1,0 +1,44 @@
+// Which group of servers a request to a reverse proxy goes to.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/settings.h"
+#include "upstream/group.h"
+
+namespace penstock {
+
+struct Route {
+  const RouteSettings* settings;
+  ServerGroup* group;
+};
+
+// The routes of a configuration, with the server groups of one worker. Belongs to one thread; the
+// settings must outlive it.
+class RouteTable {
+ public:
+  RouteTable(const std::vector<RouteSettings>& routes,
+             const std::vector<UpstreamGroupSettings>& groups);
+
+  // The first route that matches, or null. `host` is compared without regard to case, and without
+  // port; `path` by prefix, where "/app" covers "/app", "/app/..." and "/app?..." but not
+  // "/application".
+  [[nodiscard]] const Route* match(std::string_view host, std::string_view path_and_query) const;
+
+ private:
+  struct Entry {
+    std::string host;  // lower case; empty for all
+    bool wildcard = false;
+    Route route;
+  };
+  static bool host_matches(const Entry& entry, std::string_view host);
+  static bool path_matches(std::string_view prefix, std::string_view path);
+
+  std::vector<std::unique_ptr<ServerGroup>> groups_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace penstock

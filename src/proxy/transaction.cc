@@ -1,0 +1,129 @@
+#include "proxy/transaction.h"
+
+#include <utility>
+
+#include "proxy/error_page.h"
+
+namespace penstock {
+namespace {
+// A request is tried again when an idle connection had died, or a server closed at once; more
+// tries than that would only add to a server's trouble.
+constexpr int kMaxAttempts = 3;
+}  // namespace
+
+Task<void> Proxy::handle(Exchange& exchange) {
+  Transaction transaction(parts_, exchange);
+  co_await transaction.run();
+}
+
+Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
+    : parts_(parts), exchange_(exchange), request_(exchange.request()), body_(exchange.body()) {}
+
+Task<void> Transaction::run() {
+  // The head was taken by the connection; what is wrong with it is answered here.
+  std::optional<Failure> failure = check_request();
+  if (!failure && is_for_the_proxy_itself()) co_return co_await answer_options();
+
+  // Route: where to, by the rules of the listener. CONNECT leaves to a tunnel.
+  if (!failure) failure = route();
+  if (!failure) failure = co_await find_addresses();
+  if (failure) {
+    co_await fail_with(*failure);
+  } else if (request_.method == Method::connect) {
+    co_await connect_tunnel();
+  } else {
+    // Adapt the request, look it up in the cache: their places are here, empty so far.
+    prepare();
+    co_await exchange_with_server();
+  }
+  if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
+}
+
+Task<void> Transaction::exchange_with_server() {
+  while (true) {
+    // Acquire a server connection; after a first try only a new one will do.
+    const bool fresh = record_.attempts++ > 0;
+    auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, fresh);
+    if (!lease) co_return co_await fail_with(failure_of(lease.error(), Step::connect));
+    record_.acquired = parts_.network.executor().now();
+    record_.server_reused = lease->reused();
+    server_ = lease->address();
+    record_.server = &server_;
+
+    // Exchange: body up and response head down together, 1xx passed on.
+    ResponseHead response;
+    const ServerRequest request{.head = &request_,
+                                .form = http1::RequestForm::origin,
+                                .body = &body_,
+                                .framing = exchange_.body_framing(),
+                                .connection = hop_.connection};
+    const auto answered = co_await lease->exchange(request, response, *this);
+    if (!answered) {
+      const bool retry = may_retry(answered.error(), *lease);
+      co_await settle(*lease, false);
+      if (retry) {
+        body_.rewind();
+        continue;
+      }
+      co_return co_await fail_with(failure_of(answered.error(), Step::exchange));
+    }
+    record_.server_answered = parts_.network.executor().now();
+
+    // A switch of protocols leaves to a tunnel; all else is sent to the client.
+    if (response.status == 101) co_return co_await upgrade_tunnel(*lease, response);
+    co_return co_await send_response(*lease, response);
+  }
+}
+
+// RFC 9110 section 9.2.2: again only where the server can't have acted on the request, or acting
+// twice is the same as once; and only while the client has seen nothing and the body is at hand.
+bool Transaction::may_retry(const Error& error, const Lease& lease) const {
+  if (error.side != Side::server || record_.attempts >= kMaxAttempts) return false;
+  if (error.kind != ErrorKind::closed && error.kind != ErrorKind::reset) return false;
+  if (lease.response_started() || exchange_.traffic().sent > 0 || !body_.can_rewind()) return false;
+  return lease.bytes_sent() == 0 || is_idempotent(request_.method);
+}
+
+Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
+  body_.forget();
+  // Store and adapt the response: their places are here, empty so far.
+  http1::BodyReader& body = lease.response_body();
+  const Framing framing = lease.response_framing();
+  prepare_response(response, framing, parts_.pseudonym);
+  if (destination_.route != nullptr) {
+    apply(destination_.route->settings->response, response.fields);
+  }
+  record_.status = response.status;
+  const auto sent = co_await exchange_.respond(response, body, framing);
+  if (!sent) {
+    const Failure failure = failure_of(sent.error(), Step::exchange);
+    record_.error = sent.error().side == Side::client ? "client_gone" : failure.error;
+    record_.detail = sent.error().side == Side::client ? to_string(sent.error().kind)
+                                                       : std::string_view("response_cut");
+  }
+  co_await settle(lease, sent.has_value());
+}
+
+Task<void> Transaction::settle(Lease& lease, bool reusable) {
+  record_.request_sent += lease.bytes_sent();
+  record_.server_fate = co_await lease.settle(reusable);
+}
+
+Task<void> Transaction::fail_with(Failure failure) {
+  record_.error = failure.error;
+  record_.detail = failure.token;
+  if (exchange_.response_begun()) co_return;
+  record_.status = failure.status;
+  ErrorPage page = make_error_page(failure, request_, parts_.pseudonym);
+  TextBody body(page.body);
+  const Framing framing{.kind = BodyKind::length, .length = page.body.size()};
+  const auto sent = co_await exchange_.respond(page.head, body, framing);
+  if (!sent && sent.error().side == Side::client) record_.detail = "client_gone";
+}
+
+Task<Result<void>> Transaction::on_informational(ResponseHead& head) {
+  prepare_response(head, {}, parts_.pseudonym);
+  return exchange_.inform(head);
+}
+
+}  // namespace penstock

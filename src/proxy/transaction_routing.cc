@@ -1,0 +1,123 @@
+// Steps of a transaction before any connection is made: checks, routing, preparing the request.
+#include <algorithm>
+#include <utility>
+
+#include "message/hop.h"
+#include "proxy/transaction.h"
+
+namespace penstock {
+
+std::optional<Failure> Transaction::check_request() const {
+  if (exchange_.problem()) return failure_of(*exchange_.problem(), Step::head);
+  if (via_names(request_.fields, parts_.pseudonym)) return kLoop;
+  const std::string_view expect = request_.fields.value(FieldId::expect);
+  if (!expect.empty() && !equals_ignoring_case(expect, "100-continue")) {
+    return kExpectationUnknown;
+  }
+  const std::uint64_t max_body = parts_.settings.max_body;
+  const Framing& framing = exchange_.body_framing();
+  if (max_body > 0 && framing.kind == BodyKind::length && framing.length > max_body) {
+    return kBodyTooLarge;
+  }
+  return std::nullopt;
+}
+
+// OPTIONS * asks the proxy itself (RFC 9110 section 9.3.7) on a forward listener.
+bool Transaction::is_for_the_proxy_itself() const {
+  return request_.target.form == TargetForm::asterisk &&
+         exchange_.client().listener->mode == ListenerMode::forward;
+}
+
+Task<void> Transaction::answer_options() {
+  ResponseHead head;
+  head.status = 200;
+  head.reason = "OK";
+  head.fields.add(FieldId::other, "Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT");
+  TextBody nothing;
+  record_.status = head.status;
+  const auto sent = co_await exchange_.respond(head, nothing, {.kind = BodyKind::length});
+  if (!sent) record_.error = "client_gone";
+  if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
+}
+
+std::optional<Failure> Transaction::route() {
+  return exchange_.client().listener->mode == ListenerMode::forward ? route_forward()
+                                                                    : route_reverse();
+}
+
+std::optional<Failure> Transaction::route_forward() {
+  const Target& target = request_.target;
+  if (target.form == TargetForm::authority) {
+    const auto& ports = parts_.settings.forward.connect_ports;
+    if (std::find(ports.begin(), ports.end(), target.host.port) == ports.end()) {
+      return kConnectPortDenied;
+    }
+    destination_.host = target.host.host;
+    destination_.port = target.host.port;
+    return std::nullopt;
+  }
+  if (target.form != TargetForm::absolute) return kNotForThisListener;
+  if (!equals_ignoring_case(target.scheme, "http")) return kSchemeNotSupported;
+  destination_.host = target.host.host;
+  destination_.port = target.host.port == 0 ? std::uint16_t{80} : target.host.port;
+  destination_.host_field = target.authority;
+  return std::nullopt;
+}
+
+std::optional<Failure> Transaction::route_reverse() {
+  const Target& target = request_.target;
+  if (target.form == TargetForm::authority) return kConnectNotHere;
+  const std::string_view host_field =
+      target.form == TargetForm::absolute ? target.authority : request_.fields.value(FieldId::host);
+  std::string_view host = target.host.host;
+  if (target.form != TargetForm::absolute) {
+    const auto authority = parse_authority(host_field);
+    if (authority) host = authority->host;
+  }
+  const std::string_view path =
+      target.form == TargetForm::asterisk ? std::string_view("*") : target.path_and_query;
+  destination_.route = parts_.routes.match(host, path);
+  if (destination_.route == nullptr) return kMisdirected;
+  destination_.host_field = host_field;
+  return std::nullopt;
+}
+
+Task<std::optional<Failure>> Transaction::find_addresses() {
+  Executor& executor = parts_.network.executor();
+  const TimePoint deadline = deadline_after(executor.now(), parts_.upstream.connect);
+  if (destination_.route != nullptr) {
+    auto found = co_await destination_.route->group->candidates(parts_.network, deadline);
+    if (!found) co_return failure_of(found.error(), Step::resolve);
+    candidates_ = std::move(*found);
+    co_return std::nullopt;
+  }
+  auto resolved = co_await parts_.network.resolve(destination_.host, destination_.port, deadline);
+  if (!resolved) co_return failure_of(resolved.error().at(Side::server), Step::resolve);
+  candidates_.owned = std::move(*resolved);
+  auto denied = filter_targets(candidates_.owned, parts_.own_addresses, parts_.settings.forward,
+                               exchange_.client());
+  if (denied) co_return denied;
+  candidates_.addresses = candidates_.owned;
+  candidates_.order = AcquireOrder::any_idle_first;
+  co_return std::nullopt;
+}
+
+void Transaction::prepare() {
+  const std::string_view asked_host = destination_.host_field;
+  if (const Route* route = destination_.route) {
+    const RouteSettings& settings = *route->settings;
+    if (settings.host_policy == HostPolicy::set) destination_.host_field = settings.host_value;
+    // HTTP/1.0 clients need not send Host, HTTP/1.1 servers need to get one.
+    if (settings.host_policy == HostPolicy::server || destination_.host_field.empty()) {
+      destination_.host_field = route->group->turn_name();
+    }
+  }
+  hop_ = prepare_request(request_, exchange_.body_framing(), destination_.host_field,
+                         parts_.pseudonym);
+  if (const Route* route = destination_.route) {
+    add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);
+    apply(route->settings->request, request_.fields);
+  }
+}
+
+}  // namespace penstock

@@ -1,0 +1,56 @@
+// Where a transaction becomes a tunnel: CONNECT, and upgrades.
+#include "proxy/transaction.h"
+
+namespace penstock {
+
+// RFC 9110 section 9.3.6: the client hears of success when the connection to the target is there.
+Task<void> Transaction::connect_tunnel() {
+  record_.attempts = 1;
+  auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, true);
+  if (!lease) co_return co_await fail_with(failure_of(lease.error(), Step::connect));
+  record_.acquired = parts_.network.executor().now();
+  server_ = lease->address();
+  record_.server = &server_;
+  ResponseHead head;
+  head.status = 200;
+  head.reason = "Connection established";
+  record_.status = head.status;
+  const auto opened = co_await exchange_.open_tunnel(head, {});
+  if (opened) {
+    co_await tunnel(*lease);
+  } else {
+    record_.error = "client_gone";
+  }
+  record_.server_fate = CloseReason::tunnel_ended;
+}
+
+// RFC 9110 section 7.8: the server agreed to one of the protocols the client offered.
+Task<void> Transaction::upgrade_tunnel(Lease& lease, ResponseHead& response) {
+  if (hop_.upgrade.empty()) {
+    co_await settle(lease, false);
+    co_return co_await fail_with(kUnexpectedUpgrade);
+  }
+  const std::string_view protocol = response.fields.value(FieldId::upgrade);
+  prepare_response(response, {}, parts_.pseudonym);
+  record_.status = response.status;
+  const auto opened = co_await exchange_.open_tunnel(response, protocol);
+  if (opened) {
+    co_await tunnel(lease);
+  } else {
+    record_.error = "client_gone";
+  }
+  co_await settle(lease, false);
+  record_.server_fate = CloseReason::tunnel_ended;
+}
+
+Task<void> Transaction::tunnel(Lease& lease) {
+  TunnelTraffic traffic;
+  const auto done =
+      co_await run_tunnel({&exchange_.tunnel_stream(), &exchange_.tunnel_input()},
+                          {&lease.stream(), &lease.input()}, parts_.settings.tunnel_idle, traffic);
+  record_.tunnel_up = traffic.up;
+  record_.tunnel_down = traffic.down;
+  if (!done) record_.detail = to_string(done.error().kind);
+}
+
+}  // namespace penstock

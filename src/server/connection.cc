@@ -1,0 +1,85 @@
+#include "server/connection.h"
+
+#include <chrono>
+#include <utility>
+
+namespace penstock {
+namespace {
+// How long, and how many bytes, a client that is still sending is listened to after our last byte,
+// so that its system does not throw our response away (RFC 9112 section 9.6).
+constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr std::uint64_t kLingerBytes = 4 * 1024 * 1024;
+}  // namespace
+
+ClientConnection::ClientConnection(std::unique_ptr<ByteStream> stream, ClientInfo client,
+                                   const ServerSettings& settings, const bool& draining,
+                                   Handler& handler)
+    : stream_(std::move(stream)),
+      client_(std::move(client)),
+      settings_(&settings),
+      draining_(&draining),
+      handler_(&handler) {}
+
+Task<void> ClientConnection::run() {
+  Executor& executor = (co_await this_context()).executor();
+  while (true) {
+    if (input_.empty()) {
+      ReadOp read =
+          read_some(*stream_, input_, deadline_after(executor.now(), settings_->client_idle));
+      idle_read_ = &read;
+      const auto got = co_await read;
+      idle_read_ = nullptr;
+      if (!got || *got == 0) co_return;
+    }
+    if (!co_await serve_one()) co_return;
+    if (*draining_) co_return;
+  }
+}
+
+Task<bool> ClientConnection::serve_one() {
+  TaskContext& outer = co_await this_context();
+  const ConnectionSide side{stream_.get(), &input_, settings_, draining_};
+  Http1Exchange exchange(client_, side, requests_++, outer.executor());
+  if (!co_await exchange.take_head()) co_return false;
+
+  // While the handler works the stream is watched: a client that is gone needs no response.
+  ChildContext context(outer);
+  exchange_ = &context;
+  stream_->observe(this);
+  co_await handler_->handle(exchange).in(context);
+  const CloseReason fate = co_await exchange.finish().in(context);
+  stream_->observe(nullptr);
+  exchange_ = nullptr;
+
+  if (fate == CloseReason::kept) co_return true;
+  if (exchange.wants_lingering_close() && !context.cancelled()) co_await close_lingering();
+  co_return false;
+}
+
+Task<void> ClientConnection::close_lingering() {
+  Executor& executor = (co_await this_context()).executor();
+  const TimePoint deadline = executor.now() + kLinger;
+  stream_->shutdown_write();
+  std::uint64_t seen = 0;
+  while (seen < kLingerBytes && executor.now() < deadline) {
+    input_.consume(input_.size());
+    const auto got = co_await read_some(*stream_, input_, deadline);
+    if (!got || *got == 0) break;
+    seen += *got;
+  }
+}
+
+void ClientConnection::drain() {
+  if (idle_read_ == nullptr) return;
+  ReadOp& read = *std::exchange(idle_read_, nullptr);
+  stream_->forget(read);
+  read.complete(fail(ErrorKind::cancelled));
+}
+
+// A client that only ended its own direction may still want the response: that is no reason to
+// stop.
+void ClientConnection::on_stream_event(bool broken) {
+  if (broken && exchange_ != nullptr) exchange_->cancel();
+}
+
+}  // namespace penstock

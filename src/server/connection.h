@@ -1,0 +1,48 @@
+// A client connection: reads a request, hands it over, sees the response off, and again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "async/input_buffer.h"
+#include "async/stream.h"
+#include "async/task.h"
+#include "server/exchange.h"
+#include "server/http1_exchange.h"
+#include "server/settings.h"
+
+namespace penstock {
+
+// An HTTP/1 client connection. While it waits for a request it holds no buffer and little else.
+class ClientConnection final : public ListNode, private StreamObserver {
+ public:
+  // Recycled, like coroutine frames: connections come and go.
+  static void* operator new(std::size_t size) { return pool_allocate(size); }
+  static void operator delete(void* block, std::size_t size) noexcept { pool_free(block, size); }
+
+  ClientConnection(std::unique_ptr<ByteStream> stream, ClientInfo client,
+                   const ServerSettings& settings, const bool& draining, Handler& handler);
+
+  // Its whole life, up to the close. Suspends nearly all the time.
+  Task<void> run();
+  // Ends it if it is waiting between two requests; else it ends after the present one.
+  void drain();
+
+ private:
+  // One request and its response. True when the connection can take another one.
+  Task<bool> serve_one();
+  Task<void> close_lingering();
+  void on_stream_event(bool broken) override;
+
+  std::unique_ptr<ByteStream> stream_;
+  InputBuffer input_;
+  ClientInfo client_;
+  const ServerSettings* settings_;
+  const bool* draining_;
+  Handler* handler_;
+  std::uint64_t requests_ = 0;
+  ReadOp* idle_read_ = nullptr;      // while waiting for a request
+  TaskContext* exchange_ = nullptr;  // while serving one
+};
+
+}  // namespace penstock

@@ -1,0 +1,101 @@
+// One request of a client and its response, whatever the version of HTTP; what a Handler gets.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "async/input_buffer.h"
+#include "async/stream.h"
+#include "async/task.h"
+#include "base/error.h"
+#include "message/body.h"
+#include "message/close_reason.h"
+#include "message/framing.h"
+#include "message/head.h"
+#include "net/address.h"
+#include "server/settings.h"
+
+namespace penstock {
+
+// What is known of a client connection. Lives as long as the connection.
+struct ClientInfo {
+  std::uint64_t connection_id = 0;  // unique in the process
+  Address peer;
+  Address local;  // the address the client connected to
+  const ListenerSettings* listener = nullptr;
+  bool listener_is_local = false;  // bound to loopback or a unix socket: only this machine gets in
+};
+
+// What went over the client connection for this exchange, for the log.
+struct ClientTraffic {
+  TimePoint started{};                // the first byte of the request was there
+  TimePoint head_complete{};          // the head was
+  TimePoint response_started{};       // the first byte of the final response was written
+  std::uint64_t received = 0;         // content bytes of the request
+  std::uint64_t sent = 0;             // bytes of responses, heads and framing included
+  std::uint64_t content_sent = 0;     // content bytes of the final response
+  std::uint64_t requests_before = 0;  // on the same connection
+};
+
+// Valid during Handler::handle().
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  // The request. When problem() is set, only what could be understood of it.
+  [[nodiscard]] RequestHead& request() { return request_; }
+  // Its content. Reading it does not have to end before respond() is called.
+  [[nodiscard]] virtual BodySource& body() = 0;
+  [[nodiscard]] const Framing& body_framing() const { return body_framing_; }
+  [[nodiscard]] const ClientInfo& client() const { return *client_; }
+  // Why the request can't be taken, if so: `protocol` with a Refusal, `timed_out`, `overloaded`.
+  // The handler then gives the error response; the connection is closed after it.
+  [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
+  [[nodiscard]] const ClientTraffic& traffic() const { return traffic_; }
+
+  // Passes a 1xx response on. Not sent to HTTP/1.0 clients (RFC 9110 section 15.2).
+  virtual Task<Result<void>> inform(ResponseHead& head) = 0;
+  // Sends the final response and all of its body; called at most once. `head` has end-to-end fields
+  // only; the framing for the client, Connection, and Date where it is missing, are added here
+  // (RFC 9110 section 6.6.1). `framing` says what is known of the body beforehand. An error of side
+  // `server` comes from the body: the response was cut, and the client is shown that.
+  virtual Task<Result<void>> respond(ResponseHead& head, BodySource& body,
+                                     const Framing& framing) = 0;
+  [[nodiscard]] bool response_begun() const { return response_begun_; }
+
+  // Answers with 101, or 2xx to CONNECT: after that the connection is a tunnel of bytes.
+  // `upgrade` is the value of the Upgrade field for 101.
+  virtual Task<Result<void>> open_tunnel(ResponseHead& head, std::string_view upgrade) = 0;
+  // The two ends of the tunnel's client side; bytes may wait in the buffer already.
+  [[nodiscard]] virtual ByteStream& tunnel_stream() = 0;
+  [[nodiscard]] virtual InputBuffer& tunnel_input() = 0;
+
+  // How the client connection goes on; known when the response is complete.
+  [[nodiscard]] CloseReason fate() const { return fate_; }
+
+ protected:
+  explicit Exchange(const ClientInfo& client) : client_(&client) {}
+
+  RequestHead request_;
+  Framing body_framing_;
+  std::optional<Error> problem_;
+  ClientTraffic traffic_;
+  bool response_begun_ = false;
+  CloseReason fate_ = CloseReason::cancelled;
+
+ private:
+  const ClientInfo* client_;
+};
+
+// What makes responses of requests: the transaction, an admin page, a test.
+class Handler {
+ public:
+  // Must call respond() or open_tunnel() on the exchange, unless its task is cancelled or the
+  // client fails: then the connection is closed when the handler returns.
+  virtual Task<void> handle(Exchange& exchange) = 0;
+
+ protected:
+  ~Handler() = default;
+};
+
+}  // namespace penstock

@@ -1,0 +1,169 @@
+#include "upstream/lease.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "http1/head_reader.h"
+#include "message/status.h"
+#include "upstream/pool.h"
+
+namespace penstock {
+namespace {
+// Informational responses a server may send before the final one; more is a way to hold us.
+constexpr int kMaxInformational = 64;
+}  // namespace
+
+Lease::Lease(ServerPool& pool, std::unique_ptr<ServerConnection> connection, bool reused)
+    : pool_(&pool), connection_(std::move(connection)), reused_(reused) {}
+
+Lease::~Lease() = default;
+
+Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& response,
+                                   InformationalSink& informational) {
+  TaskContext& context = co_await this_context();
+  connection_->count_request();
+  ServerCall& call = connection_->call().emplace(connection_->stream(), pool_->settings().stall,
+                                                 pool_->executor().now(), context);
+
+  call.upload_result = co_await send_request(request);
+  const bool server_gone = !call.upload_result && call.upload_result.error().side == Side::server;
+  if (!call.upload_result && !server_gone) co_return call.upload_result;
+
+  // A server that refuses a request may answer and close without reading all of it: what it said
+  // is worth reading even where sending failed (RFC 9112 section 9.6).
+  Result<void> received =
+      co_await read_response(request.head->method, response, informational).in(call.reading);
+  if (received) co_return received;
+
+  // What made reading fail is told by what failed first.
+  Error error = received.error();
+  if (!call.upload_result) error = call.upload_result.error();
+  error.retryable = error.side == Side::server && call.outgoing.sent == 0;
+  co_return fail(error);
+}
+
+Task<Result<void>> Lease::send_request(const ServerRequest& request) {
+  ServerCall& call = *connection_->call();
+  auto head = http1::serialise(*request.head, request.form,
+                               {.body = request.framing, .connection = request.connection});
+  if (!head) co_return fail(head.error().at(Side::client));
+  const auto complete =
+      co_await http1::send_ready(call.outgoing, std::move(*head), *request.body, request.framing);
+  if (!complete) co_return fail(complete.error());
+  call.request_complete = *complete;
+  if (!call.request_complete) call.upload.spawn(upload_rest(call, request));
+  co_return Result<void>{};
+}
+
+Task<void> Lease::upload_rest(ServerCall& call, const ServerRequest& request) {
+  call.upload_result =
+      co_await http1::send_message(call.outgoing, Slice(), *request.body, request.framing);
+  call.request_complete = call.upload_result.has_value();
+  // Without a whole request there will be no response to wait for; but a server that stopped
+  // reading may have said why.
+  if (!call.upload_result && call.upload_result.error().side == Side::client) {
+    call.reading.cancel();
+  }
+}
+
+Task<Result<void>> Lease::read_response(Method method, ResponseHead& response,
+                                        InformationalSink& informational) {
+  for (int i = 0; i < kMaxInformational; ++i) {
+    const auto got = co_await read_one_head(response);
+    if (!got) co_return got;
+    if (!is_informational(response.status) || response.status == 101) {
+      co_return frame(method, response);
+    }
+    const auto passed = co_await informational.on_informational(response);
+    if (!passed) co_return passed;
+    response = ResponseHead{};
+  }
+  co_return fail({.kind = ErrorKind::limit, .side = Side::server});
+}
+
+Task<Result<void>> Lease::read_one_head(ResponseHead& response) {
+  ServerCall& call = *connection_->call();
+  const UpstreamSettings& settings = pool_->settings();
+  InputBuffer& input = connection_->input();
+  http1::HeadScanner scanner(settings.response_head);
+  TimePoint deadline = deadline_after(pool_->executor().now(), settings.stall);
+  while (true) {
+    const auto got = co_await http1::read_head(connection_->stream(), input, scanner, deadline);
+    call.response_started = call.response_started || !input.empty();
+    if (got) break;
+    // As long as the request is still moving, the server isn't silent but listening.
+    const TimePoint still = deadline_after(call.outgoing.last_progress, settings.stall);
+    if (got.error().kind != ErrorKind::timed_out || still <= pool_->executor().now()) {
+      co_return fail(got.error().at(Side::server));
+    }
+    deadline = still;
+  }
+  response.bytes = input.take(scanner.size());
+  const http1::HeadLimits& limits = settings.response_head;
+  const Refusal refusal =
+      http1::parse_response_head(response.bytes.view().substr(scanner.start()), limits, response);
+  if (refusal != Refusal::none) {
+    co_return fail({ErrorKind::protocol, Side::server, false, static_cast<int>(refusal)});
+  }
+  co_return Result<void>{};
+}
+
+Result<void> Lease::frame(Method method, const ResponseHead& response) {
+  ServerCall& call = *connection_->call();
+  const auto framing = penstock::response_framing(method, response);
+  if (!framing) {
+    return fail({ErrorKind::protocol, Side::server, false, static_cast<int>(framing.error())});
+  }
+  call.response_framing = *framing;
+  call.persistent = framing->kind != BodyKind::until_close && response.status != 101 &&
+                    wants_persistence(response.version, connection_options(response.fields));
+  const UpstreamSettings& settings = pool_->settings();
+  call.response_body.emplace(connection_->stream(), connection_->input(), *framing,
+                             settings.response_chunks, Side::server, settings.stall);
+  return {};
+}
+
+std::uint64_t Lease::bytes_sent() const {
+  const auto& call = connection_->call();
+  return call ? call->outgoing.sent : 0;
+}
+
+bool Lease::response_started() const {
+  const auto& call = connection_->call();
+  return call && call->response_started;
+}
+
+CloseReason Lease::why_close(bool reusable) const {
+  const ServerCall& call = *connection_->call();
+  if (!reusable) return CloseReason::other_side_failed;
+  if (!call.response_body || call.response_body->failed()) return CloseReason::broken;
+  if (!call.response_body->at_end()) return CloseReason::body_unread;
+  if (!call.request_complete) return CloseReason::body_unsent;
+  if (call.response_framing.kind == BodyKind::until_close) return CloseReason::framed_by_close;
+  if (!call.persistent) return CloseReason::said_close;
+  if (!connection_->input().empty()) return CloseReason::stray_bytes;
+  return CloseReason::kept;
+}
+
+Task<CloseReason> Lease::settle(bool reusable) {
+  if (!connection_->call()) {
+    connection_.reset();
+    co_return CloseReason::cancelled;
+  }
+  ServerCall& call = *connection_->call();
+  if (call.upload.running() > 0) {
+    call.upload.cancel();
+    co_await call.upload.join();
+  }
+  CloseReason reason = why_close(reusable);
+  // The end of our half-sent request must not look like the end of a whole one.
+  if (!call.request_complete) connection_->stream().set_abortive();
+  connection_->call().reset();
+  if (reason == CloseReason::kept) {
+    if (!pool_->keep(std::move(connection_))) reason = CloseReason::pool_full;
+  }
+  connection_.reset();
+  co_return reason;
+}
+
+}  // namespace penstock

@@ -1,0 +1,87 @@
+// The use of a server connection for one exchange: the face of the server side.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "async/task.h"
+#include "base/error.h"
+#include "http1/head_writer.h"
+#include "message/body.h"
+#include "message/close_reason.h"
+#include "message/head.h"
+#include "upstream/server_connection.h"
+
+namespace penstock {
+
+class ServerPool;
+
+// A request ready to be sent: hop-by-hop fields already removed.
+struct ServerRequest {
+  const RequestHead* head;
+  http1::RequestForm form = http1::RequestForm::origin;
+  BodySource* body;             // at its end when there is none
+  Framing framing;              // how the body is sent: none, length or chunked
+  std::string_view connection;  // value of the Connection field, empty for none
+};
+
+// Told of 1xx responses as they come (not of 101, which is final in HTTP/1).
+class InformationalSink {
+ public:
+  virtual Task<Result<void>> on_informational(ResponseHead& head) = 0;
+
+ protected:
+  ~InformationalSink() = default;
+};
+
+// Owns a server connection from acquire to settle(). One that is dropped unsettled closes its
+// connection; an exchange that was begun must be settled. Move-only.
+class Lease {
+ public:
+  Lease(ServerPool& pool, std::unique_ptr<ServerConnection> connection, bool reused);
+  Lease(Lease&&) noexcept = default;
+  Lease& operator=(Lease&&) noexcept = default;
+  ~Lease();
+
+  // True when the connection served other requests before.
+  [[nodiscard]] bool reused() const { return reused_; }
+  [[nodiscard]] const Address& address() const { return connection_->address(); }
+
+  // Sends the request and gives the head of its final response; body up and head down run
+  // concurrently, and the rest of the body goes on being sent while the response's is read. What
+  // `request` points to must stay until settle(). Called once. Errors of side `server` are
+  // retryable when no byte of the request was sent; those of side `client` are its body's.
+  Task<Result<void>> exchange(const ServerRequest& request, ResponseHead& response,
+                              InformationalSink& informational);
+  // The content of the response; of use after exchange() succeeded, until settle().
+  [[nodiscard]] http1::BodyReader& response_body() { return *connection_->call()->response_body; }
+  // How it is framed.
+  [[nodiscard]] Framing response_framing() const { return connection_->call()->response_framing; }
+  // Bytes of the request that the connection has taken.
+  [[nodiscard]] std::uint64_t bytes_sent() const;
+  // A byte of a response has come: the server has the request.
+  [[nodiscard]] bool response_started() const;
+
+  // Ends the exchange: stops what is left of the upload, and gives the connection back to the pool
+  // if it is in a state to be used again and `reusable`. The reason it was closed, or `kept`.
+  Task<CloseReason> settle(bool reusable);
+
+  // For tunnels, after a 101 or a 2xx to CONNECT, or right after acquire: the connection itself.
+  [[nodiscard]] ByteStream& stream() { return connection_->stream(); }
+  [[nodiscard]] InputBuffer& input() { return connection_->input(); }
+
+ private:
+  Task<Result<void>> send_request(const ServerRequest& request);
+  static Task<void> upload_rest(ServerCall& call, const ServerRequest& request);
+  Task<Result<void>> read_response(Method method, ResponseHead& response,
+                                   InformationalSink& informational);
+  Task<Result<void>> read_one_head(ResponseHead& response);
+  Result<void> frame(Method method, const ResponseHead& response);
+  [[nodiscard]] CloseReason why_close(bool reusable) const;
+
+  ServerPool* pool_;
+  std::unique_ptr<ServerConnection> connection_;
+  bool reused_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,136 @@
+#include "tests/simulation_ledger.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace penstock::simulation {
+namespace {
+
+constexpr std::string_view kMark = "/token/";
+constexpr std::size_t kDigits = 16;
+constexpr std::size_t kViolationsKept = 50;
+
+std::uint64_t key_of(Token token, Body which) {
+  return mix(token * 2 + (which == Body::request ? 0 : 1));
+}
+
+char byte_at(std::uint64_t key, std::uint64_t offset) {
+  const std::uint64_t word = mix(key + offset / 8);
+  return static_cast<char>(word >> (8 * (offset % 8)));
+}
+
+}  // namespace
+
+std::string to_text(Token token) {
+  std::array<char, kDigits> digits{};
+  digits.fill('0');
+  std::array<char, kDigits> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), token, 16).ptr;
+  std::copy_backward(text.data(), end, digits.end());
+  return {digits.data(), digits.size()};
+}
+
+Token find_token(std::string_view target) {
+  const std::size_t at = target.find(kMark);
+  if (at == std::string_view::npos) return 0;
+  const std::string_view digits = target.substr(at + kMark.size());
+  Token token = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), token, 16);
+  return error == std::errc{} && end == digits.data() + kDigits ? token : 0;
+}
+
+std::string make_body(Token token, Body which, std::size_t length) {
+  const std::uint64_t key = key_of(token, which);
+  std::string body(length, '\0');
+  for (std::size_t i = 0; i < length; ++i) body[i] = byte_at(key, i);
+  return body;
+}
+
+BodyCheck::BodyCheck(Token token, Body which) : key_(key_of(token, which)) {}
+
+void BodyCheck::feed(std::string_view bytes) {
+  for (const char byte : bytes) {
+    if (byte != byte_at(key_, seen_++)) right_ = false;
+  }
+}
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::none:
+      return "none";
+    case Outcome::whole:
+      return "whole";
+    case Outcome::proxy_error:
+      return "proxy_error";
+    case Outcome::cut:
+      return "cut";
+    case Outcome::unanswered:
+      return "unanswered";
+    case Outcome::timed_out:
+      return "timed_out";
+    case Outcome::given_up:
+      return "given_up";
+    case Outcome::count_:
+      break;
+  }
+  return "unknown";
+}
+
+Exchange& Ledger::open(Random& random) {
+  Token token = 0;
+  while (token == 0 || exchanges_.contains(token)) token = random.next();
+  Exchange& exchange = exchanges_[token];
+  exchange.token = token;
+  return exchange;
+}
+
+Exchange* Ledger::find(Token token) {
+  const auto found = exchanges_.find(token);
+  return found == exchanges_.end() ? nullptr : &found->second;
+}
+
+void Ledger::end(Exchange& exchange, Outcome outcome, int status) {
+  if (exchange.outcome != Outcome::none) violation(exchange.token, "ended twice");
+  exchange.outcome = outcome;
+  exchange.status = status;
+}
+
+void Ledger::violation(Token token, std::string what) {
+  if (violations_.size() >= kViolationsKept) return;
+  const Exchange* exchange = find(token);
+  violations_.push_back(to_text(token) + " " + (exchange != nullptr ? exchange->method : "?") +
+                        ": " + std::move(what));
+}
+
+void Ledger::finish() {
+  for (const auto& [token, exchange] : exchanges_) {
+    if (exchange.outcome == Outcome::none) violation(token, "has no outcome");
+    if (!exchange.idempotent() && exchange.arrivals.size() > 1) {
+      violation(token, "reached origins " + std::to_string(exchange.arrivals.size()) + " times");
+    }
+    if (exchange.outcome == Outcome::whole && exchange.arrivals.empty()) {
+      violation(token, "was answered without reaching an origin");
+    }
+  }
+}
+
+std::size_t Ledger::count(Outcome outcome) const {
+  return static_cast<std::size_t>(
+      std::count_if(exchanges_.begin(), exchanges_.end(),
+                    [outcome](const auto& entry) { return entry.second.outcome == outcome; }));
+}
+
+std::string Ledger::summary() const {
+  std::string text = std::to_string(exchanges()) + " exchanges:";
+  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Outcome::count_); ++i) {
+    const auto outcome = static_cast<Outcome>(i);
+    if (const std::size_t n = count(outcome); n > 0) {
+      text += " " + std::string(to_string(outcome)) + " " + std::to_string(n);
+    }
+  }
+  return text;
+}
+
+}  // namespace penstock::simulation
