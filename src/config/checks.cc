@@ -77,8 +77,14 @@ void complete_routes(Draft& draft, Report& report) {
   }
 }
 
+// A path is a prefix of whole segments: "/api" takes "/api" and "/api/x", but not "/apix".
+bool path_covers(std::string_view wide, std::string_view narrow) {
+  if (!narrow.starts_with(wide)) return false;
+  return wide.ends_with('/') || narrow.size() == wide.size() || narrow[wide.size()] == '/';
+}
+
 bool covers(const RouteSettings& wide, const RouteSettings& narrow) {
-  return narrow.path.starts_with(wide.path) && host_pattern_covers(wide.host, narrow.host);
+  return path_covers(wide.path, narrow.path) && host_pattern_covers(wide.host, narrow.host);
 }
 
 void warn_of_covered_routes(const Draft& draft, Report& report) {

@@ -132,9 +132,11 @@ constexpr std::array kRouteKeys{
         "The host the request is for, without a port. `*.example.com` is every host below "
         "`example.com`, but not that one.",
         [](auto& r) { return std::tie(r.host); }),
-    key<RouteSettings, TextValue<kPathPrefix>>("path", R"("/")",
-                                               "What the request's path begins with.",
-                                               [](auto& r) { return std::tie(r.path); }),
+    key<RouteSettings, TextValue<kPathPrefix>>(
+        "path", R"("/")",
+        "What the request's path begins with, in whole segments: `/api` takes `/api` and `/api/x`, "
+        "but not `/apix`.",
+        [](auto& r) { return std::tie(r.path); }),
     key<RouteSettings, TextValue<kGroupName>>("to", "", "The upstream group that gets the request.",
                                               [](auto& r) { return std::tie(r.to); }),
     Key<RouteSettings>{

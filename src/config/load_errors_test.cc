@@ -167,7 +167,7 @@ TEST(LoadErrors, Warnings) {
   const Case cases[] = {
       {"to = 'app'\n[[route]]\nhost = 'a.b'\nto = 'app'", 5, 1,
        "this route can never be taken: the one in line 3 takes all its requests"},
-      {"to = 'app'\nhost = '*.b'\npath = '/x'\n[[route]]\nhost = 'A.b'\npath = '/xy'\nto = 'app'",
+      {"to = 'app'\nhost = '*.b'\npath = '/x'\n[[route]]\nhost = 'A.b'\npath = '/x/y'\nto = 'app'",
        7, 1, "this route can never be taken"},
       {"to = 'app'\n[upstream.other]\nservers = ['b']", 5, 1, R"(no route leads to "other")"},
   };
@@ -176,6 +176,9 @@ TEST(LoadErrors, Warnings) {
     expect_single(one, found);
     EXPECT_TRUE(found[0].warning);
   }
+  EXPECT_THAT(warnings_of(std::string(kReverse) +
+                          "to = 'app'\npath = '/x'\n[[route]]\npath = '/xy'\nto = 'app'"),
+              SizeIs(0));
   expect_single({"", 2, 1, "no listener has mode = \"reverse\""},
                 warnings_of("upstream.app.servers = ['a']\n[[route]]\nto = 'app'"));
 }

@@ -56,7 +56,7 @@ ChunkDecoder::Step ChunkDecoder::next(std::string_view input) {
         break;
       case State::trailers:
         refusal = take_trailers(input);
-        if (state_ == State::done) return step(Event::end);
+        if (refusal == Refusal::none && state_ == State::done) return step(Event::end);
         break;
       default:
         refusal = take_line(input);

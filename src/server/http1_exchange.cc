@@ -56,11 +56,24 @@ void Http1Exchange::parse_head(const http1::HeadScanner& scanner) {
   body_framing_ = *framing;
   body_.emplace(*connection_.stream, *connection_.input, body_framing_, settings.request_chunks,
                 Side::client, settings.stall);
+  client_persists_ = client_wants_persistence();
   continue_expected_ = body_framing_.has_body() && request_.version == Version::http11 &&
                        request_.fields.has(FieldId::expect);
   if (SlabPool::bytes_in_use() > settings.buffer_bytes) {
     problem_ = Error{.kind = ErrorKind::overloaded, .side = Side::none};
   }
+}
+
+// Asked when the head is fresh: handlers remove what concerns only this hop.
+bool Http1Exchange::client_wants_persistence() const {
+  ConnectionOptions options = connection_options(request_.fields);
+  const std::string_view to_proxy = request_.fields.value(FieldId::proxy_connection);
+  if (client().listener->mode == ListenerMode::forward && !to_proxy.empty()) {
+    // What some clients say to a proxy they know of (RFC 9112 appendix C.2.2).
+    options.close = options.close || equals_ignoring_case(to_proxy, "close");
+    options.keep_alive = options.keep_alive || equals_ignoring_case(to_proxy, "keep-alive");
+  }
+  return wants_persistence(request_.version, options);
 }
 
 void Http1Exchange::refuse(Error error) {
@@ -98,15 +111,7 @@ CloseReason Http1Exchange::decide_fate(const Framing& framing) const {
   if (problem_ && problem_->kind != ErrorKind::overloaded) return CloseReason::refused_message;
   if (*connection_.draining) return CloseReason::draining;
   if (framing.kind == BodyKind::until_close) return CloseReason::framed_by_close;
-  ConnectionOptions options = connection_options(request_.fields);
-  if (request_.version == Version::http10 && client().listener->mode == ListenerMode::forward &&
-      !options.close) {
-    // What HTTP/1.0 clients say to a proxy they know of (RFC 9112 appendix C.2.2).
-    options.keep_alive =
-        options.keep_alive ||
-        equals_ignoring_case(request_.fields.value(FieldId::proxy_connection), "keep-alive");
-  }
-  if (!wants_persistence(request_.version, options)) return CloseReason::said_close;
+  if (!client_persists_) return CloseReason::said_close;
   if (body_->failed()) return CloseReason::refused_message;
   if (!body_->at_end()) {
     const auto left = body_->remaining();

@@ -42,6 +42,7 @@ class Http1Exchange final : public Exchange {
 
  private:
   void parse_head(const http1::HeadScanner& scanner);
+  [[nodiscard]] bool client_wants_persistence() const;
   void refuse(Error error);
   [[nodiscard]] Framing frame_for_client(const ResponseHead& head, const Framing& framing) const;
   [[nodiscard]] CloseReason decide_fate(const Framing& framing) const;
@@ -52,6 +53,7 @@ class Http1Exchange final : public Exchange {
   ConnectionSide connection_;
   Executor* executor_;
   std::optional<http1::BodyReader> body_;
+  bool client_persists_ = false;
   bool continue_expected_ = false;  // the client may be waiting for a 100 before it sends its body
   bool response_complete_ = false;
   bool linger_ = false;

@@ -1,0 +1,72 @@
+// A simulated HTTP/1 origin server: checks the requests that reach it and answers each as chance
+// will have it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "async/scope.h"
+#include "net/network.h"
+#include "sim/random.h"
+#include "tests/simulation_ledger.h"
+#include "tests/simulation_wire.h"
+
+namespace penstock::simulation {
+
+// Probabilities, of each request where nothing else is said.
+struct OriginOptions {
+  std::size_t max_body = 200 * 1024;
+  Duration max_thought = std::chrono::seconds(2);  // before it answers
+  double early = 0.1;             // answers before it has read the request's body
+  double close_announced = 0.1;   // Connection: close
+  double close_silently = 0.1;    // closes after the response, or some time later, unannounced
+  double cut = 0.03;              // stops within the response and closes, or resets
+  double stall = 0.005;           // stops within the response and does nothing any more
+  Duration patience = std::chrono::minutes(10);
+
+  // Without failures and unannounced closes.
+  [[nodiscard]] static OriginOptions reliable() {
+    return {.early = 0, .close_silently = 0, .cut = 0, .stall = 0};
+  }
+};
+
+class Origin final : public AcceptHandler {
+ public:
+  Origin(Executor& executor, Ledger& ledger, Random random, const OriginOptions& options)
+      : ledger_(&ledger), random_(random), options_(options), scope_(executor) {}
+
+  void on_accept(std::unique_ptr<ByteStream> stream, const Address& peer,
+                 const Address& local) override;
+  [[nodiscard]] std::size_t connections() const { return scope_.running(); }
+  void stop() { scope_.cancel(); }
+
+ private:
+  // What it is going to do about one request.
+  struct Plan {
+    std::string interim;  // 1xx responses
+    std::string response;
+    Duration thought{};
+    bool early = false;
+    bool closes = false;           // after the response
+    std::size_t stop_at = 0;       // send only so much of the response...
+    enum class Stop : std::uint8_t { none, close, reset, stall } stop = Stop::none;
+  };
+  struct Seen;  // a request that reached the origin
+
+  Task<void> serve(std::unique_ptr<ByteStream> stream, Random random);
+  // False when the connection is to be closed.
+  Task<bool> serve_one(ByteStream& stream, Wire& in, Wire& out, Random& random);
+  bool check(Seen& seen, Wire& in);
+  Plan make_plan(Seen& seen, Random& random);
+  void add_response(Plan& plan, Seen& seen, Random& random);
+  void add_stop(Plan& plan, Seen& seen, Random& random, bool until_close);
+  Task<void> read_body(Wire& in, Seen& seen);
+  Task<bool> answer(ByteStream& stream, Wire& in, Wire& out, const Plan& plan, Random& random);
+
+  Ledger* ledger_;
+  Random random_;
+  OriginOptions options_;
+  Scope scope_;
+};
+
+}  // namespace penstock::simulation
