@@ -1,6 +1,8 @@
 #include "tests/simulation_client.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <chrono>
 #include <utility>
 
@@ -13,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::array<std::string_view, 8> kMethods = {"GET",  "GET",    "GET",  "HEAD",
+constexpr std::array<std::string_view, 8> kMethods = {"GET",  "GET",    "GET", "HEAD",
                                                       "POST", "DELETE", "PUT", "OPTIONS"};
 // Statuses a proxy may answer with by itself.
 constexpr std::array<int, 11> kProxyStatuses = {400, 408, 413, 414, 417, 431,
@@ -21,8 +23,19 @@ constexpr std::array<int, 11> kProxyStatuses = {400, 408, 413, 414, 417, 431,
 // How long an idle client listens for bytes that nobody asked for.
 constexpr Duration kListen = milliseconds(200);
 
+// -1 when it is not a number.
+int to_number(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size() ? number : -1;
+}
+
 bool has_no_body(const Exchange& exchange, int status) {
   return exchange.method == "HEAD" || status == 204 || status == 304;
+}
+
+const Arrival& arrival_of(const Exchange& exchange, const Head& head) {
+  return exchange.arrivals[static_cast<std::size_t>(to_number(head.value("x-attempt")))];
 }
 
 }  // namespace
@@ -81,8 +94,7 @@ void Client::add_body(Request& request) {
     request.head += "Transfer-Encoding: chunked\r\n";
     request.body = encode_chunked(random_, body, exchange.token);
   }
-  request.expects_continue =
-      !exchange.version_1_0 && !request.body.empty() && random_.chance(0.15);
+  request.expects_continue = !exchange.version_1_0 && !request.body.empty() && random_.chance(0.15);
   if (request.expects_continue) request.head += "Expect: 100-continue\r\n";
 }
 
@@ -90,12 +102,10 @@ void Client::add_body(Request& request) {
 
 Task<void> Client::run(Address to) {
   const TaskContext& context = co_await this_context();
-  auto connected =
-      co_await network_->connect(to, context.executor().now() + options_.patience);
+  auto connected = co_await network_->connect(to, context.executor().now() + options_.patience);
   if (!connected) co_return;
   stream_ = std::move(*connected);
-  in_ = std::make_unique<Wire>(*stream_, random_, options_.patience);
-  out_ = std::make_unique<Wire>(*stream_, random_, options_.patience);
+  wire_ = std::make_unique<Wire>(*stream_, random_, options_.patience);
   {
     Scope scope(co_await this_context());
     scope_ = &scope;
@@ -110,8 +120,9 @@ Task<void> Client::run(Address to) {
 void Client::end_unfinished() {
   for (const auto& request : waiting_) {
     if (request->exchange->outcome != Outcome::none) continue;
-    const bool given_up = left_ || !request->sent;
-    ledger_->end(*request->exchange, given_up ? Outcome::given_up : Outcome::unanswered);
+    Outcome outcome = left_ || !request->sent ? Outcome::given_up : Outcome::unanswered;
+    if (end_announced_) outcome = Outcome::not_taken;
+    ledger_->end(*request->exchange, outcome);
   }
 }
 
@@ -143,7 +154,7 @@ Task<bool> Client::send(std::shared_ptr<Request> request) {
   if (!request->expects_continue && random_.chance(0.7)) {
     request->head += std::exchange(request->body, {});  // in one write
   }
-  if (!co_await out_->write(request->head)) co_return false;
+  if (!co_await wire_->write(request->head)) co_return false;
   if (request->expects_continue) {
     const Duration patience = random_.between(Duration{}, seconds(4));
     const TimePoint until = context.executor().now() + patience;
@@ -152,7 +163,7 @@ Task<bool> Client::send(std::shared_ptr<Request> request) {
     // A request that is answered already may stay unfinished, if its connection ends with it.
     if (request->answered && random_.chance(0.5)) co_return false;
   }
-  if (!co_await out_->write(request->body)) co_return false;
+  if (!co_await wire_->write(request->body)) co_return false;
   request->sent = true;
   co_return true;
 }
@@ -162,7 +173,7 @@ Task<bool> Client::leave_in_the_midst(std::shared_ptr<Request> request) {
   const TaskContext& context = co_await this_context();
   std::string all = request->head + request->body;
   all.resize(random_.between(0, all.size()));
-  co_await out_->write(all);
+  co_await wire_->write(all);
   co_await sleep_until(context.executor().now() + random_.between(Duration{}, seconds(2)));
   left_ = true;
   if (random_.chance(0.5)) stream_->set_abortive();
@@ -201,16 +212,16 @@ Outcome Client::outcome_of(const Error& error, bool begun) const {
 Task<Client::After> Client::read_response(std::shared_ptr<Request> request) {
   Exchange& exchange = *request->exchange;
   while (true) {
-    Result<Head> head = co_await in_->read_head(options_.patience);
+    Result<Head> head = co_await wire_->read_head(options_.patience);
     if (!head) {
       if (head.error().kind == ErrorKind::protocol) {
         ledger_->violation(exchange.token, "malformed response head");
       }
-      ledger_->end(exchange, outcome_of(head.error(), in_->begun()));
+      ledger_->end(exchange, outcome_of(head.error(), wire_->begun()));
       co_return After::stop;
     }
-    const std::string& status = head->line[1];
-    if (status.size() != 3 || !head->line[0].starts_with("HTTP/1.")) {
+    const std::string status = head->line[1];
+    if (status.size() != 3 || to_number(status) < 100 || !head->line[0].starts_with("HTTP/1.")) {
       ledger_->violation(exchange.token, "malformed status line: " + status);
       ledger_->end(exchange, Outcome::cut);
       co_return After::stop;
@@ -226,7 +237,7 @@ Task<Client::After> Client::read_final(std::shared_ptr<Request> request, Head he
   Exchange& exchange = *request->exchange;
   request->answered = true;
   request->go_on.set();
-  const int status = std::stoi(head.line[1]);
+  const int status = to_number(head.line[1]);
   Result<BodyFraming> framing = framing_of(head, Framing::until_close);
   if (!framing) {
     ledger_->violation(exchange.token, "response framed in contradictory ways");
@@ -238,7 +249,7 @@ Task<Client::After> Client::read_final(std::shared_ptr<Request> request, Head he
     ledger_->violation(exchange.token, "chunked to an HTTP/1.0 client");
   }
   BodyCheck body(exchange.token, Body::response);
-  const Result<void> whole = co_await in_->read_body(*framing, body, head);
+  const Result<void> whole = co_await wire_->read_body(*framing, body, head);
   if (!whole && whole.error().kind == ErrorKind::protocol) {
     ledger_->violation(exchange.token, "malformed response body");
   }
@@ -248,14 +259,15 @@ Task<Client::After> Client::read_final(std::shared_ptr<Request> request, Head he
   const bool kept = head.line[0] == "HTTP/1.0" ? head.lists("connection", "keep-alive")
                                                : !head.lists("connection", "close");
   const bool last = !kept || framing->framing == Framing::until_close || request->closes;
-  if (!whole || (last && waiting_.size() > 1)) co_return After::stop;
+  end_announced_ = last;
+  if (!whole) co_return After::stop;
   co_return last ? co_await look_for_surplus() : After::go_on;
 }
 
 Outcome Client::judge(const Request& request, const Head& head, const BodyCheck& body,
                       bool complete) {
   const Exchange& exchange = *request.exchange;
-  const int status = std::stoi(head.line[1]);
+  const int status = to_number(head.line[1]);
   if (head.count("proxy-status") > 0 && head.count("x-token") == 0) {
     if (std::ranges::find(kProxyStatuses, status) == kProxyStatuses.end()) {
       ledger_->violation(exchange.token, "proxy error with status " + head.line[1]);
@@ -265,11 +277,16 @@ Outcome Client::judge(const Request& request, const Head& head, const BodyCheck&
   if (!check_head(exchange, head)) return complete ? Outcome::whole : Outcome::cut;
   if (!body.right()) ledger_->violation(exchange.token, "response body is not its own");
   if (!complete) return Outcome::cut;
-  const Arrival& arrival = exchange.arrivals[std::stoul(head.value("x-attempt"))];
+  const Arrival& arrival = arrival_of(exchange, head);
   if (arrival.cut) ledger_->violation(exchange.token, "cut response looks complete");
   if (!has_no_body(exchange, status) && body.seen() != arrival.body_length) {
     ledger_->violation(exchange.token, "complete body of " + std::to_string(body.seen()) + " for " +
                                            std::to_string(arrival.body_length) + " bytes");
+  }
+  const std::string length = head.value("content-length");
+  if (exchange.method == "HEAD" && !length.empty() && status != 204 && status != 304 &&
+      length != std::to_string(arrival.body_length)) {
+    ledger_->violation(exchange.token, "HEAD tells of " + length + " bytes");
   }
   const std::string trailer = head.value("x-trailer-token");
   if (!trailer.empty() && trailer != to_text(exchange.token)) {
@@ -284,12 +301,12 @@ bool Client::check_head(const Exchange& exchange, const Head& head) {
     ledger_->violation(exchange.token, "answered with a response to " + head.value("x-token"));
     return false;
   }
-  const std::string attempt = head.value("x-attempt");
-  if (attempt.empty() || std::stoul(attempt) >= exchange.arrivals.size()) {
-    ledger_->violation(exchange.token, "no such attempt: " + attempt);
+  const int attempt = to_number(head.value("x-attempt"));
+  if (attempt < 0 || static_cast<std::size_t>(attempt) >= exchange.arrivals.size()) {
+    ledger_->violation(exchange.token, "no such attempt: " + head.value("x-attempt"));
     return false;
   }
-  if (exchange.arrivals[std::stoul(attempt)].status != std::stoi(head.line[1])) {
+  if (arrival_of(exchange, head).status != to_number(head.line[1])) {
     ledger_->violation(exchange.token, "status changed to " + head.line[1]);
   }
   if (ledger_->through_proxy() && head.count("x-response-hop") > 0) {
@@ -300,10 +317,10 @@ bool Client::check_head(const Exchange& exchange, const Head& head) {
 
 // After the last response: nothing may follow but the end.
 Task<Client::After> Client::look_for_surplus() {
-  if (in_->has_surplus() || random_.chance(0.3)) {
-    const Result<Head> head = co_await in_->read_head(kListen);
+  if (wire_->has_surplus() || random_.chance(0.3)) {
+    const Result<Head> head = co_await wire_->read_head(kListen);
     // A server may say that it has waited too long.
-    if (in_->begun() && !(head && head->line[1] == "408")) {
+    if (wire_->begun() && !(head && head->line[1] == "408")) {
       ledger_->violation(0, "bytes after the last response");
     }
   }

@@ -42,7 +42,7 @@ class Client {
     std::string head;
     std::string body;  // framed
     bool expects_continue = false;
-    bool closes = false;   // the client says it is the last one
+    bool closes = false;  // the client says it is the last one
     bool version_1_0_kept = false;
     bool sent = false;
     bool answered = false;  // finally: no need to wait for 100 any more
@@ -72,13 +72,13 @@ class Client {
   Random random_;
   ClientOptions options_;
   std::unique_ptr<ByteStream> stream_;
-  std::unique_ptr<Wire> in_;
-  std::unique_ptr<Wire> out_;
+  std::unique_ptr<Wire> wire_;
   Scope* scope_ = nullptr;
   std::deque<std::shared_ptr<Request>> waiting_;  // for their responses, in order
   Event changed_;                                 // of waiting_, or sending has ended
   bool sending_ended_ = false;
   bool left_ = false;
+  bool end_announced_ = false;  // by a response
 };
 
 }  // namespace penstock::simulation

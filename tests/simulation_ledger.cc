@@ -68,6 +68,8 @@ std::string_view to_string(Outcome outcome) {
       return "cut";
     case Outcome::unanswered:
       return "unanswered";
+    case Outcome::not_taken:
+      return "not_taken";
     case Outcome::timed_out:
       return "timed_out";
     case Outcome::given_up:

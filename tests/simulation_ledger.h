@@ -43,6 +43,7 @@ enum class Outcome : std::uint8_t {
   proxy_error,  // a complete response of the proxy itself (Proxy-Status)
   cut,          // a response that was visibly cut
   unanswered,   // the connection ended before the response began
+  not_taken,    // unanswered, after a response that announced the end of the connection
   timed_out,    // nothing came for as long as the client was patient
   given_up,     // the client left, or did not send the whole request
   count_        // how many there are

@@ -32,46 +32,51 @@ void Origin::on_accept(std::unique_ptr<ByteStream> stream, const Address& /*peer
 }
 
 Task<void> Origin::serve(std::unique_ptr<ByteStream> stream, Random random) {
-  Wire in(*stream, random, options_.patience);
-  Wire out(*stream, random, options_.patience);
+  Wire wire(*stream, random, options_.patience);
   bool again = true;
-  while (again) again = co_await serve_one(*stream, in, out, random);
+  while (again) again = co_await serve_one(*stream, wire, random);
 }
 
-Task<bool> Origin::serve_one(ByteStream& stream, Wire& in, Wire& out, Random& random) {
+Task<bool> Origin::serve_one(ByteStream& stream, Wire& wire, Random& random) {
   const Duration idle = random.chance(options_.close_silently)
                             ? random.between(milliseconds(1), seconds(5))
                             : options_.patience;
-  Result<Head> head = co_await in.read_head(idle);
+  Result<Head> head = co_await wire.read_head(idle);
   if (!head) {
     if (head.error().kind == ErrorKind::protocol) ledger_->violation(0, "malformed request head");
     co_return false;
   }
   Seen seen{.head = std::move(*head), .framing = {}};
-  if (!check(seen, in)) co_return false;
+  if (!check(seen)) co_return false;
   const Plan plan = make_plan(seen, random);
 
   Scope reading(co_await this_context());
   if (plan.early) {
-    reading.spawn(read_body(in, seen));
+    reading.spawn(read_body(wire, seen));
   } else {
-    if (!plan.interim.empty() && !co_await out.write(plan.interim)) co_return false;
-    co_await read_body(in, seen);
+    if (!plan.interim.empty() && !co_await wire.write(plan.interim)) co_return false;
+    co_await read_body(wire, seen);
     if (!seen.body_read) co_return false;
   }
   const TaskContext& context = co_await this_context();
   co_await sleep_until(context.executor().now() + plan.thought);
-  const bool sent = co_await answer(stream, in, out, plan, random);
+  const bool sent = co_await answer(stream, wire, plan);
   if (!sent || plan.closes) reading.cancel();
   co_await reading.join();
+  if (sent && plan.closes && random.chance(options_.linger)) {
+    stream.shutdown_write();
+    co_await wire.drain(options_.patience);
+  }
   co_return sent && !plan.closes && seen.body_read;
 }
 
 // Whether the request is one of ours, as it was sent.
-bool Origin::check(Seen& seen, Wire& /*in*/) {
+bool Origin::check(Seen& seen) {
   const Head& head = seen.head;
   const Token token = find_token(head.line[1]);
-  const auto wrong = [this, token](std::string what) { ledger_->violation(token, std::move(what)); };
+  const auto wrong = [this, token](std::string what) {
+    ledger_->violation(token, std::move(what));
+  };
   seen.exchange = ledger_->find(token);
   if (seen.exchange == nullptr) {
     wrong("a request nobody sent: " + head.line[0] + " " + head.line[1]);
@@ -80,7 +85,8 @@ bool Origin::check(Seen& seen, Wire& /*in*/) {
   Exchange& exchange = *seen.exchange;
   seen.version_1_0 = head.line[2] == "HTTP/1.0";
   if (head.line[0] != exchange.method) wrong("method changed to " + head.line[0]);
-  if (head.count("host") != 1) wrong("request with " + std::to_string(head.count("host")) + " Host");
+  if (head.count("host") != 1)
+    wrong("request with " + std::to_string(head.count("host")) + " Host");
   if (head.value("x-request-token") != to_text(token)) wrong("another request's fields");
   if (ledger_->through_proxy()) {
     if (head.count("x-hop") > 0) wrong("hop-by-hop field of the request passed on");
@@ -97,10 +103,10 @@ bool Origin::check(Seen& seen, Wire& /*in*/) {
   return true;
 }
 
-Task<void> Origin::read_body(Wire& in, Seen& seen) {
+Task<void> Origin::read_body(Wire& wire, Seen& seen) {
   const Token token = seen.exchange->token;
   BodyCheck check(token, Body::request);
-  const Result<void> whole = co_await in.read_body(seen.framing, check, seen.head);
+  const Result<void> whole = co_await wire.read_body(seen.framing, check, seen.head);
   if (!check.right()) ledger_->violation(token, "request body is not its own");
   if (!whole) {
     if (whole.error().kind == ErrorKind::protocol) {
@@ -110,8 +116,8 @@ Task<void> Origin::read_body(Wire& in, Seen& seen) {
   }
   seen.body_read = seen.arrival().request_whole = true;
   if (check.seen() != seen.exchange->body_length) {
-    ledger_->violation(token, "complete request body of " + std::to_string(check.seen()) +
-                                  " for " + std::to_string(seen.exchange->body_length) + " bytes");
+    ledger_->violation(token, "complete request body of " + std::to_string(check.seen()) + " for " +
+                                  std::to_string(seen.exchange->body_length) + " bytes");
   }
   const std::string trailer = seen.head.value("x-trailer-token");
   if (!trailer.empty() && trailer != to_text(token)) {
@@ -141,7 +147,7 @@ Origin::Plan Origin::make_plan(Seen& seen, Random& random) {
 
 void Origin::add_response(Plan& plan, Seen& seen, Random& random) {
   const Token token = seen.exchange->token;
-  const bool old = seen.version_1_0 || random.chance(0.1);  // answers as HTTP/1.0 itself
+  const bool old = random.chance(seen.version_1_0 ? 0.6 : 0.1);  // answers as HTTP/1.0 itself
   const int status = random.pick(kStatuses);
   const bool bodiless = status == 204 || status == 304;
   const std::size_t length = random.chance(0.1) ? 0 : random.skewed(1, options_.max_body);
@@ -159,13 +165,13 @@ void Origin::add_response(Plan& plan, Seen& seen, Random& random) {
   std::string& text = plan.response;
   text = (old ? "HTTP/1.0 " : "HTTP/1.1 ") + std::to_string(status) + " Some Reason\r\n";
   text += "X-Token: " + to_text(token) + "\r\nX-Attempt: " + std::to_string(seen.attempt) + "\r\n";
-  std::string connection = announced ? "close" : old ? "keep-alive" : "";
+  std::string connection = announced ? "close" : old || seen.version_1_0 ? "keep-alive" : "";
   if (random.chance(0.1)) {
     connection += connection.empty() ? "x-response-hop" : ", x-response-hop";
     text += "X-Response-Hop: 1\r\n";
   }
   if (!connection.empty()) text += "Connection: " + connection + "\r\n";
-  const bool chunked = !bodiless && !until_close && !old && random.chance(0.5);
+  const bool chunked = !bodiless && !until_close && !old && !seen.version_1_0 && random.chance(0.5);
   if (chunked) text += "Transfer-Encoding: chunked\r\n";
   if (!bodiless && !until_close && !chunked) {
     text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
@@ -188,18 +194,16 @@ void Origin::add_stop(Plan& plan, Seen& seen, Random& random, bool until_close) 
   seen.arrival().cut = true;
 }
 
-Task<bool> Origin::answer(ByteStream& stream, Wire& in, Wire& out, const Plan& plan,
-                          Random& /*random*/) {
+Task<bool> Origin::answer(ByteStream& stream, Wire& wire, const Plan& plan) {
   const TaskContext& context = co_await this_context();
   std::string_view response = plan.response;
   if (plan.stop != Plan::Stop::none) response = response.substr(0, plan.stop_at);
-  const Result<void> sent = co_await out.write(response);
+  const Result<void> sent = co_await wire.write(response);
   if (plan.stop == Plan::Stop::none) co_return sent.has_value();
   if (plan.stop == Plan::Stop::stall) {
     co_await sleep_until(context.executor().now() + options_.patience);
   }
   if (plan.stop != Plan::Stop::close) stream.set_abortive();
-  static_cast<void>(in);
   co_return false;
 }
 

@@ -17,16 +17,17 @@ namespace penstock::simulation {
 struct OriginOptions {
   std::size_t max_body = 200 * 1024;
   Duration max_thought = std::chrono::seconds(2);  // before it answers
-  double early = 0.1;             // answers before it has read the request's body
-  double close_announced = 0.1;   // Connection: close
-  double close_silently = 0.1;    // closes after the response, or some time later, unannounced
-  double cut = 0.03;              // stops within the response and closes, or resets
-  double stall = 0.005;           // stops within the response and does nothing any more
+  double early = 0.1;                              // answers before it has read the request's body
+  double close_announced = 0.1;                    // Connection: close
+  double close_silently = 0.1;  // closes after the response, or some time later, unannounced
+  double cut = 0.03;            // stops within the response and closes, or resets
+  double stall = 0.005;         // stops within the response and does nothing any more
+  double linger = 0.5;  // reads on for a while after its last response (RFC 9112 section 9.6)
   Duration patience = std::chrono::minutes(10);
 
   // Without failures and unannounced closes.
   [[nodiscard]] static OriginOptions reliable() {
-    return {.early = 0, .close_silently = 0, .cut = 0, .stall = 0};
+    return {.close_silently = 0, .cut = 0, .stall = 0, .linger = 1};
   }
 };
 
@@ -47,21 +48,21 @@ class Origin final : public AcceptHandler {
     std::string response;
     Duration thought{};
     bool early = false;
-    bool closes = false;           // after the response
-    std::size_t stop_at = 0;       // send only so much of the response...
+    bool closes = false;      // after the response
+    std::size_t stop_at = 0;  // send only so much of the response...
     enum class Stop : std::uint8_t { none, close, reset, stall } stop = Stop::none;
   };
   struct Seen;  // a request that reached the origin
 
   Task<void> serve(std::unique_ptr<ByteStream> stream, Random random);
   // False when the connection is to be closed.
-  Task<bool> serve_one(ByteStream& stream, Wire& in, Wire& out, Random& random);
-  bool check(Seen& seen, Wire& in);
+  Task<bool> serve_one(ByteStream& stream, Wire& wire, Random& random);
+  bool check(Seen& seen);
   Plan make_plan(Seen& seen, Random& random);
   void add_response(Plan& plan, Seen& seen, Random& random);
   void add_stop(Plan& plan, Seen& seen, Random& random, bool until_close);
-  Task<void> read_body(Wire& in, Seen& seen);
-  Task<bool> answer(ByteStream& stream, Wire& in, Wire& out, const Plan& plan, Random& random);
+  Task<void> read_body(Wire& wire, Seen& seen);
+  Task<bool> answer(ByteStream& stream, Wire& wire, const Plan& plan);
 
   Ledger* ledger_;
   Random random_;

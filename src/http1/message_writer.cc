@@ -11,6 +11,7 @@ namespace penstock::http1 {
 namespace {
 
 constexpr std::size_t kMaxSlices = 12;
+constexpr std::uint64_t kWorthCopying = 2 * 1024;
 // From here on moving bytes inside the kernel is cheaper than through our memory.
 constexpr std::uint64_t kWorthRelaying = 128 * 1024;
 
@@ -30,6 +31,26 @@ class Batch {
   [[nodiscard]] bool has_content() const { return count_ > 0; }
   [[nodiscard]] bool has_head() const { return !head_.empty(); }
   [[nodiscard]] std::uint64_t content() const { return content_; }
+
+  // A small body next to a head is copied behind it: one part costs the kernel less than the copy
+  // costs us.
+  void join_small_content() {
+    if (head_.empty() || content_ == 0 || content_ > kWorthCopying) return;
+    Slab& slab = *head_.owner().get();
+    if (!slab.unique() || static_cast<std::size_t>(head_.data() - slab.data()) + head_.size() +
+                                  content_ > slab.capacity()) {
+      return;
+    }
+    char* to = slab.data() + (head_.data() - slab.data()) + head_.size();
+    for (std::size_t i = 0; i < count_; ++i) {
+      std::memcpy(to, slices_[i].data(), slices_[i].size());
+      to += slices_[i].size();
+      slices_[i] = Slice();
+    }
+    count_ = 0;
+    const std::string_view joined(head_.data(), head_.size() + content_);
+    head_ = Slice(SlabRef(head_.owner()), joined);
+  }
 
   // The parts to write. With `chunked` the slices become one chunk; `last` closes the body.
   std::span<iovec> assemble(bool chunked, bool last, const FieldSection* trailers) {
@@ -91,6 +112,7 @@ Task<Result<void>> flush(Outgoing& to, Batch& batch, BodySource& body, Framing f
   if (wrong_length) {
     co_return fail({.kind = ErrorKind::protocol, .side = other_side(to.side)});
   }
+  if (framing.kind != BodyKind::chunked) batch.join_small_content();
   const std::span<iovec> parts =
       batch.assemble(framing.kind == BodyKind::chunked, last, last ? body.trailers() : nullptr);
   if (!parts.empty()) {

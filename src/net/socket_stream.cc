@@ -11,6 +11,18 @@ namespace penstock {
 namespace {
 constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr std::size_t kMaxParts = 64;  // of one sendmsg()
+
+// One system call. The kernel has less to do for a single part.
+ssize_t send_parts(int socket, std::span<iovec> parts) {
+  if (parts.size() == 1) {
+    return ::send(socket, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+  }
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 std::unique_ptr<SocketStream> SocketStream::create(EventLoop& loop, Fd socket, bool connecting) {
@@ -96,13 +108,10 @@ bool SocketStream::try_write(WriteOp& op) {
     return true;
   }
   while (true) {
-    const std::span<iovec> parts = op.remaining();
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = std::min(parts.size(), kMaxParts);
+    const std::span<iovec> parts = op.remaining().first(std::min(op.remaining().size(), kMaxParts));
     std::size_t wanted = 0;
-    for (const iovec& part : parts.first(message.msg_iovlen)) wanted += part.iov_len;
-    const ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    for (const iovec& part : parts) wanted += part.iov_len;
+    const ssize_t n = send_parts(socket_.get(), parts);
     if (n < 0) {
       const int error = errno;
       if (error == EINTR) continue;

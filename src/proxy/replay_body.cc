@@ -19,16 +19,28 @@ void ReplayBody::remember(const Slice& slice) {
   bytes_ += slice.size();
 }
 
+bool ReplayBody::over_limit(const Slice& slice) {
+  received_ += slice.size();
+  over_ = limit_ > 0 && received_ > limit_;
+  return over_;
+}
+
 Slice ReplayBody::take_ready() {
   if (next_ < count_) return kept_[next_++];
+  if (over_) return {};
   Slice slice = source_->take_ready();
+  if (over_limit(slice)) return {};
   remember(slice);
   return slice;
 }
 
 Task<Result<Slice>> ReplayBody::next() {
   if (next_ < count_) co_return kept_[next_++];
+  if (over_) co_return fail({.kind = ErrorKind::limit, .side = Side::client});
   auto slice = co_await source_->next();
+  if (slice && over_limit(*slice)) {
+    co_return fail({.kind = ErrorKind::limit, .side = Side::client});
+  }
   if (slice) remember(*slice);
   co_return slice;
 }

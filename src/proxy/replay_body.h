@@ -9,10 +9,11 @@
 namespace penstock {
 
 // Remembers what it hands out, up to a bound; until that is passed, rewind() starts over. So a
-// request can be retried on another connection. The slices are shared, not copied.
+// request can be retried on another connection. The slices are shared, not copied. A body that
+// turns out longer than `limit` bytes (0: none) ends with an error of kind `limit`.
 class ReplayBody final : public BodySource {
  public:
-  explicit ReplayBody(BodySource& source) : source_(&source) {}
+  ReplayBody(BodySource& source, std::uint64_t limit) : source_(&source), limit_(limit) {}
 
   // True while everything handed out so far is remembered.
   [[nodiscard]] bool can_rewind() const { return can_rewind_; }
@@ -22,7 +23,9 @@ class ReplayBody final : public BodySource {
 
   Slice take_ready() override;
   Task<Result<Slice>> next() override;
-  [[nodiscard]] bool at_end() const override { return next_ == count_ && source_->at_end(); }
+  [[nodiscard]] bool at_end() const override {
+    return next_ == count_ && !over_ && source_->at_end();
+  }
   [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
   [[nodiscard]] FieldSection* trailers() override { return source_->trailers(); }
   [[nodiscard]] Run run() override;
@@ -30,6 +33,7 @@ class ReplayBody final : public BodySource {
 
  private:
   void remember(const Slice& slice);
+  bool over_limit(const Slice& slice);
 
   static constexpr std::size_t kMaxSlices = 8;
   static constexpr std::size_t kMaxBytes = 64 * 1024;
@@ -39,6 +43,9 @@ class ReplayBody final : public BodySource {
   std::size_t next_ = 0;   // the next one to hand out again
   std::size_t bytes_ = 0;
   bool can_rewind_ = true;
+  bool over_ = false;
+  std::uint64_t limit_;
+  std::uint64_t received_ = 0;
 };
 
 }  // namespace penstock

@@ -17,18 +17,21 @@ Task<void> Proxy::handle(Exchange& exchange) {
 }
 
 Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
-    : parts_(parts), exchange_(exchange), request_(exchange.request()), body_(exchange.body()) {}
+    : parts_(parts), exchange_(exchange), request_(exchange.request()),
+      body_(exchange.body(), parts.settings.max_body) {}
 
 Task<void> Transaction::run() {
   // The head was taken by the connection; what is wrong with it is answered here.
   std::optional<Failure> failure = check_request();
-  if (!failure && is_for_the_proxy_itself()) co_return co_await answer_options();
+  const bool for_itself = !failure && is_for_the_proxy_itself();
 
   // Route: where to, by the rules of the listener. CONNECT leaves to a tunnel.
-  if (!failure) failure = route();
-  if (!failure) failure = co_await find_addresses();
+  if (!failure && !for_itself) failure = route();
+  if (!failure && !for_itself) failure = co_await find_addresses();
   if (failure) {
     co_await fail_with(*failure);
+  } else if (for_itself) {
+    co_await answer_itself();
   } else if (request_.method == Method::connect) {
     co_await connect_tunnel();
   } else {
@@ -53,7 +56,7 @@ Task<void> Transaction::exchange_with_server() {
     // Exchange: body up and response head down together, 1xx passed on.
     ResponseHead response;
     const ServerRequest request{.head = &request_,
-                                .form = http1::RequestForm::origin,
+                                .form = TargetForm::origin,
                                 .body = &body_,
                                 .framing = exchange_.body_framing(),
                                 .connection = hop_.connection};
@@ -87,7 +90,7 @@ bool Transaction::may_retry(const Error& error, const Lease& lease) const {
 Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
   body_.forget();
   // Store and adapt the response: their places are here, empty so far.
-  http1::BodyReader& body = lease.response_body();
+  BodySource& body = lease.response_body();
   const Framing framing = lease.response_framing();
   prepare_response(response, framing, parts_.pseudonym);
   if (destination_.route != nullptr) {

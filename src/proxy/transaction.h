@@ -37,8 +37,8 @@ class Transaction final : private InformationalSink {
   [[nodiscard]] std::optional<Failure> route();
   [[nodiscard]] std::optional<Failure> route_forward();
   [[nodiscard]] std::optional<Failure> route_reverse();
-  [[nodiscard]] bool is_for_the_proxy_itself() const;
-  Task<void> answer_options();
+  [[nodiscard]] bool is_for_the_proxy_itself();
+  Task<void> answer_itself();
   Task<std::optional<Failure>> find_addresses();
   void prepare();
   Task<void> exchange_with_server();

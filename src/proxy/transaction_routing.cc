@@ -1,11 +1,32 @@
 // Steps of a transaction before any connection is made: checks, routing, preparing the request.
 #include <algorithm>
+#include <charconv>
+#include <string>
 #include <utility>
 
 #include "message/hop.h"
 #include "proxy/transaction.h"
 
 namespace penstock {
+namespace {
+
+// What TRACE gives back: the request as it arrived here, without what others must not learn
+// (RFC 9110 section 9.3.8).
+std::string trace_content(const RequestHead& request) {
+  std::string text;
+  const auto add = [&text](std::string_view a, std::string_view b, std::string_view c) {
+    text.append(a).append(b).append(c).append("\r\n");
+  };
+  add(request.method_text, " ", std::string(request.target_text) + " HTTP/1.1");
+  for (const Field& field : request.fields) {
+    const bool secret = field.id == FieldId::authorization || field.id == FieldId::cookie ||
+                        field.id == FieldId::proxy_authorization;
+    if (!secret) add(field.name, ": ", field.value);
+  }
+  return text + "\r\n";
+}
+
+}  // namespace
 
 std::optional<Failure> Transaction::check_request() const {
   if (exchange_.problem()) return failure_of(*exchange_.problem(), Step::head);
@@ -22,22 +43,41 @@ std::optional<Failure> Transaction::check_request() const {
   return std::nullopt;
 }
 
-// OPTIONS * asks the proxy itself (RFC 9110 section 9.3.7) on a forward listener.
-bool Transaction::is_for_the_proxy_itself() const {
-  return request_.target.form == TargetForm::asterisk &&
-         exchange_.client().listener->mode == ListenerMode::forward;
+// OPTIONS * asks the proxy itself on a forward listener (RFC 9110 section 9.3.7); OPTIONS and TRACE
+// with Max-Forwards: 0 do so anywhere, and take one off it elsewhere (section 7.6.2).
+bool Transaction::is_for_the_proxy_itself() {
+  if (request_.method != Method::options && request_.method != Method::trace) return false;
+  if (request_.target.form == TargetForm::asterisk &&
+      exchange_.client().listener->mode == ListenerMode::forward) {
+    return true;
+  }
+  const std::string_view text = request_.fields.value(FieldId::max_forwards);
+  unsigned hops = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hops);
+  if (error != std::errc{} || end != text.data() + text.size()) return false;
+  if (hops == 0) return true;
+  request_.fields.set(FieldId::max_forwards,
+                      request_.fields.keep(std::to_string(hops - 1)));
+  return false;
 }
 
-Task<void> Transaction::answer_options() {
+Task<void> Transaction::answer_itself() {
   ResponseHead head;
   head.status = 200;
   head.reason = "OK";
-  head.fields.add(FieldId::other, "Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT");
-  TextBody nothing;
+  std::string content;
+  if (request_.method == Method::trace) {
+    head.fields.add(FieldId::content_type, "message/http");
+    content = trace_content(request_);
+  } else {
+    head.fields.add(FieldId::other, "Allow",
+                    "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT");
+  }
+  TextBody body(content);
   record_.status = head.status;
-  const auto sent = co_await exchange_.respond(head, nothing, {.kind = BodyKind::length});
+  const auto sent = co_await exchange_.respond(
+      head, body, {.kind = BodyKind::length, .length = content.size()});
   if (!sent) record_.error = "client_gone";
-  if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
 }
 
 std::optional<Failure> Transaction::route() {

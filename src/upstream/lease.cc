@@ -11,6 +11,14 @@ namespace penstock {
 namespace {
 // Informational responses a server may send before the final one; more is a way to hold us.
 constexpr int kMaxInformational = 64;
+
+http1::RequestForm wire_form(TargetForm form) {
+  switch (form) {
+    case TargetForm::absolute: return http1::RequestForm::absolute;
+    case TargetForm::authority: return http1::RequestForm::authority;
+    default: return http1::RequestForm::origin;
+  }
+}
 }  // namespace
 
 Lease::Lease(ServerPool& pool, std::unique_ptr<ServerConnection> connection, bool reused)
@@ -44,7 +52,7 @@ Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& r
 
 Task<Result<void>> Lease::send_request(const ServerRequest& request) {
   ServerCall& call = *connection_->call();
-  auto head = http1::serialise(*request.head, request.form,
+  auto head = http1::serialise(*request.head, wire_form(request.form),
                                {.body = request.framing, .connection = request.connection});
   if (!head) co_return fail(head.error().at(Side::client));
   const auto complete =

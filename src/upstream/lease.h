@@ -19,7 +19,7 @@ class ServerPool;
 // A request ready to be sent: hop-by-hop fields already removed.
 struct ServerRequest {
   const RequestHead* head;
-  http1::RequestForm form = http1::RequestForm::origin;
+  TargetForm form = TargetForm::origin;  // how the target is written: absolute towards a proxy
   BodySource* body;             // at its end when there is none
   Framing framing;              // how the body is sent: none, length or chunked
   std::string_view connection;  // value of the Connection field, empty for none
@@ -54,7 +54,7 @@ class Lease {
   Task<Result<void>> exchange(const ServerRequest& request, ResponseHead& response,
                               InformationalSink& informational);
   // The content of the response; of use after exchange() succeeded, until settle().
-  [[nodiscard]] http1::BodyReader& response_body() { return *connection_->call()->response_body; }
+  [[nodiscard]] BodySource& response_body() { return *connection_->call()->response_body; }
   // How it is framed.
   [[nodiscard]] Framing response_framing() const { return connection_->call()->response_framing; }
   // Bytes of the request that the connection has taken.
