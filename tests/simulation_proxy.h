@@ -1,7 +1,8 @@
-// The proxy under test, as the simulation sees it.
+// What stands between the simulated clients and origins.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -17,15 +18,32 @@ class Proxy {
   virtual ~Proxy() = default;
   // Where it takes connections.
   [[nodiscard]] virtual Address address() const = 0;
-  // Lets go of everything: no task of it runs when the world has become idle after that.
+  // Lets go of everything: when the world has become idle after that, none of its tasks is left.
   virtual void stop() = 0;
   // Tasks that have not ended.
   [[nodiscard]] virtual std::size_t running() const = 0;
 };
 
-// A reverse proxy before these origins, which all serve the same; it listens and connects through
-// `network`. Null while there is none in this build: clients then talk to the origins directly.
+// Makes one that stands before these origins, which all serve the same; it listens and connects
+// through `network`.
+using ProxyFactory = std::function<std::unique_ptr<Proxy>(SimWorld& world, SimNetwork& network,
+                                                          const std::vector<Address>& origins)>;
+
+// The proxy under test, as a reverse proxy. Null while there is none in this build.
 [[nodiscard]] std::unique_ptr<Proxy> make_proxy(SimWorld& world, SimNetwork& network,
                                                 const std::vector<Address>& origins);
+
+// A relay of bytes that knows nothing of HTTP, to prove that the simulation notices what it is
+// there to notice.
+enum class Flaw : std::uint8_t {
+  none,
+  wrong_byte,     // changes a byte, now and then
+  orderly_end,    // ends its side in the ordinary way where the other one was cut
+  lost_bytes,     // leaves out some of what it has read, now and then
+  crossed_lines,  // gives one client's bytes to another, now and then
+  repeats,        // sends what the client sent first once more on a connection of its own
+};
+[[nodiscard]] std::unique_ptr<Proxy> make_relay(SimWorld& world, SimNetwork& network,
+                                                const std::vector<Address>& origins, Flaw flaw);
 
 }  // namespace penstock::simulation

@@ -142,6 +142,9 @@ TEST(HeadScanner, LimitsTheHead) {
   for (std::size_t limit = 0; limit < 27; ++limit) {
     EXPECT_EQ(scan_all_ways(head, {.head = limit}), refused(Refusal::head_too_large)) << limit;
   }
+  // Bytes that fill the limit without an end are not waited on.
+  EXPECT_EQ(scan_all_ways(head.substr(0, 20), {.head = 20}), refused(Refusal::head_too_large));
+  EXPECT_EQ(scan_all_ways(head.substr(0, 20), {.head = 21}), kMore);
   // What comes first is what it is refused for.
   EXPECT_EQ(scan_all_ways("GET / HTTP/1.1\r\nA\n: b\r\n\r\n", {.head = 18}),
             refused(Refusal::bare_lf));
