@@ -17,14 +17,27 @@ function(penstock_unit_test target)
     PROPERTIES TIMEOUT 120)
 endfunction()
 
-# tests/*_test.cc: scenarios over all rooms.
+# tests/*_test.cc: scenarios over all rooms, a program each (one of them counts allocations, which
+# concerns the whole program); the other files there are what they share.
 function(penstock_scenarios)
+  file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.cc)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
-  if(PENSTOCK_TESTS AND tests)
-    get_property(rooms GLOBAL PROPERTY PENSTOCK_ROOMS)
-    penstock_unit_test(scenario_test SOURCES ${tests} LIBS ${rooms})
-    target_include_directories(scenario_test PRIVATE ${CMAKE_SOURCE_DIR})
+  if(NOT PENSTOCK_TESTS OR NOT tests)
+    return()
   endif()
+  list(REMOVE_ITEM support ${tests})
+  get_property(rooms GLOBAL PROPERTY PENSTOCK_ROOMS)
+  if(support)
+    add_library(scenario_support STATIC EXCLUDE_FROM_ALL ${support})
+    target_include_directories(scenario_support PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(scenario_support PUBLIC ${rooms})
+    list(PREPEND rooms scenario_support)
+  endif()
+  foreach(test IN LISTS tests)
+    cmake_path(GET test STEM name)
+    penstock_unit_test(${name} SOURCES ${test} LIBS ${rooms})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  endforeach()
 endfunction()
 
 # tests/e2e/test_*.py: the real binary, over real sockets.

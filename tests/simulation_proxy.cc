@@ -1,10 +1,71 @@
 #include "tests/simulation_proxy.h"
 
-namespace penstock::simulation {
+#include <string>
 
-std::unique_ptr<Proxy> make_proxy(SimWorld& /*world*/, SimNetwork& /*network*/,
-                                  const std::vector<Address>& /*origins*/) {
-  return nullptr;
+#include "proxy/proxy.h"
+#include "server/server.h"
+
+namespace penstock::simulation {
+namespace {
+
+// What a worker consists of, on the simulated network.
+class RealProxy final : public Proxy {
+ public:
+  RealProxy(SimWorld& world, SimNetwork& network, const std::vector<Address>& origins)
+      : settings_(proxy_settings()),
+        pool_(network, upstream_),
+        routes_(settings_.routes, groups(origins)),
+        log_(world.executor(), nullptr, AccessLogFormat::json),
+        handler_(ProxyParts{network, pool_, routes_, log_, settings_, upstream_, own_, "sim"}),
+        server_(world.executor(), server_settings_, share_, handler_),
+        accepting_(network.listen(Address::parse(listener_.address).value(), server_)) {
+    server_.set_listener(accepting_.get());
+  }
+
+  [[nodiscard]] Address address() const override { return accepting_->local_address(); }
+  void stop() override {
+    server_.set_listener(nullptr);
+    accepting_.reset();
+    server_.drain();
+    server_.cancel();
+    pool_.close_idle();
+  }
+  [[nodiscard]] std::size_t running() const override {
+    return server_.connections() + pool_.idle_count();
+  }
+
+ private:
+  static ProxySettings proxy_settings() {
+    ProxySettings settings;
+    RouteSettings& route = settings.routes.emplace_back();
+    route.to = "origins";
+    return settings;
+  }
+  static std::vector<UpstreamGroupSettings> groups(const std::vector<Address>& origins) {
+    UpstreamGroupSettings group{.name = "origins", .servers = {}};
+    for (const Address& origin : origins) group.servers.push_back(origin.to_string());
+    return {group};
+  }
+
+  ListenerSettings listener_{.address = "192.0.2.1:8080", .mode = ListenerMode::reverse};
+  ServerSettings server_settings_;
+  UpstreamSettings upstream_;
+  ProxySettings settings_;
+  OwnAddresses own_;
+  ServerPool pool_;
+  RouteTable routes_;
+  AccessLog log_;
+  penstock::Proxy handler_;
+  ListenerShare share_{.settings = &listener_};
+  Server server_;
+  std::unique_ptr<Listener> accepting_;
+};
+
+}  // namespace
+
+std::unique_ptr<Proxy> make_proxy(SimWorld& world, SimNetwork& network,
+                                  const std::vector<Address>& origins) {
+  return std::make_unique<RealProxy>(world, network, origins);
 }
 
 }  // namespace penstock::simulation

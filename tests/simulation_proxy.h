@@ -29,7 +29,7 @@ class Proxy {
 using ProxyFactory = std::function<std::unique_ptr<Proxy>(SimWorld& world, SimNetwork& network,
                                                           const std::vector<Address>& origins)>;
 
-// The proxy under test, as a reverse proxy. Null while there is none in this build.
+// The proxy under test, as a reverse proxy.
 [[nodiscard]] std::unique_ptr<Proxy> make_proxy(SimWorld& world, SimNetwork& network,
                                                 const std::vector<Address>& origins);
 

@@ -58,33 +58,24 @@ Setting hostile(const char* name) {
 
 // ---- Through the proxy.
 
-class ThroughProxy : public testing::Test {
- protected:
-  static void run(Setting setting) {
-    {
-      SimWorld world(1);
-      SimNetwork network(world);
-      const auto proxy = make_proxy(world, network, {});
-      if (!proxy) GTEST_SKIP() << "no proxy in this build";
-      proxy->stop();
-      world.run_until_idle();
-    }
-    setting.proxy = make_proxy;
-    setting.speaks_http = true;
-    run_all_seeds(setting);
-  }
-};
+Setting through_proxy(Setting setting) {
+  setting.proxy = make_proxy;
+  setting.speaks_http = true;
+  return setting;
+}
 
-TEST_F(ThroughProxy, CleanNetwork) { run(reliable("proxy, clean", {})); }
-TEST_F(ThroughProxy, RoughNetwork) { run(reliable("proxy, rough", Faults::rough())); }
+TEST(ThroughProxy, CleanNetwork) { run_all_seeds(through_proxy(reliable("proxy, clean", {}))); }
+TEST(ThroughProxy, RoughNetwork) {
+  run_all_seeds(through_proxy(reliable("proxy, rough", Faults::rough())));
+}
 
 // The clients' own network may break but does not swallow bytes: whatever happens beyond the proxy,
 // it has to say something in time.
-TEST_F(ThroughProxy, EverythingGoesWrong) {
-  Setting setting = hostile("proxy, hostile");
+TEST(ThroughProxy, EverythingGoesWrong) {
+  Setting setting = through_proxy(hostile("proxy, hostile"));
   setting.client_side.stall = 0;
   setting.may_time_out = false;
-  run(setting);
+  run_all_seeds(setting);
 }
 
 // ---- The simulation itself: clients and origins face to face, or with a mere relay between them.
@@ -100,6 +91,7 @@ Setting through_relay(Setting setting, Flaw flaw) {
                          const std::vector<Address>& origins) {
     return make_relay(world, network, origins, flaw);
   };
+  setting.exchanges = 150;
   return setting;
 }
 

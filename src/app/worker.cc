@@ -1,5 +1,7 @@
 #include "app/worker.h"
 
+#include <malloc.h>
+
 #include <utility>
 
 #include "async/sleep.h"
@@ -24,6 +26,17 @@ Worker::Worker(Shared& shared, std::vector<Fd> sockets)
 }
 
 Worker::~Worker() = default;
+
+void Worker::Housekeeping::arm() {
+  executor_->timers().arm(*this, executor_->now() + std::chrono::seconds(1));
+}
+
+void Worker::Housekeeping::on_timer() {
+  constexpr std::size_t kWorthTrimming = 1024 * 1024;
+  // The C library keeps what it is given back unless it is asked.
+  if (pool_trim() + SlabPool::trim() >= kWorthTrimming) ::malloc_trim(0);
+  arm();
+}
 
 void Worker::start() {
   thread_ = std::thread([this] { run(); });

@@ -49,6 +49,16 @@ class Worker {
   void join();
 
  private:
+  // Once a second: memory of a past burst goes back to the system.
+  class Housekeeping final : public Timer {
+   public:
+    explicit Housekeeping(Executor& executor) : executor_(&executor) { arm(); }
+
+   private:
+    void on_timer() override;
+    void arm();
+    Executor* executor_;
+  };
   void run();
   void begin_drain(Duration limit);
   static Task<void> end_when_drained(Worker& worker, Duration limit);
@@ -62,6 +72,7 @@ class Worker {
   Proxy proxy_;
   std::list<Server> servers_;
   std::vector<std::unique_ptr<SocketListener>> listeners_;
+  Housekeeping housekeeping_{loop_.executor()};
   std::unique_ptr<Scope> drain_scope_;
   std::thread thread_;
 };

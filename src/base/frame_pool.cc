@@ -1,5 +1,6 @@
 #include "base/frame_pool.h"
 
+#include <algorithm>
 #include <array>
 #include <new>
 
@@ -16,7 +17,7 @@ namespace {
 constexpr std::size_t kStep = 64;
 constexpr std::size_t kLargest = 16 * 1024;
 // What one size's list may keep, so that a burst's memory goes back in the end.
-constexpr std::size_t kKeptBytes = 1024 * 1024;
+constexpr std::size_t kKeptBytes = 4 * 1024 * 1024;
 
 struct FreeBlock {
   FreeBlock* next;
@@ -25,6 +26,7 @@ struct FreeBlock {
 struct FreeList {
   FreeBlock* first = nullptr;
   std::size_t kept = 0;
+  std::size_t least_kept = 0;  // since the last trim
 };
 
 struct Lists {
@@ -56,6 +58,7 @@ void* pool_allocate(std::size_t size) {
   FreeBlock* block = list.first;
   list.first = block->next;
   list.kept -= slot * kStep;
+  list.least_kept = std::min(list.least_kept, list.kept);
   return block;
 #endif
 }
@@ -75,6 +78,25 @@ void pool_free(void* block, std::size_t size) noexcept {
   list.first = ::new (block) FreeBlock{list.first};
   list.kept += slot * kStep;
 #endif
+}
+
+std::size_t pool_trim() noexcept {
+  std::size_t freed = 0;
+#ifndef PENSTOCK_NO_POOL
+  for (std::size_t slot = 1; slot < lists.by_size.size(); ++slot) {
+    FreeList& list = lists.by_size[slot];
+    const std::size_t size = slot * kStep;
+    for (; list.least_kept >= size; list.least_kept -= size) {
+      FreeBlock* block = list.first;
+      list.first = block->next;
+      ::operator delete(block);
+      list.kept -= size;
+      freed += size;
+    }
+    list.least_kept = list.kept;
+  }
+#endif
+  return freed;
 }
 
 }  // namespace penstock

@@ -13,6 +13,10 @@ namespace penstock {
 [[nodiscard]] void* pool_allocate(std::size_t size);
 void pool_free(void* block, std::size_t size) noexcept;
 
+// Gives back to the system what the calling thread has not needed since the last call: a burst's
+// memory goes, a steady load's stays. To be called about once a second. The bytes given back.
+std::size_t pool_trim() noexcept;
+
 // A standard allocator over the same lists, for containers that live and die with a transaction.
 template <class T>
 struct PoolAllocator {

@@ -1,5 +1,6 @@
 #include "base/slab.h"
 
+#include <algorithm>
 #include <array>
 #include <new>
 
@@ -19,6 +20,7 @@ constexpr std::array<std::size_t, 4> kBlockBytes = {kSmallSlab, kMediumSlab, kLa
 struct FreeSlabs {
   Slab* first = nullptr;
   std::size_t kept_bytes = 0;
+  std::size_t least_kept = 0;  // since the last trim
 };
 
 struct Pool {
@@ -39,6 +41,7 @@ SlabRef SlabPool::take(SlabSize size) {
     Slab* slab = free.first;
     free.first = slab->next_free_;
     free.kept_bytes -= block;
+    free.least_kept = std::min(free.least_kept, free.kept_bytes);
     return SlabRef(slab);
   }
   void* memory = ::operator new(block);
@@ -65,6 +68,24 @@ void SlabPool::give_back(Slab* slab) noexcept {
   slab->next_free_ = free.first;
   free.first = slab;
   free.kept_bytes += block;
+}
+
+std::size_t SlabPool::trim() noexcept {
+  std::size_t freed = 0;
+  for (std::size_t i = 0; i < pool.by_size.size(); ++i) {
+    FreeSlabs& free = pool.by_size[i];
+    const std::size_t block = kBlockBytes[i];
+    for (; free.least_kept >= block; free.least_kept -= block) {
+      Slab* slab = free.first;
+      free.first = slab->next_free_;
+      slab->~Slab();
+      ::operator delete(slab);
+      free.kept_bytes -= block;
+      freed += block;
+    }
+    free.least_kept = free.kept_bytes;
+  }
+  return freed;
 }
 
 }  // namespace penstock

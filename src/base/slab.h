@@ -69,6 +69,9 @@ class SlabPool {
   static SlabRef take(SlabSize size);
   // Bytes of slabs the calling thread has handed out and not got back.
   static std::size_t bytes_in_use();
+  // Gives back to the system the free slabs that the calling thread has not needed since the last
+  // call; see pool_trim(). The bytes given back.
+  static std::size_t trim() noexcept;
 
  private:
   friend class SlabRef;

@@ -1,5 +1,6 @@
 #include "http1/head_parser.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "base/check.h"
@@ -96,45 +97,61 @@ Refusal parse_status_line(std::string_view line, ResponseHead& head) {
   return Refusal::none;
 }
 
-// Why a line whose name does not end in a colon is refused; `name_end` is where the tchars end.
-Refusal diagnose_field_line(Cursor cursor, const char* name_end, bool first) {
-  const bool begins_with_whitespace = is_whitespace(*cursor.at);
+// Why a line that does not begin with a name and a colon is refused.
+Refusal diagnose_field_line(Cursor cursor, bool first) {
   std::string_view line;
-  const std::size_t name_size = static_cast<std::size_t>(name_end - cursor.at);
   if (const Refusal refusal = take_line(cursor, line); refusal != Refusal::none) return refusal;
-  if (begins_with_whitespace) {
+  if (line.starts_with(' ') || line.starts_with('\t')) {
     return first ? Refusal::whitespace_before_first_field : Refusal::obs_fold;
   }
-  const std::size_t after = line.find_first_not_of(" \t", name_size);
-  if (name_size > 0 && after != std::string_view::npos && line[after] == ':') {
+  const auto name_end = std::ranges::find_if_not(line, is_token_char);
+  const auto after = std::find_if_not(name_end, line.end(), is_whitespace);
+  if (name_end != line.begin() && after != line.end() && *after == ':') {
     return Refusal::whitespace_before_colon;
   }
   return line.contains(':') ? Refusal::field_name_invalid : Refusal::field_line_without_colon;
 }
 
+// Takes a field name and its colon off the cursor. A name from the table needs no look at its
+// single bytes: that it is found there says they are right. Gives no name when there is none with
+// a colon behind it.
+FieldId take_name(Cursor& cursor, std::string_view& name) {
+  const char* const begin = cursor.at;
+  if (const char* const colon = find_near(begin, cursor.end, ':'); colon != nullptr) {
+    const FieldId id = field_id(between(begin, colon));
+    if (id != FieldId::other) {
+      name = between(begin, colon);
+      cursor.at = colon + 1;
+      return id;
+    }
+  }
+  const char* end = begin;
+  while (is_token_char(*end)) ++end;
+  if (*end == ':' && end != begin) {
+    name = between(begin, end);
+    cursor.at = end + 1;
+  }
+  return FieldId::other;
+}
+
 // Parses all field lines and the empty line, after which the head must be over.
 Refusal parse_field_lines(Cursor cursor, std::size_t limit, FieldSection& fields) {
   for (std::size_t count = 0;; ++count) {
-    const char* const name = cursor.at;
-    PENSTOCK_CHECK(name != cursor.end);
-    if (*name == '\r' && name[1] == '\n') {
-      PENSTOCK_CHECK(name + 2 == cursor.end);
+    PENSTOCK_CHECK(cursor.at != cursor.end);
+    if (cursor.at[0] == '\r' && cursor.at[1] == '\n') {
+      PENSTOCK_CHECK(cursor.at + 2 == cursor.end);
       return Refusal::none;
     }
-    const char* name_end = name;
-    while (is_token_char(*name_end)) ++name_end;
-    if (*name_end != ':' || name_end == name) {
-      return diagnose_field_line(cursor, name_end, count == 0);
-    }
+    std::string_view name;
+    const FieldId id = take_name(cursor, name);
+    if (name.empty()) return diagnose_field_line(cursor, count == 0);
     if (count == limit) return Refusal::too_many_fields;
 
-    cursor.at = name_end + 1;
     while (is_whitespace(*cursor.at)) ++cursor.at;
     std::string_view value;
     if (const Refusal refusal = take_line(cursor, value); refusal != Refusal::none) return refusal;
     while (!value.empty() && is_whitespace(value.back())) value.remove_suffix(1);
-    const std::string_view name_text = between(name, name_end);
-    fields.add(field_id(name_text), name_text, value);
+    fields.add(id, name, value);
   }
 }
 

@@ -73,8 +73,9 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
   return !text.empty() && all_of_class(text, characters::kToken);
 }
 
-// find_control() by words of eight bytes, where there is no SSE2.
-[[nodiscard]] inline const char* find_control_portable(const char* at, const char* end) {
+// find_control() by words of eight bytes: for where there is no SSE2, and for the last few bytes.
+[[nodiscard, gnu::noinline]] inline const char* find_control_portable(const char* at,
+                                                                      const char* end) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;
   constexpr std::uint64_t kHigh = 0x8080808080808080;
   while (end - at >= 8) {
@@ -98,7 +99,7 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
 
 // The first control byte other than HTAB in [at, end), or end. In a head this is where the line
 // ends, or where it is broken.
-[[nodiscard]] inline const char* find_control(const char* at, const char* end) {
+[[nodiscard, gnu::always_inline]] inline const char* find_control(const char* at, const char* end) {
 #if defined(__SSE2__)
   const __m128i last_control = _mm_set1_epi8(0x1f);
   const __m128i tab = _mm_set1_epi8('\t');
@@ -115,6 +116,23 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
   }
 #endif
   return find_control_portable(at, end);
+}
+
+// The first `c` in the first 32 bytes of [at, end), or null when it is not among them.
+[[nodiscard]] inline const char* find_near(const char* at, const char* end, char c) {
+#if defined(__SSE2__)
+  if (end - at >= 32) {
+    __m128i blocks[2];
+    std::memcpy(blocks, at, sizeof(blocks));
+    const __m128i wanted = _mm_set1_epi8(c);
+    const auto low = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(blocks[0], wanted)));
+    const auto high = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(blocks[1], wanted)));
+    const unsigned hits = low | high << 16;
+    return hits != 0 ? at + std::countr_zero(hits) : nullptr;
+  }
+#endif
+  const auto size = static_cast<std::size_t>(end - at);
+  return static_cast<const char*>(std::memchr(at, c, size < 32 ? size : 32));
 }
 
 // True for text that may be a field's value: no control bytes but HTAB, no whitespace at either end

@@ -42,6 +42,19 @@ TEST(FindControl, TakesTheFirstOfSeveral) {
   }
 }
 
+TEST(FindNear, FindsTheFirstWithin32Bytes) {
+  for (std::size_t size = 0; size < 70; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text(size, 'x');
+      text[size - 1] = ':';
+      text[at] = ':';
+      const char* const end = text.data() + size;
+      ASSERT_EQ(find_near(text.data(), end, ':'), at < 32 ? text.data() + at : nullptr);
+      ASSERT_EQ(find_near(text.data(), text.data() + at, ':'), nullptr);
+    }
+  }
+}
+
 TEST(Characters, TokensAreTchars) {
   const std::string_view tchars =
       "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

@@ -93,7 +93,7 @@ class FieldSection {
   // Adds a line; the texts must outlive the section (or come from keep()).
   void add(FieldId id, std::string_view name, std::string_view value) {
     if (lines_.capacity() == 0) lines_.reserve(kFirstLines);
-    lines_.push_back({id, name, value});
+    lines_.emplace_back(id, name, value);
     present_ |= bit(id);
   }
   void add(FieldId id, std::string_view value) { add(id, field_name(id), value); }

@@ -72,10 +72,11 @@ class Peer {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
   }
-  // One read; "" at the end of the stream or after a reset.
-  std::string receive() {
+  // One read; "" at the end of the stream, after a reset, or when there is nothing and
+  // MSG_DONTWAIT.
+  std::string receive(int flags = 0) {
     std::array<char, 65'536> buffer{};
-    const ssize_t n = ::recv(fd(), buffer.data(), buffer.size(), 0);
+    const ssize_t n = ::recv(fd(), buffer.data(), buffer.size(), flags);
     return n > 0 ? std::string(buffer.data(), static_cast<std::size_t>(n)) : std::string{};
   }
   std::string receive_all() {

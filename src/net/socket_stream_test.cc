@@ -262,12 +262,12 @@ TEST_P(SocketStreamTest, ReadAndWriteHaveDeadlinesOfTheirOwn) {
 
 // The limit of a write is on standing still, not on the whole.
 TEST_P(SocketStreamTest, AWriteThatGetsOnDoesNotTimeOut) {
-  const std::string text(100'000'000, 'x');
+  const std::string text(60'000'000, 'x');
   constexpr Duration kStall = 100ms;
   const TimePoint start = now();
   spawn(write_parts(*stream_, {text}, kStall, written_));
   while (!written_ && now() < start + 2 * kStall) {
-    for (std::size_t taken = 0; taken < 2'000'000;) taken += peer_.receive().size();
+    for (int i = 0; i < 32; ++i) peer_.receive(MSG_DONTWAIT);
     const TimePoint next = now() + 20ms;
     run_until([&] { return now() >= next; });
   }

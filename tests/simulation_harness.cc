@@ -1,0 +1,132 @@
+#include "tests/simulation_harness.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "async/sleep.h"
+#include "base/slab.h"
+
+namespace penstock::simulation {
+namespace {
+
+constexpr std::size_t kClientsAtOnce = 20;
+constexpr std::size_t kOrigins = 3;
+constexpr Duration kMaxPause = std::chrono::milliseconds(200);  // between the starts of two clients
+constexpr int kMaxHours = 1000;                                 // of virtual time
+
+void expect(Report& report, bool condition, std::string problem) {
+  if (!condition) report.problems.push_back(std::move(problem));
+}
+
+}  // namespace
+
+Simulation::Simulation(const Setting& setting, std::uint64_t seed)
+    : setting_(&setting),
+      world_(seed),
+      client_side_(world_, "198.51.100.1"),
+      origin_side_(world_, "192.0.2.1"),
+      ledger_(setting.speaks_http),
+      scope_(world_.executor()) {
+  client_side_.set_faults(setting.client_side);
+  origin_side_.set_faults(setting.origin_side);
+  for (std::size_t i = 0; i < kOrigins; ++i) {
+    addresses_.push_back(Address::from_ip("192.0.2." + std::to_string(10 + i), 80).value());
+    origins_.push_back(std::make_unique<Origin>(world_.executor(), ledger_, world_.random().fork(),
+                                                setting.origins));
+    listeners_.push_back(origin_side_.listen(addresses_.back(), *origins_.back()));
+  }
+  if (setting.proxy) proxy_ = setting.proxy(world_, origin_side_, addresses_);
+  if (const char* path = std::getenv("PENSTOCK_SIM_TRACE")) trace_ = std::fopen(path, "w");
+  world_.set_trace_file(trace_);
+}
+
+Simulation::~Simulation() {
+  if (trace_ != nullptr) std::fclose(trace_);
+}
+
+Report Simulation::run() {
+  Report report;
+  scope_.spawn(start_clients());
+  SimOutcome outcome = SimOutcome::idle;
+  for (int hours = 0; hours < kMaxHours && !clients_done_; ++hours) {
+    outcome = world_.run_for(std::chrono::hours(1));
+    if (outcome == SimOutcome::step_limit) break;
+  }
+  expect(report, outcome != SimOutcome::step_limit, "tasks keep each other busy for nothing");
+  expect(report, clients_done_, "the clients come to no end");
+  settle(report);
+  look_at_outcomes(report);
+  look_for_leaks(report);
+  report.summary = ledger_.summary();
+  report.trace_hash = world_.trace_hash();
+  return report;
+}
+
+Task<void> Simulation::start_clients() {
+  const TaskContext& context = co_await this_context();
+  Random& random = world_.random();
+  while (ledger_.exchanges() < setting_->exchanges) {
+    if (clients_running_ < kClientsAtOnce) {
+      const Address to = proxy_ ? proxy_->address() : addresses_[random.below(kOrigins)];
+      auto client =
+          std::make_unique<Client>(client_side_, ledger_, random.fork(), setting_->clients);
+      ++clients_running_;
+      scope_.spawn(run_client(std::move(client), to));
+    }
+    const Duration pause = random.between(Duration{}, kMaxPause);
+    if (!co_await sleep_until(context.executor().now() + pause)) co_return;
+  }
+  while (clients_running_ > 0) {
+    if (!co_await sleep_until(context.executor().now() + std::chrono::seconds(1))) co_return;
+  }
+  clients_done_ = true;
+}
+
+Task<void> Simulation::run_client(std::unique_ptr<Client> client, Address to) {
+  co_await client->run(to);
+  --clients_running_;
+}
+
+void Simulation::settle(Report& report) {
+  for (const auto& origin : origins_) origin->stop();
+  if (proxy_) proxy_->stop();
+  scope_.cancel();
+  expect(report, world_.run_until_idle() == SimOutcome::idle, "the world does not become idle");
+  ledger_.finish();
+}
+
+void Simulation::look_at_outcomes(Report& report) const {
+  for (const std::string& violation : ledger_.violations()) report.problems.push_back(violation);
+  const std::size_t whole = ledger_.count(Outcome::whole);
+  expect(report, whole > ledger_.exchanges() / 2, "too little succeeds");
+  expect(report, setting_->may_time_out || ledger_.count(Outcome::timed_out) == 0,
+         "clients were left waiting");
+  const std::size_t good = whole + ledger_.count(Outcome::not_taken);
+  expect(report, !setting_->reliable || good == ledger_.exchanges(),
+         "not everything succeeds although nothing goes wrong");
+}
+
+void Simulation::look_for_leaks(Report& report) const {
+  expect(report, scope_.running() == 0, "clients are left");
+  for (const auto& origin : origins_) {
+    expect(report, origin->connections() == 0, "an origin's connections are left");
+  }
+  expect(report, !proxy_ || proxy_->running() == 0, "tasks of the proxy are left");
+  expect(report, world_.open_streams() == 0, "streams are left");
+  expect(report, world_.pending_ops() == 0, "operations are left");
+  expect(report, world_.bytes_in_flight() == 0, "bytes are left");
+}
+
+Report simulate(const Setting& setting, std::uint64_t seed) {
+  const std::size_t slabs_before = SlabPool::bytes_in_use();
+  Report report;
+  {
+    Simulation simulation(setting, seed);
+    report = simulation.run();
+  }
+  expect(report, SlabPool::bytes_in_use() == slabs_before, "slabs are left");
+  return report;
+}
+
+}  // namespace penstock::simulation
