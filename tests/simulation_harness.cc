@@ -102,9 +102,8 @@ void Simulation::look_at_outcomes(Report& report) const {
   expect(report, whole > ledger_.exchanges() / 2, "too little succeeds");
   expect(report, setting_->may_time_out || ledger_.count(Outcome::timed_out) == 0,
          "clients were left waiting");
-  const std::size_t good = whole + ledger_.count(Outcome::not_taken);
-  expect(report, !setting_->reliable || good == ledger_.exchanges(),
-         "not everything succeeds although nothing goes wrong");
+  if (!setting_->reliable) return;
+  for (const std::string& failure : ledger_.failures()) report.problems.push_back(failure);
 }
 
 void Simulation::look_for_leaks(Report& report) const {

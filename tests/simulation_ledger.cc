@@ -124,6 +124,24 @@ std::size_t Ledger::count(Outcome outcome) const {
                     [outcome](const auto& entry) { return entry.second.outcome == outcome; }));
 }
 
+std::vector<std::string> Ledger::failures() const {
+  std::vector<std::string> list;
+  for (const auto& [token, exchange] : exchanges_) {
+    if (exchange.outcome == Outcome::whole || exchange.outcome == Outcome::not_taken) continue;
+    std::string text = to_text(token) + " " + exchange.method;
+    text += exchange.version_1_0 ? " HTTP/1.0: " : " HTTP/1.1: ";
+    text +=
+        std::string(to_string(exchange.outcome)) + ", status " + std::to_string(exchange.status);
+    text += ", " + std::to_string(exchange.body_length) + " bytes";
+    for (const Arrival& arrival : exchange.arrivals) {
+      text += "; origin: " + std::to_string(arrival.status) + ", " +
+              std::to_string(arrival.body_length) + " bytes";
+    }
+    list.push_back(std::move(text));
+  }
+  return list;
+}
+
 std::string Ledger::summary() const {
   std::string text = std::to_string(exchanges()) + " exchanges:";
   for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Outcome::count_); ++i) {

@@ -90,7 +90,9 @@ class Ledger {
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
   [[nodiscard]] std::size_t exchanges() const { return exchanges_.size(); }
   [[nodiscard]] std::size_t count(Outcome outcome) const;
-  // "whole 480, cut 12, ...".
+  // Each exchange that neither succeeded nor was left out for a good reason.
+  [[nodiscard]] std::vector<std::string> failures() const;
+  // "480 exchanges: whole 465 cut 12 ...".
   [[nodiscard]] std::string summary() const;
 
  private:

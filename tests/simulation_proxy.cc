@@ -1,12 +1,20 @@
 #include "tests/simulation_proxy.h"
 
+#include <cstdlib>
 #include <string>
 
+#include "base/log_file.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
 
 namespace penstock::simulation {
 namespace {
+
+// For looking into a failure: where PENSTOCK_SIM_LOG says, the proxy writes its access log.
+std::unique_ptr<LogFile> open_log() {
+  const char* path = std::getenv("PENSTOCK_SIM_LOG");
+  return path != nullptr ? std::make_unique<LogFile>(path) : nullptr;
+}
 
 // What a worker consists of, on the simulated network.
 class RealProxy final : public Proxy {
@@ -15,7 +23,8 @@ class RealProxy final : public Proxy {
       : settings_(proxy_settings()),
         pool_(network, upstream_),
         routes_(settings_.routes, groups(origins)),
-        log_(world.executor(), nullptr, AccessLogFormat::json),
+        log_file_(open_log()),
+        log_(world.executor(), log_file_.get(), AccessLogFormat::json),
         handler_(ProxyParts{network, pool_, routes_, log_, settings_, upstream_, own_, "sim"}),
         server_(world.executor(), server_settings_, share_, handler_),
         accepting_(network.listen(Address::parse(listener_.address).value(), server_)) {
@@ -54,6 +63,7 @@ class RealProxy final : public Proxy {
   OwnAddresses own_;
   ServerPool pool_;
   RouteTable routes_;
+  std::unique_ptr<LogFile> log_file_;
   AccessLog log_;
   penstock::Proxy handler_;
   ListenerShare share_{.settings = &listener_};

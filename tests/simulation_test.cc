@@ -2,7 +2,8 @@
 // do. Each client knows every byte it is entitled to, and each origin every byte it should get.
 //
 // A failure prints its seed: PENSTOCK_SIM_SEED=<seed> replays just that, and
-// PENSTOCK_SIM_TRACE=<file> writes down everything that happens on the network meanwhile.
+// PENSTOCK_SIM_TRACE=<file> writes down everything that happens on the network meanwhile, and
+// PENSTOCK_SIM_LOG=<file> the proxy's access log.
 #include <cstdio>
 #include <cstdlib>
 #include <random>

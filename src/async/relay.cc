@@ -1,7 +1,8 @@
 // The way from stream to stream that works for all: through a buffer.
-#include <algorithm>
+#include <limits>
 
 #include "async/stream.h"
+#include "base/check.h"
 
 namespace penstock {
 
@@ -9,25 +10,20 @@ Task<Result<void>> ByteStream::relay(ByteStream& to, std::uint64_t limit, Durati
                                      Relayed& relayed) {
   Executor& executor = (co_await this_context()).executor();
   InputBuffer buffer;
-  while (limit > 0) {
-    buffer.expect(limit);
+  // A read takes what there is: with a limit it could take what belongs to the next message.
+  PENSTOCK_CHECK(limit == std::numeric_limits<std::uint64_t>::max());
+  while (true) {
     const auto got = co_await read_some(*this, buffer, deadline_after(executor.now(), stall));
-    if (!got) {
-      relayed.source_failed = true;
-      co_return fail(got.error());
-    }
-    if (*got == 0) {
-      relayed.source_ended = true;
-      break;
-    }
-    // More than the limit may have come; callers that set one read to its end.
-    const Slice bytes = buffer.take(std::min<std::uint64_t>(buffer.size(), limit));
+    relayed.source_failed = !got;
+    if (!got) co_return fail(got.error());
+    relayed.source_ended = *got == 0;
+    if (*got == 0) break;
+    const Slice bytes = buffer.take(buffer.size());
     iovec part = to_iovec(bytes.view());
-    const auto put = co_await write_all(to, {&part, 1}, executor.now(), stall);
+    WriteOp write = write_all(to, {&part, 1}, executor.now(), stall);
+    const auto put = co_await write;
+    relayed.add(write.written());
     if (!put) co_return fail(put.error());
-    limit -= *put;
-    relayed.bytes += *put;
-    if (relayed.counter != nullptr) *relayed.counter += *put;
   }
   co_return Result<void>{};
 }

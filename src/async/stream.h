@@ -116,6 +116,11 @@ struct Relayed {
   bool source_ended = false;         // the end of the source was read
   bool source_failed = false;        // the error, if any, was in reading
   std::uint64_t* counter = nullptr;  // if set, grows along with `bytes`
+
+  void add(std::uint64_t n) {
+    bytes += n;
+    if (counter != nullptr) *counter += n;
+  }
 };
 
 // A connected, ordered, reliable byte stream in both directions. One read and one write may be
@@ -143,11 +148,11 @@ class ByteStream {
   virtual void observe(StreamObserver* observer) = 0;
   // True when, as far as is known without asking, the peer has closed or bytes are waiting.
   [[nodiscard]] virtual bool has_pending_input() const = 0;
-  // Moves up to `limit` bytes from here to `to`, by the shortest way the two allow (inside the
-  // kernel between plain sockets). Ends early at the end of this stream. `moved` grows as bytes
-  // leave; the result is an error of reading (from_source) or writing. Times out after `stall`
-  // without a byte moving. Bytes that wait in an InputBuffer of this stream are the caller's to
-  // write before.
+  // Moves bytes from here to `to`, by the shortest way the two allow (inside the kernel between
+  // plain sockets), up to the end of this stream, or up to `limit` bytes exactly. A limit other than
+  // "all" is only for two streams with a native_socket(); it may then return early, without an
+  // error, when the system has nothing left to do it with. Times out after `stall` without a byte
+  // moving. Bytes that wait in an InputBuffer of this stream are the caller's to write before.
   virtual Task<Result<void>> relay(ByteStream& to, std::uint64_t limit, Duration stall,
                                    Relayed& relayed);
   // The plain socket below, -1 if there is none.

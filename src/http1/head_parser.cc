@@ -22,15 +22,19 @@ std::string_view between(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-// Takes a line and its CRLF off the cursor.
-Refusal take_line(Cursor& cursor, std::string_view& line) {
+// Where the line at the cursor ends: its CR, if a LF follows; else the byte it is refused for.
+inline const char* find_line_end(Cursor cursor) {
   const char* const end = find_control(cursor.at, cursor.end);
   PENSTOCK_CHECK(end != cursor.end);
-  if (*end != '\r') return *end == '\n' ? Refusal::bare_lf : Refusal::control_byte;
-  if (end + 1 == cursor.end || end[1] != '\n') return Refusal::bare_cr;
-  line = between(cursor.at, end);
-  cursor.at = end + 2;
-  return Refusal::none;
+  return end;
+}
+
+inline bool is_crlf(const char* at) { return at[0] == '\r' && at[1] == '\n'; }
+
+// Why the line that find_line_end() ended at `end` is refused.
+Refusal bad_line_end(const char* end) {
+  if (*end == '\r') return Refusal::bare_cr;
+  return *end == '\n' ? Refusal::bare_lf : Refusal::control_byte;
 }
 
 Refusal parse_version(std::string_view text, Version& version) {
@@ -99,8 +103,9 @@ Refusal parse_status_line(std::string_view line, ResponseHead& head) {
 
 // Why a line that does not begin with a name and a colon is refused.
 Refusal diagnose_field_line(Cursor cursor, bool first) {
-  std::string_view line;
-  if (const Refusal refusal = take_line(cursor, line); refusal != Refusal::none) return refusal;
+  const char* const end = find_line_end(cursor);
+  if (!is_crlf(end)) return bad_line_end(end);
+  const std::string_view line = between(cursor.at, end);
   if (line.starts_with(' ') || line.starts_with('\t')) {
     return first ? Refusal::whitespace_before_first_field : Refusal::obs_fold;
   }
@@ -112,46 +117,45 @@ Refusal diagnose_field_line(Cursor cursor, bool first) {
   return line.contains(':') ? Refusal::field_name_invalid : Refusal::field_line_without_colon;
 }
 
-// Takes a field name and its colon off the cursor. A name from the table needs no look at its
-// single bytes: that it is found there says they are right. Gives no name when there is none with
-// a colon behind it.
-FieldId take_name(Cursor& cursor, std::string_view& name) {
-  const char* const begin = cursor.at;
-  if (const char* const colon = find_near(begin, cursor.end, ':'); colon != nullptr) {
-    const FieldId id = field_id(between(begin, colon));
-    if (id != FieldId::other) {
-      name = between(begin, colon);
-      cursor.at = colon + 1;
-      return id;
-    }
+struct Name {
+  FieldId id;
+  const char* end;  // the colon; null when there is no name with a colon behind it
+};
+
+// The name at the cursor. One from the table needs no look at its single bytes: that it is found
+// there says they are right.
+inline Name find_name(Cursor cursor) {
+  const char* end = find_near(cursor.at, cursor.end, ':');
+  if (end != nullptr) {
+    const FieldId id = field_id(between(cursor.at, end));
+    if (id != FieldId::other) return {id, end};
   }
-  const char* end = begin;
+  end = cursor.at;
   while (is_token_char(*end)) ++end;
-  if (*end == ':' && end != begin) {
-    name = between(begin, end);
-    cursor.at = end + 1;
-  }
-  return FieldId::other;
+  return {FieldId::other, *end == ':' && end != cursor.at ? end : nullptr};
 }
 
 // Parses all field lines and the empty line, after which the head must be over.
 Refusal parse_field_lines(Cursor cursor, std::size_t limit, FieldSection& fields) {
   for (std::size_t count = 0;; ++count) {
     PENSTOCK_CHECK(cursor.at != cursor.end);
-    if (cursor.at[0] == '\r' && cursor.at[1] == '\n') {
+    if (is_crlf(cursor.at)) {
       PENSTOCK_CHECK(cursor.at + 2 == cursor.end);
       return Refusal::none;
     }
-    std::string_view name;
-    const FieldId id = take_name(cursor, name);
-    if (name.empty()) return diagnose_field_line(cursor, count == 0);
+    const char* const begin = cursor.at;
+    const Name name = find_name(cursor);
+    if (name.end == nullptr) return diagnose_field_line(cursor, count == 0);
     if (count == limit) return Refusal::too_many_fields;
 
+    cursor.at = name.end + 1;
     while (is_whitespace(*cursor.at)) ++cursor.at;
-    std::string_view value;
-    if (const Refusal refusal = take_line(cursor, value); refusal != Refusal::none) return refusal;
-    while (!value.empty() && is_whitespace(value.back())) value.remove_suffix(1);
-    fields.add(id, name, value);
+    const char* const line_end = find_line_end(cursor);
+    if (!is_crlf(line_end)) return bad_line_end(line_end);
+    const char* value_end = line_end;
+    while (value_end != cursor.at && is_whitespace(value_end[-1])) --value_end;
+    fields.add(name.id, between(begin, name.end), between(cursor.at, value_end));
+    cursor.at = line_end + 2;
   }
 }
 
@@ -179,8 +183,10 @@ Refusal settle_host(RequestHead& head) {
 Refusal take_start_line(Cursor& cursor, const HeadLimits& limits, std::string_view& line) {
   const std::string_view head = between(cursor.at, cursor.end);
   PENSTOCK_CHECK(head.ends_with("\r\n"));
-  if (const Refusal refusal = take_line(cursor, line); refusal != Refusal::none) return refusal;
-  PENSTOCK_CHECK(cursor.at != cursor.end);
+  const char* const end = find_line_end(cursor);
+  if (!is_crlf(end)) return bad_line_end(end);
+  line = between(cursor.at, end);
+  cursor.at = end + 2;
   if (line.size() > limits.start_line) return Refusal::start_line_too_long;
   return head.size() > limits.head ? Refusal::head_too_large : Refusal::none;
 }

@@ -136,7 +136,9 @@ Task<Result<void>> relay_run(Outgoing& to, BodySource& body, BodySource::Run run
   if (!done) {
     co_return fail(done.error().at(relayed.source_failed ? other_side(to.side) : to.side));
   }
-  if (!body.at_end()) co_return fail({.kind = ErrorKind::closed, .side = other_side(to.side)});
+  if (relayed.source_ended && !body.at_end()) {
+    co_return fail({.kind = ErrorKind::closed, .side = other_side(to.side)});
+  }
   co_return done;
 }
 
@@ -171,13 +173,16 @@ Task<Result<void>> send_message(Outgoing& to, Slice head, BodySource& body, Fram
   Batch batch(std::move(head));
   gather_ready(batch, body);
   bool complete = false;
+  bool may_relay = true;
   while (!complete) {
     if (!batch.has_content() && !batch.has_head() && !body.at_end()) {
       const BodySource::Run run = body.run();
-      if (framing.kind != BodyKind::chunked && run.stream != nullptr &&
+      if (may_relay && framing.kind != BodyKind::chunked && run.stream != nullptr &&
           run.length >= kWorthRelaying && run.stream->native_socket() >= 0 &&
           to.stream->native_socket() >= 0) {
-        co_return co_await relay_run(to, body, run);
+        const auto relayed = co_await relay_run(to, body, run);
+        if (!relayed || body.at_end()) co_return relayed;
+        may_relay = false;  // the system has no pipes left: on through our memory
       }
       auto next = co_await body.next();
       if (!next) co_return fail(next.error());

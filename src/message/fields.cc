@@ -208,6 +208,12 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
+void FieldSection::grow() {
+  // Room at first for the lines of nearly all messages, so that they take memory once.
+  constexpr std::size_t kFirstLines = 32;
+  lines_.reserve(std::max(kFirstLines, 2 * lines_.capacity()));
+}
+
 const Field* FieldSection::find(FieldId id) const {
   if ((present_ & bit(id)) == 0) return nullptr;
   for (const Field& field : lines_) {

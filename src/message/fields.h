@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/arena.h"
@@ -92,7 +93,9 @@ class FieldSection {
  public:
   // Adds a line; the texts must outlive the section (or come from keep()).
   void add(FieldId id, std::string_view name, std::string_view value) {
-    if (lines_.capacity() == 0) lines_.reserve(kFirstLines);
+    if (lines_.size() == lines_.capacity()) grow();
+    // Leaves out the second test for room, so that this is small enough to be inlined.
+    if (lines_.size() >= lines_.capacity()) std::unreachable();
     lines_.emplace_back(id, name, value);
     present_ |= bit(id);
   }
@@ -133,12 +136,11 @@ class FieldSection {
   [[nodiscard]] auto end() const { return lines_.end(); }
 
  private:
-  // Room for the lines of nearly all messages, so that they take memory once.
-  static constexpr std::size_t kFirstLines = 32;
-
   static constexpr std::uint64_t bit(FieldId id) {
     return std::uint64_t{1} << static_cast<unsigned>(id);
   }
+
+  void grow();
 
   std::vector<Field, PoolAllocator<Field>> lines_;
   std::uint64_t present_ = 0;  // ids ever added: a quick "no"

@@ -9,7 +9,7 @@
 
 namespace penstock {
 namespace {
-constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kEvents = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr std::size_t kMaxParts = 64;  // of one sendmsg()
 
 // One system call. The kernel has less to do for a single part.
@@ -83,9 +83,21 @@ bool SocketStream::try_read(ReadOp& op) {
     return true;
   }
   op.into().commit(static_cast<std::size_t>(n));
-  if (static_cast<std::size_t>(n) < room.size() && !peer_ended_) readable_ = false;
+  if (n == 0 && broken_ != 0) {
+    op.set_result(fail(error_from_errno(broken_)));
+    return true;
+  }
+  if (static_cast<std::size_t>(n) < room.size() && !peer_ended_ && !urgent_) readable_ = false;
   op.set_result(static_cast<std::size_t>(n));
   return true;
+}
+
+// The system tells once that the connection broke. Where a write hears of it, it is kept for the
+// reads to come, which would take what follows for the end of the stream. EPIPE says no such thing:
+// then the end may well have been read before.
+Error SocketStream::write_failed(int error) {
+  if (error != EPIPE) broken_ = error;
+  return error_from_errno(error);
 }
 
 bool SocketStream::finish_connect(WriteOp& op) {
@@ -119,7 +131,7 @@ bool SocketStream::try_write(WriteOp& op) {
         writable_ = false;
         return false;
       }
-      op.set_result(fail(error_from_errno(error)));
+      op.set_result(fail(write_failed(error)));
       return true;
     }
     if (op.advance(static_cast<std::size_t>(n), loop_->executor().now())) {
@@ -137,6 +149,7 @@ void SocketStream::on_events(std::uint32_t events) {
   const bool broken =
       (events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !we_ended_ && !connecting_);
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_ended_ = true;
+  if ((events & EPOLLPRI) != 0) urgent_ = true;
   const bool input = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (input) readable_ = true;
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable_ = true;

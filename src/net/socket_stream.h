@@ -46,9 +46,13 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   bool try_read(ReadOp& op);
   bool try_write(WriteOp& op);
   bool finish_connect(WriteOp& op);
+  Error write_failed(int error);
   void arm_for(TimePoint deadline);
   Result<std::size_t> splice_in(int pipe, std::size_t limit);
   Result<std::size_t> splice_out(int pipe, std::size_t filled, bool more);
+  Task<Result<void>> relay_copied(SocketStream& to, Duration stall, Relayed& relayed);
+  Task<Result<void>> relay_piped(SocketStream& to, std::uint64_t limit, Duration stall,
+                                 Relayed& relayed);
   Task<Result<void>> drain_pipe(SocketStream& to, int pipe, std::size_t& filled, Duration stall,
                                 Relayed& relayed);
 
@@ -58,8 +62,10 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   StreamObserver* observer_ = nullptr;
   TimePoint armed_for_ = kNever;
   Fd socket_;
+  int broken_ = 0;  // the errno a write failed with
   bool readable_ = false;
   bool writable_;
+  bool urgent_ = false;      // urgent data came: reads come back short before it
   bool peer_ended_ = false;  // a FIN has arrived; there may be bytes before it
   bool we_ended_ = false;    // shutdown_write() was called
   bool connecting_;

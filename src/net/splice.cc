@@ -1,8 +1,9 @@
-// SocketStream::relay: bytes from socket to socket through a pipe, without passing through our
-// memory (splice(2)).
+// SocketStream::relay: bytes from socket to socket, through a pipe where it is worth it: then they
+// do not pass through our memory (splice(2)).
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,9 @@ namespace {
 
 constexpr int kPipeBytes = 1024 * 1024;
 constexpr std::size_t kMaxKept = 16;
+// A read that brings so much is likely to be followed by more.
+constexpr std::size_t kWorthPiping = kMediumSlab - sizeof(Slab);
+constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 
 struct Pipe {
   Fd out;
@@ -64,6 +68,7 @@ class LentPipe {
 Result<std::size_t> SocketStream::splice_in(int pipe, std::size_t limit) {
   const ssize_t n =
       ::splice(socket_.get(), nullptr, pipe, nullptr, limit, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (n == 0 && broken_ != 0) return fail(error_from_errno(broken_));
   if (n >= 0) return static_cast<std::size_t>(n);
   if (errno == EAGAIN) readable_ = false;
   return fail(error_from_errno(errno));
@@ -74,8 +79,11 @@ Result<std::size_t> SocketStream::splice_out(int pipe, std::size_t filled, bool 
   const ssize_t n = ::splice(pipe, nullptr, socket_.get(), nullptr, filled,
                              SPLICE_F_MOVE | SPLICE_F_NONBLOCK | more_flag);
   if (n >= 0) return static_cast<std::size_t>(n);
-  if (errno == EAGAIN) writable_ = false;
-  return fail(error_from_errno(errno));
+  if (errno == EAGAIN) {
+    writable_ = false;
+    return fail(error_from_errno(EAGAIN));
+  }
+  return fail(write_failed(errno));
 }
 
 // Empties the pipe into `to`.
@@ -90,43 +98,72 @@ Task<Result<void>> SocketStream::drain_pipe(SocketStream& to, int pipe, std::siz
     if (!n && !to.writable_) continue;
     if (!n) co_return fail(n.error());
     filled -= *n;
-    relayed.bytes += *n;
-    if (relayed.counter != nullptr) *relayed.counter += *n;
+    relayed.add(*n);
   }
   co_return Result<void>{};
 }
 
+// Large amounts go through a pipe; small ones, of which a tunnel may carry many, are cheaper to
+// copy: one call less, and no pipe.
 Task<Result<void>> SocketStream::relay(ByteStream& to, std::uint64_t limit, Duration stall,
                                        Relayed& relayed) {
   auto* const target = dynamic_cast<SocketStream*>(&to);
   if (target == nullptr) co_return co_await ByteStream::relay(to, limit, stall, relayed);
-  Executor& executor = loop_->executor();
+  // A limit must not be passed, which a read into a buffer could do.
+  const bool only_pipe = limit != kUnlimited;
+  bool bulk = only_pipe;
   while (limit > 0) {
-    // No pipe is held while nothing moves.
-    const auto readable = co_await ReadOp(*this, deadline_after(executor.now(), stall));
-    if (!readable) {
-      relayed.source_failed = true;
-      co_return fail(readable.error());
-    }
-    LentPipe pipe;
-    if (!pipe.usable()) co_return co_await ByteStream::relay(to, limit, stall, relayed);
-    const std::size_t wanted = std::min<std::uint64_t>(limit, kPipeBytes);
-    const auto got = splice_in(pipe.in(), wanted);
-    if (!got && !readable_) continue;
-    if (!got) {
-      relayed.source_failed = true;
-      co_return fail(got.error());
-    }
-    if (*got == 0) {
-      relayed.source_ended = true;
-      co_return Result<void>{};
-    }
-    pipe.filled = *got;
-    limit -= *got;
-    const auto drained = co_await drain_pipe(*target, pipe.out(), pipe.filled, stall, relayed);
-    if (!drained) co_return drained;
+    const std::uint64_t before = relayed.bytes;
+    const auto done = bulk ? co_await relay_piped(*target, limit, stall, relayed)
+                           : co_await relay_copied(*target, stall, relayed);
+    const std::uint64_t moved = relayed.bytes - before;
+    if (!done || relayed.source_ended) co_return done;
+    if (only_pipe && moved == 0) co_return done;  // there is no pipe to be had
+    if (limit != kUnlimited) limit -= moved;
+    bulk = only_pipe || moved >= kWorthPiping;
   }
   co_return Result<void>{};
+}
+
+// One read and what it takes to write it.
+Task<Result<void>> SocketStream::relay_copied(SocketStream& to, Duration stall, Relayed& relayed) {
+  Executor& executor = loop_->executor();
+  InputBuffer buffer;
+  buffer.expect(kWorthPiping);
+  const auto got = co_await read_some(*this, buffer, deadline_after(executor.now(), stall));
+  relayed.source_failed = !got;
+  if (!got) co_return fail(got.error());
+  relayed.source_ended = *got == 0;
+  if (*got == 0) co_return Result<void>{};
+  const Slice bytes = buffer.take(buffer.size());
+  iovec part = to_iovec(bytes.view());
+  WriteOp write = write_all(to, {&part, 1}, executor.now(), stall);
+  const auto put = co_await write;
+  relayed.add(write.written());
+  if (!put) co_return fail(put.error());
+  co_return Result<void>{};
+}
+
+// One filling of a pipe and what it takes to empty it.
+Task<Result<void>> SocketStream::relay_piped(SocketStream& to, std::uint64_t limit, Duration stall,
+                                             Relayed& relayed) {
+  Executor& executor = loop_->executor();
+  while (true) {
+    // No pipe is held while nothing moves.
+    const auto readable = co_await ReadOp(*this, deadline_after(executor.now(), stall));
+    relayed.source_failed = !readable;
+    if (!readable) co_return fail(readable.error());
+    LentPipe pipe;
+    // splice() does not get past urgent data.
+    if (!pipe.usable() || urgent_) co_return Result<void>{};
+    const auto got = splice_in(pipe.in(), std::min<std::uint64_t>(limit, kPipeBytes));
+    if (!got && !readable_) continue;
+    relayed.source_failed = !got;
+    if (!got) co_return fail(got.error());
+    relayed.source_ended = *got == 0;
+    pipe.filled = *got;
+    co_return co_await drain_pipe(to, pipe.out(), pipe.filled, stall, relayed);
+  }
 }
 
 }  // namespace penstock

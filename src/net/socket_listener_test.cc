@@ -1,0 +1,258 @@
+#include "net/socket_listener.h"
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "net/loop_test.h"
+
+namespace penstock {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ListenerTest : public LoopTest, public AcceptHandler {
+ protected:
+  struct Accepted {
+    std::unique_ptr<ByteStream> stream;
+    Address peer;
+    Address local;
+  };
+
+  void on_accept(std::unique_ptr<ByteStream> stream, const Address& peer,
+                 const Address& local) override {
+    accepted.push_back({std::move(stream), peer, local});
+    if (then) then();
+  }
+
+  static Fd open(const Address& address) {
+    auto socket = open_listening_socket({.address = address});
+    EXPECT_TRUE(socket) << address.to_string();
+    return socket ? std::move(*socket) : Fd();
+  }
+  std::unique_ptr<SocketListener> listen(const Address& address) {
+    return std::make_unique<SocketListener>(loop, open(address), *this);
+  }
+  // A blocking connection; it succeeds as soon as it is in the listener's queue.
+  static Fd connect(const Address& to) {
+    Fd socket(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_storage storage;
+    const socklen_t length = to.to_sockaddr(storage);
+    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) return Fd();
+    return socket;
+  }
+  void wait_for_accepted(std::size_t count) {
+    run_until([&] { return accepted.size() >= count; });
+    EXPECT_EQ(accepted.size(), count);
+  }
+
+  std::vector<Accepted> accepted;
+  std::function<void()> then;
+};
+
+TEST_F(ListenerTest, AcceptsAndTellsTheAddresses) {
+  for (const char* text : {"127.0.0.1:0", "[::1]:0"}) {
+    accepted.clear();
+    const auto listener = listen(*Address::parse(text));
+    const Address address = listener->local_address();
+    EXPECT_NE(address.port(), 0) << text;
+    const Fd first = connect(address);
+    const Fd second = connect(address);
+    wait_for_accepted(2);
+    EXPECT_EQ(accepted[0].peer, local_address_of(first));
+    EXPECT_EQ(accepted[1].peer, local_address_of(second));
+    EXPECT_EQ(accepted[0].local, address);
+  }
+}
+
+TEST_F(ListenerTest, AWildcardTakesBothFamiliesAndTellsWhatWasConnectedTo) {
+  const auto listener = listen(*Address::parse("*:0"));
+  const std::uint16_t port = listener->local_address().port();
+  const Fd v4 = connect(*Address::from_ip("127.0.0.2", port));
+  const Fd v6 = connect(*Address::from_ip("::1", port));
+  wait_for_accepted(2);
+  EXPECT_EQ(accepted[0].local.host_text(), "127.0.0.2");
+  EXPECT_EQ(accepted[1].local.host_text(), "::1");
+  EXPECT_TRUE(accepted[0].peer.is_loopback());
+}
+
+TEST_F(ListenerTest, AcceptedSocketsSendWithoutDelay) {
+  const auto listener = listen(*Address::parse("127.0.0.1:0"));
+  const Fd client = connect(listener->local_address());
+  wait_for_accepted(1);
+  int on = 0;
+  socklen_t length = sizeof on;
+  getsockopt(accepted[0].stream->native_socket(), IPPROTO_TCP, TCP_NODELAY, &on, &length);
+  EXPECT_NE(on, 0);
+}
+
+TEST_F(ListenerTest, PausedLeavesConnectionsInTheQueue) {
+  const auto listener = listen(*Address::parse("127.0.0.1:0"));
+  listener->pause();
+  const Fd waiting = connect(listener->local_address());
+  EXPECT_TRUE(waiting);
+  settle();
+  EXPECT_TRUE(accepted.empty());
+  listener->resume();
+  wait_for_accepted(1);
+}
+
+TEST_F(ListenerTest, MayBePausedFromTheHandler) {
+  const auto listener = listen(*Address::parse("127.0.0.1:0"));
+  then = [&] { listener->pause(); };
+  const Fd clients[3] = {connect(listener->local_address()), connect(listener->local_address()),
+                         connect(listener->local_address())};
+  settle();
+  EXPECT_EQ(accepted.size(), 1U);
+  listener->resume();
+  settle();
+  EXPECT_EQ(accepted.size(), 2U);
+}
+
+TEST_F(ListenerTest, ManyAtOnce) {
+  const auto listener = listen(*Address::parse("127.0.0.1:0"));
+  std::vector<Fd> clients;
+  for (int i = 0; i < 200; ++i) clients.push_back(connect(listener->local_address()));
+  wait_for_accepted(200);
+}
+
+TEST_F(ListenerTest, ClosedWhenDestroyed) {
+  auto listener = listen(*Address::parse("127.0.0.1:0"));
+  const Address address = listener->local_address();
+  listener.reset();
+  EXPECT_FALSE(connect(address));
+}
+
+TEST_F(ListenerTest, WorkersShareAPort) {
+  const Fd first = open(*Address::parse("127.0.0.1:0"));
+  EXPECT_TRUE(open(local_address_of(first)));
+}
+
+// Without descriptors it waits a moment with the connection in the queue, and does not spin.
+TEST_F(ListenerTest, OutOfDescriptors) {
+  const auto listener = listen(*Address::parse("127.0.0.1:0"));
+  const Fd client = connect(listener->local_address());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(client.get());  // all below are taken
+  std::vector<Fd> fillers;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) fillers.emplace_back(fd);
+  EXPECT_EQ(errno, EMFILE);
+  int turns = 0;
+  const TimePoint start = now();
+  while (now() < start + 120ms) {
+    loop.run_once(120ms);
+    ++turns;
+  }
+  EXPECT_TRUE(accepted.empty());
+  EXPECT_LT(turns, 20);
+  fillers.clear();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  wait_for_accepted(1);
+}
+
+TEST_F(ListenerTest, PausedWhileOutOfDescriptorsStaysPaused) {
+  const auto listener = listen(*Address::parse("127.0.0.1:0"));
+  const Fd client = connect(listener->local_address());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  settle();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  listener->pause();
+  const TimePoint later = now() + 120ms;
+  run_until([&] { return now() > later; });
+  EXPECT_TRUE(accepted.empty());
+  listener->resume();
+  wait_for_accepted(1);
+}
+
+class UnixListenerTest : public ListenerTest {
+ protected:
+  UnixListenerTest() {
+    std::string pattern = testing::TempDir() + "penstock-XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+    address_ = Address::unix_socket((folder_ / "socket").string());
+  }
+  ~UnixListenerTest() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path folder_;
+  Address address_;
+};
+
+TEST_F(UnixListenerTest, Accepts) {
+  const auto listener = listen(address_);
+  EXPECT_EQ(listener->local_address(), address_);
+  const Fd client = connect(address_);
+  wait_for_accepted(1);
+  EXPECT_TRUE(accepted[0].peer.is_unix());
+  EXPECT_EQ(accepted[0].local, address_);
+}
+
+TEST_F(UnixListenerTest, HasTheModeAskedFor) {
+  const auto socket = open_listening_socket({.address = address_, .unix_mode = 0604});
+  ASSERT_TRUE(socket);
+  struct stat status{};
+  ASSERT_EQ(::stat(address_.path().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0604U);
+}
+
+TEST_F(UnixListenerTest, AStaleFileIsReplaced) {
+  {
+    const Fd gone = open(address_);
+  }
+  EXPECT_TRUE(std::filesystem::exists(address_.path()));
+  EXPECT_TRUE(open(address_));
+}
+
+TEST_F(UnixListenerTest, ALiveOneIsNot) {
+  const Fd live = open(address_);
+  const auto second = open_listening_socket({.address = address_});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().cause, EADDRINUSE);
+  EXPECT_TRUE(connect(address_));
+}
+
+TEST_F(UnixListenerTest, NeitherIsAnOrdinaryFile) {
+  std::ofstream(address_.path()) << "precious";
+  const auto socket = open_listening_socket({.address = address_});
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error().cause, EADDRINUSE);
+  EXPECT_EQ(std::filesystem::file_size(address_.path()), 8U);
+}
+
+TEST_F(UnixListenerTest, WorkersShareDuplicates) {
+  Fd socket = open(address_);
+  auto copy = duplicate(socket);
+  ASSERT_TRUE(copy);
+  auto first = std::make_unique<SocketListener>(loop, std::move(socket), *this);
+  const SocketListener second(loop, std::move(*copy), *this);
+  const Fd client = connect(address_);
+  wait_for_accepted(1);
+  first.reset();  // the other one goes on
+  const Fd another = connect(address_);
+  wait_for_accepted(2);
+}
+
+TEST(OpenListeningSocket, FailsWithTheErrno) {
+  const auto socket = open_listening_socket({.address = *Address::parse("192.0.2.1:0")});
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error(), (Error{.kind = ErrorKind::unreachable, .cause = EADDRNOTAVAIL}));
+}
+
+}  // namespace
+}  // namespace penstock
