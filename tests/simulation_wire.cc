@@ -10,6 +10,7 @@ namespace penstock::simulation {
 namespace {
 
 constexpr std::size_t kMaxLine = 64 * 1024;
+constexpr int kMaxExtensions = 50;  // of one body
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -88,7 +89,8 @@ Result<BodyFraming> framing_of(const Head& head, Framing otherwise) {
 
 std::string encode_chunked(Random& random, std::string_view body, Token token) {
   const std::size_t largest = random.skewed(1, 20'000) + body.size() / 200;
-  const bool extensions = random.chance(0.2);
+  // Not so many that a recipient may refuse them (RFC 9112 section 7.1.1).
+  int extensions = random.chance(0.2) ? kMaxExtensions : 0;
   std::string text;
   while (!body.empty()) {
     const std::size_t size = std::min<std::size_t>(body.size(), random.between(1, largest));
@@ -96,7 +98,10 @@ std::string encode_chunked(Random& random, std::string_view body, Token token) {
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), size, 16).ptr;
     if (random.chance(0.1)) text += "00";
     text.append(digits.data(), end);
-    if (extensions && random.chance(0.5)) text += R"(;a=b;quoted="x;\"y\"")";
+    if (extensions > 0 && random.chance(0.5)) {
+      text += R"(;a=b;quoted="x;\"y\"")";
+      --extensions;
+    }
     text += "\r\n";
     text += body.substr(0, size);
     text += "\r\n";

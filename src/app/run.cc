@@ -81,6 +81,10 @@ std::vector<std::vector<Fd>> open_listeners(const Snapshot& snapshot, unsigned w
     ListenOptions options{.address = Address::parse(listener.address).value_or(Address()),
                           .backlog = listener.backlog,
                           .unix_mode = listener.unix_mode};
+    if (is_taken(options.address)) {
+      log.error("can't listen on {}: {}", options.address.to_string(), std::strerror(EADDRINUSE));
+      return {};
+    }
     auto first = open_socket(options, log);
     if (!first) return {};
     // The system may have chosen the port; the other workers take the same.

@@ -55,6 +55,7 @@ void Worker::join() { thread_.join(); }
 
 void Worker::begin_drain(Duration limit) {
   if (drain_scope_) return;
+  for (const auto& listener : listeners_) listener->accept_waiting();
   listeners_.clear();
   for (Server& server : servers_) {
     server.set_listener(nullptr);

@@ -146,8 +146,8 @@ class ByteStream {
   virtual void set_abortive() = 0;
   // While an observer is set (null takes it away) it hears of events that no suspended read takes.
   virtual void observe(StreamObserver* observer) = 0;
-  // True when, as far as is known without asking, the peer has closed or bytes are waiting.
-  [[nodiscard]] virtual bool has_pending_input() const = 0;
+  // True when the peer has closed, or bytes are waiting to be read.
+  [[nodiscard]] virtual bool has_pending_input() = 0;
   // Moves bytes from here to `to`, by the shortest way the two allow (inside the kernel between
   // plain sockets), up to the end of this stream, or up to `limit` bytes exactly. A limit other than
   // "all" is only for two streams with a native_socket(); it may then return early, without an

@@ -53,7 +53,7 @@ class ManualStream final : public ByteStream {
   void shutdown_write() override {}
   void set_abortive() override {}
   void observe(StreamObserver* /*observer*/) override {}
-  [[nodiscard]] bool has_pending_input() const override { return !input.empty(); }
+  [[nodiscard]] bool has_pending_input() override { return !input.empty(); }
 
   std::size_t deliver(ReadOp& op) {
     const std::span<char> room = op.into().writable();

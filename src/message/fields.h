@@ -96,7 +96,11 @@ class FieldSection {
     if (lines_.size() == lines_.capacity()) grow();
     // Leaves out the second test for room, so that this is small enough to be inlined.
     if (lines_.size() >= lines_.capacity()) std::unreachable();
-    lines_.emplace_back(id, name, value);
+    // By halves, as they come in registers: whole views would go through memory.
+    Field& line = lines_.emplace_back();
+    line.id = id;
+    line.name = {name.data(), name.size()};
+    line.value = {value.data(), value.size()};
     present_ |= bit(id);
   }
   void add(FieldId id, std::string_view value) { add(id, field_name(id), value); }

@@ -54,28 +54,31 @@ class Resolver::Channel final : private Timer {
     std::unique_ptr<Event> answered;  // while the question is being asked
   };
 
-  // The answer if it is known and fresh, else the entry with the question under way.
-  Entry& look_up(const std::string& host) {
-    Entry& entry = entries_[host];
-    if (entry.answered || entry.expires > loop_->executor().now()) return entry;
-    entry.answered = std::make_unique<Event>();
-    ask(host);
+  // The answer if it is known and fresh, else the entry with the question under way. Whoever waits
+  // holds the entry, so that it has its answer though the name may be forgotten meanwhile.
+  std::shared_ptr<Entry> look_up(const std::string& host) {
+    std::shared_ptr<Entry>& known = entries_[host];
+    if (!known) known = std::make_shared<Entry>();
+    const std::shared_ptr<Entry> entry = known;
+    if (entry->answered || entry->expires > loop_->executor().now()) return entry;
+    entry->answered = std::make_unique<Event>();
+    ask(host, entry);
     return entry;
   }
   void make_room() {
     if (entries_.size() < kMaxNames) return;
     const TimePoint now = loop_->executor().now();
     std::erase_if(entries_, [now](const auto& item) {
-      return !item.second.answered && item.second.expires <= now;
+      return !item.second->answered && item.second->expires <= now;
     });
     if (entries_.size() < kMaxNames) return;
-    std::erase_if(entries_, [](const auto& item) { return !item.second.answered; });
+    std::erase_if(entries_, [](const auto& item) { return !item.second->answered; });
   }
 
  private:
   struct Question {
     Channel* channel;
-    std::string host;
+    std::shared_ptr<Entry> entry;
   };
   // A socket of c-ares on the loop.
   struct Socket final : EventSource {
@@ -90,13 +93,13 @@ class Resolver::Channel final : private Timer {
     bool on_loop = false;
   };
 
-  void ask(const std::string& host) {
-    if (channel_ == nullptr) return answer(host, {}, kFailureKept);
+  void ask(const std::string& host, const std::shared_ptr<Entry>& entry) {
+    if (channel_ == nullptr) return answer(*entry, {}, kFailureKept);
     ares_addrinfo_hints hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     ares_getaddrinfo(channel_, host.c_str(), nullptr, &hints, &Channel::on_answer,
-                     new Question{this, host});
+                     new Question{this, entry});
     arm_timer();
   }
 
@@ -114,11 +117,11 @@ class Resolver::Channel final : private Timer {
       }
     }
     if (addresses.empty()) life = kFailureKept;
-    question->channel->answer(question->host, std::move(addresses), std::max(life, kShortestLife));
+    question->channel->answer(*question->entry, std::move(addresses),
+                              std::max(life, kShortestLife));
   }
 
-  void answer(const std::string& host, AddressList addresses, Duration life) {
-    Entry& entry = entries_[host];
+  void answer(Entry& entry, AddressList addresses, Duration life) {
     entry.addresses = std::move(addresses);
     entry.expires = loop_->executor().now() + life;
     // The waiters hold no reference to the event past this call.
@@ -161,7 +164,7 @@ class Resolver::Channel final : private Timer {
   EventLoop* loop_;
   ares_channel channel_ = nullptr;
   std::unordered_map<ares_socket_t, std::unique_ptr<Socket>> sockets_;
-  std::unordered_map<std::string, Entry> entries_;
+  std::unordered_map<std::string, std::shared_ptr<Entry>> entries_;
 };
 
 Resolver::Resolver(EventLoop& loop) : channel_(std::make_unique<Channel>(loop)) {}
@@ -176,7 +179,8 @@ Task<Result<AddressList>> Resolver::resolve(std::string_view host, std::uint16_t
   std::transform(name.begin(), name.end(), name.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   channel_->make_room();
-  if (Event* pending = channel_->look_up(name).answered.get()) {
+  const auto entry = channel_->look_up(name);
+  if (Event* pending = entry->answered.get()) {
     Scope scope(co_await this_context());
     CancelAt limit(scope.context(), deadline);
     bool answered = false;
@@ -187,7 +191,7 @@ Task<Result<AddressList>> Resolver::resolve(std::string_view host, std::uint16_t
     co_await scope.join();
     if (!answered) co_return fail(limit.fired() ? ErrorKind::timed_out : ErrorKind::cancelled);
   }
-  AddressList addresses = channel_->look_up(name).addresses;
+  AddressList addresses = entry->addresses;
   if (addresses.empty()) co_return fail(ErrorKind::resolve_failed);
   for (Address& address : addresses) address.set_port(port);
   co_return addresses;

@@ -78,6 +78,21 @@ Address local_address_of(const Fd& socket) {
   return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
 }
 
+bool is_taken(const Address& address) {
+  if (address.is_unix() || address.port() == 0) return false;
+  const Fd probe(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.family() == AF_INET6) {
+    const int only_v6 = address.is_unspecified() ? 0 : 1;
+    setsockopt(probe.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
+  }
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  return ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
+         errno == EADDRINUSE;
+}
+
 SocketListener::SocketListener(EventLoop& loop, Fd socket, AcceptHandler& handler)
     : loop_(&loop),
       socket_(std::move(socket)),
@@ -105,6 +120,12 @@ void SocketListener::update_interest() {
 void SocketListener::on_events(std::uint32_t /*events*/) {
   for (int i = 0; i < kAcceptsATurn && !paused_ && !exhausted_; ++i) {
     if (!accept_one()) return;
+  }
+}
+
+void SocketListener::accept_waiting() {
+  constexpr int kMost = 65536;
+  for (int i = 0; i < kMost && !paused_ && !exhausted_ && accept_one(); ++i) {
   }
 }
 

@@ -24,6 +24,8 @@ struct ListenOptions {
 // Another descriptor of the same socket.
 [[nodiscard]] Result<Fd> duplicate(const Fd& fd);
 [[nodiscard]] Address local_address_of(const Fd& socket);
+// True when somebody listens on the address already: SO_REUSEPORT would let us share it unawares.
+[[nodiscard]] bool is_taken(const Address& address);
 
 // Accepts on a listening socket and gives the connections to a handler. When descriptors run out it
 // pauses for a moment, leaving connections in the kernel's queue.
@@ -35,6 +37,9 @@ class SocketListener final : public Listener, private EventSource, private Timer
 
   void pause() override;
   void resume() override;
+  // Takes up all connections that wait in the kernel's queue: what is left there when the socket is
+  // closed would be reset.
+  void accept_waiting();
   [[nodiscard]] Address local_address() const override { return local_; }
 
  private:

@@ -192,6 +192,17 @@ void SocketStream::on_timer() {
   if (write_ != nullptr) arm_for(write_->deadline());
 }
 
+// A read that filled its buffer, and any splice, leave open whether there is more: then the kernel
+// is asked.
+bool SocketStream::has_pending_input() {
+  if (!readable_) return false;
+  char byte = 0;
+  const ssize_t n = ::recv(socket_.get(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+  readable_ = n >= 0 || errno != EAGAIN;
+  if (n < 0 && readable_) broken_ = errno;  // told once, see write_failed()
+  return readable_;
+}
+
 void SocketStream::shutdown_write() {
   we_ended_ = true;
   ::shutdown(socket_.get(), SHUT_WR);

@@ -337,6 +337,22 @@ TEST_P(SocketStreamTest, ObserverHearsWhatNoReadTakes) {
   EXPECT_EQ(observer.calls, 0);
 }
 
+// A read that filled its buffer cannot tell whether there is more.
+TEST_P(SocketStreamTest, NothingIsPendingAfterAReadThatTookAllThereWas) {
+  const std::size_t room = buffer_.writable().size();
+  buffer_.commit(0);
+  peer_.send(std::string(room, 'x'));
+  settle();
+  start_read();
+  EXPECT_EQ(result_, Result<std::size_t>(room));
+  EXPECT_FALSE(stream_->has_pending_input());
+  start_read();
+  settle();
+  peer_.send("more");
+  finish_read();
+  EXPECT_EQ(buffer_.size(), room + 4);
+}
+
 TEST_P(SocketStreamTest, NoMemoryIsHeldWhileWaiting) {
   const std::size_t before = SlabPool::bytes_in_use();
   start_read();
@@ -425,6 +441,15 @@ TEST_P(TcpStreamTest, AResetIsNoEndAlsoWhenAWriteHeardOfItFirst) {
   EXPECT_FALSE(transcript.ended);
   ASSERT_TRUE(transcript.error);
   EXPECT_EQ(transcript.error->kind, ErrorKind::reset);
+}
+
+TEST_P(TcpStreamTest, AResetIsNoEndAlsoWhenOneHasLookedFirst) {
+  peer_.abort();
+  settle();
+  EXPECT_TRUE(stream_->has_pending_input());
+  EXPECT_TRUE(stream_->has_pending_input());
+  start_read();
+  EXPECT_EQ(result_->error().kind, ErrorKind::reset);
 }
 
 // The peer sent all and closed, and answers what we go on sending with a reset.

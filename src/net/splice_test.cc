@@ -118,7 +118,7 @@ TEST_F(SpliceTest, TimesOutWhenNothingMoves) {
 
   result_.reset();
   relayed_ = {};
-  start(kNoLimit, 50ms);
+  start(kNoLimit, 200ms);
   std::thread writer([&] { sender_.send(std::string(30'000'000, 'x')); });  // nobody reads
   run();
   EXPECT_EQ(result_->error().kind, ErrorKind::timed_out);

@@ -72,14 +72,13 @@ void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
       fields.add(FieldId::x_forwarded_for, arena.copy(client));  // one more line of the list
     }
     fields.set(FieldId::x_forwarded_proto, "http");
-    fields.set(FieldId::x_forwarded_host, original_host);
+    if (!original_host.empty()) fields.set(FieldId::x_forwarded_host, original_host);
   }
   if (settings.forwarded) {
     const bool v6 = client.find(':') != std::string::npos;
     std::string value = v6 ? "for=\"[" + client + "]\"" : "for=" + client;
-    value += ";host=\"";
-    value += original_host;
-    value += "\";proto=http";
+    if (!original_host.empty()) value.append(";host=\"").append(original_host).append("\"");
+    value += ";proto=http";
     fields.add(FieldId::forwarded, arena.copy(value));
   }
 }

@@ -68,6 +68,7 @@ Task<void> Transaction::exchange_with_server() {
         body_.rewind();
         continue;
       }
+      if (answered.error().kind == ErrorKind::cancelled) co_return note_client_gone();
       co_return co_await fail_with(failure_of(answered.error(), Step::exchange));
     }
     record_.server_answered = parts_.network.executor().now();
@@ -100,11 +101,16 @@ Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
   const auto sent = co_await exchange_.respond(response, body, framing);
   if (!sent) {
     const Failure failure = failure_of(sent.error(), Step::exchange);
-    record_.error = sent.error().side == Side::client ? "client_gone" : failure.error;
-    record_.detail = sent.error().side == Side::client ? to_string(sent.error().kind)
-                                                       : std::string_view("response_cut");
+    record_.error = failure.error;
+    record_.detail = "response_cut";
+    if (sent.error().side == Side::client) note_client_gone();
   }
   co_await settle(lease, sent.has_value());
+}
+
+void Transaction::note_client_gone() {
+  record_.error = "client_gone";
+  record_.detail = {};
 }
 
 Task<void> Transaction::settle(Lease& lease, bool reusable) {
@@ -121,7 +127,7 @@ Task<void> Transaction::fail_with(Failure failure) {
   TextBody body(page.body);
   const Framing framing{.kind = BodyKind::length, .length = page.body.size()};
   const auto sent = co_await exchange_.respond(page.head, body, framing);
-  if (!sent && sent.error().side == Side::client) record_.detail = "client_gone";
+  if (!sent) note_client_gone();
 }
 
 Task<Result<void>> Transaction::on_informational(ResponseHead& head) {

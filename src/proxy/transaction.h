@@ -49,6 +49,7 @@ class Transaction final : private InformationalSink {
   Task<void> upgrade_tunnel(Lease& lease, ResponseHead& response);
   Task<void> tunnel(Lease& lease);
   Task<void> fail_with(Failure failure);
+  void note_client_gone();
   Task<Result<void>> on_informational(ResponseHead& head) override;
 
   const ProxyParts& parts_;

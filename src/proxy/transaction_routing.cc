@@ -77,7 +77,7 @@ Task<void> Transaction::answer_itself() {
   record_.status = head.status;
   const auto sent = co_await exchange_.respond(
       head, body, {.kind = BodyKind::length, .length = content.size()});
-  if (!sent) record_.error = "client_gone";
+  if (!sent) note_client_gone();
 }
 
 std::optional<Failure> Transaction::route() {

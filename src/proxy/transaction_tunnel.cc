@@ -19,7 +19,7 @@ Task<void> Transaction::connect_tunnel() {
   if (opened) {
     co_await tunnel(*lease);
   } else {
-    record_.error = "client_gone";
+    note_client_gone();
   }
   record_.server_fate = CloseReason::tunnel_ended;
 }
@@ -37,7 +37,7 @@ Task<void> Transaction::upgrade_tunnel(Lease& lease, ResponseHead& response) {
   if (opened) {
     co_await tunnel(lease);
   } else {
-    record_.error = "client_gone";
+    note_client_gone();
   }
   co_await settle(lease, false);
   record_.server_fate = CloseReason::tunnel_ended;

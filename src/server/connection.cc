@@ -52,7 +52,9 @@ Task<bool> ClientConnection::serve_one() {
   exchange_ = nullptr;
 
   if (fate == CloseReason::kept) co_return true;
-  if (exchange.wants_lingering_close() && !context.cancelled()) co_await close_lingering();
+  // Bytes nobody reads would make the close a reset, which may overtake our response.
+  const bool unread = exchange.wants_lingering_close() || stream_->has_pending_input();
+  if (unread && !context.cancelled()) co_await close_lingering();
   co_return false;
 }
 
@@ -69,8 +71,9 @@ Task<void> ClientConnection::close_lingering() {
   }
 }
 
+// A request that is here already, though not read, is still served.
 void ClientConnection::drain() {
-  if (idle_read_ == nullptr) return;
+  if (idle_read_ == nullptr || stream_->has_pending_input()) return;
   ReadOp& read = *std::exchange(idle_read_, nullptr);
   stream_->forget(read);
   read.complete(fail(ErrorKind::cancelled));

@@ -22,7 +22,7 @@ class SimStream final : public ByteStream, private Timer {
   void shutdown_write() override;
   void set_abortive() override { abortive_ = true; }
   void observe(StreamObserver* observer) override { observer_ = observer; }
-  [[nodiscard]] bool has_pending_input() const override { return connection_->readable(end_); }
+  [[nodiscard]] bool has_pending_input() override { return connection_->readable(end_); }
 
   // For the connection, in the delivery phase: bytes, the end of the stream or a reset arrived.
   void on_input(bool broken);

@@ -24,7 +24,7 @@ struct UpstreamSettings {
   Duration connect = std::chrono::seconds(5);
   Duration stall = std::chrono::seconds(60);        // without a byte from or to the server
   Duration server_idle = std::chrono::seconds(60);  // how long an idle connection is kept
-  std::size_t max_idle = 1024;  // idle connections kept by a worker, all servers
+  std::size_t max_idle = 4096;  // idle connections kept by a worker, all servers
 };
 
 }  // namespace penstock
