@@ -13,8 +13,9 @@
 namespace penstock::http1 {
 
 struct ChunkLimits {
-  std::size_t extensions = 4 * 1024;  // bytes of chunk extensions in one body, all chunks together
-  HeadLimits trailers{.head = 16 * 1024, .start_line = 0, .fields = 100};
+  // Bytes of chunk extensions in one body, all chunks together.
+  std::size_t extensions = std::size_t{4} * 1024;
+  HeadLimits trailers{.head = std::size_t{16} * 1024, .start_line = 0, .fields = 100};
 };
 
 // Walks over a chunked body. Each call of next() consumes part of the bytes it is given and says

@@ -11,9 +11,9 @@
 namespace penstock::http1 {
 
 struct HeadLimits {
-  std::size_t head = 64 * 1024;        // bytes of the whole head
-  std::size_t start_line = 16 * 1024;  // bytes of the start line
-  std::size_t fields = 200;            // field lines
+  std::size_t head = std::size_t{64} * 1024;        // bytes of the whole head
+  std::size_t start_line = std::size_t{16} * 1024;  // bytes of the start line
+  std::size_t fields = 200;                         // field lines
 };
 
 // Empty lines skipped before a request line; one more is refused.

@@ -140,8 +140,9 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
 [[nodiscard]] inline bool is_field_value(std::string_view text) {
   if (text.empty()) return true;
   if (is_whitespace(text.front()) || is_whitespace(text.back())) return false;
-  const char* const end = text.data() + text.size();
-  return find_control(text.data(), end) == end;
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  return find_control(begin, end) == end;
 }
 
 [[nodiscard]] constexpr std::string_view trim_whitespace(std::string_view text) {

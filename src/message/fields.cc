@@ -158,11 +158,11 @@ consteval std::array<Pattern, kIds> make_patterns() {
 constexpr std::array<Pattern, kIds> kPatterns = make_patterns();
 
 template <class Word>
-bool word_matches(const char* text, const Pattern& pattern, std::size_t at) {
+bool word_matches(std::string_view text, const Pattern& pattern, std::size_t at) {
   Word a;
   Word b;
   Word bits;
-  std::memcpy(&a, text + at, sizeof(Word));
+  std::memcpy(&a, text.data() + at, sizeof(Word));
   std::memcpy(&b, pattern.lower.data() + at, sizeof(Word));
   std::memcpy(&bits, pattern.case_bits.data() + at, sizeof(Word));
   return static_cast<Word>(a | bits) == b;
@@ -173,16 +173,16 @@ bool matches(std::string_view text, const Pattern& pattern) {
   const std::size_t size = text.size();
   if (size >= 8) {
     for (std::size_t at = 0; at + 8 < size; at += 8) {
-      if (!word_matches<std::uint64_t>(text.data(), pattern, at)) return false;
+      if (!word_matches<std::uint64_t>(text, pattern, at)) return false;
     }
-    return word_matches<std::uint64_t>(text.data(), pattern, size - 8);
+    return word_matches<std::uint64_t>(text, pattern, size - 8);
   }
   if (size >= 4) {
-    return word_matches<std::uint32_t>(text.data(), pattern, 0) &&
-           word_matches<std::uint32_t>(text.data(), pattern, size - 4);
+    return word_matches<std::uint32_t>(text, pattern, 0) &&
+           word_matches<std::uint32_t>(text, pattern, size - 4);
   }
   for (std::size_t at = 0; at < size; ++at) {
-    if (!word_matches<std::uint8_t>(text.data(), pattern, at)) return false;
+    if (!word_matches<std::uint8_t>(text, pattern, at)) return false;
   }
   return true;
 }

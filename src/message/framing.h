@@ -16,7 +16,7 @@ struct Framing {
   std::uint64_t length = 0;  // for `length`, 0 included: has_body() is what to ask
 
   [[nodiscard]] bool has_body() const {
-    return kind != BodyKind::none && !(kind == BodyKind::length && length == 0);
+    return kind == BodyKind::length ? length != 0 : kind != BodyKind::none;
   }
   friend bool operator==(const Framing&, const Framing&) = default;
 };

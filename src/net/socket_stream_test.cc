@@ -248,7 +248,7 @@ TEST_P(SocketStreamTest, ADeadlineLongerThanAnEarlierOne) {
 TEST_P(SocketStreamTest, ReadAndWriteHaveDeadlinesOfTheirOwn) {
   const std::string text(20'000'000, 'x');
   const TimePoint start = now();
-  spawn(write_parts(*stream_, {text}, 60ms, written_));
+  spawn(write_parts(*stream_, {text}, 500ms, written_));
   start_read(now() + 20ms);
   finish_read();
   EXPECT_EQ(result_->error().kind, ErrorKind::timed_out);
@@ -256,7 +256,7 @@ TEST_P(SocketStreamTest, ReadAndWriteHaveDeadlinesOfTheirOwn) {
   start_read();  // without one
   run_until([this] { return written_.has_value(); });
   EXPECT_EQ(written_->error().kind, ErrorKind::timed_out);
-  EXPECT_GE(now() - start, 60ms);
+  EXPECT_GE(now() - start, 500ms);
   EXPECT_FALSE(result_);
 }
 

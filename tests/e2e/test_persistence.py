@@ -4,7 +4,7 @@ import threading
 import unittest
 
 from harness import ScenarioTest, wait_until
-from wire import head_bytes, request_bytes, response_bytes
+from wire import Wire, head_bytes, request_bytes, response_bytes
 
 
 def echo_target(request, _):
@@ -71,8 +71,7 @@ class PoolTest(ScenarioTest):
 
     def test_no_more_idle_connections_than_configured(self):
         origin, _ = self.open_several(3, limits={"idle_server_connections": 2})
-        self.assertTrue(origin.connections[2].closed or
-                        wait_until(lambda: origin.connections[2].closed, "the close"))
+        wait_until(lambda: origin.connections[2].closed, "the close")
         self.assertFalse(origin.connections[0].closed or origin.connections[1].closed)
 
     def test_idle_connections_grow_old(self):
@@ -104,28 +103,40 @@ class PoolTest(ScenarioTest):
 class DeadServerConnectionTest(ScenarioTest):
     """The server ends a connection that the proxy wants to use again."""
 
-    def closing_between(self, end):
-        """Ends each connection after its first response, unasked."""
+    def test_closed_or_reset_between_requests(self):
+        """As long as none of a request was sent, any may be sent again."""
+        def close(wire):
+            wire.finish_sending()
+            wire.ends()  # the proxy has seen it
+
+        for end in (close, Wire.reset):
+            def answer(request, wire, end=end):
+                wire.send(echo_target(request, wire))
+                end(wire)
+                wire.close()
+
+            for method, body in (("GET", None), ("POST", b"once")):
+                with self.subTest(f"{end.__name__}, {method}"):
+                    origin = self.origin(answer)
+                    client = self.client(self.reverse(origin))
+                    for number in range(20):
+                        response = client.request(f"/{number}", method=method, body=body)
+                        self.assertEqual(response.status, 200, response)
+                        self.assertIn(f"/{number} ".encode(), response.body)
+                        wait_until(lambda: origin.connections[-1].closed, "the close")
+                    self.assertEqual(len(origin.requests), 20)
+
+    def test_closed_while_the_next_request_is_on_its_way(self):
         def answer(request, wire):
             wire.send(echo_target(request, wire))
-            end(wire)
+            wire.close()
 
         origin = self.origin(answer)
-        return origin, self.client(self.reverse(origin))
-
-    def test_closed_or_reset_between_requests(self):
-        for name, end in (("close", lambda w: w.close()), ("reset", lambda w: w.reset())):
-            for method, body in (("GET", None), ("POST", b"once")):
-                with self.subTest(f"{name}, {method}"):
-                    origin, client = self.closing_between(end)
-                    for number in range(30):
-                        target = f"/{number}"
-                        response = client.request(target, method=method, body=body)
-                        self.assertEqual(response.status, 200, response)
-                        self.assertIn(target.encode(), response.body)
-                    # Each was acted on once, whatever the moment of the close.
-                    self.assertEqual([r.target for r in origin.requests],
-                                     [f"/{number}" for number in range(30)])
+        client = self.client(self.reverse(origin))
+        for number in range(200):
+            response = client.request(f"/{number}")
+            self.assertEqual(response.status, 200, response)
+        self.assertEqual([r.target for r in origin.requests], [f"/{n}" for n in range(200)])
 
     def closing_upon_reuse(self, body=None, method="GET", hurry=True, size_read=None):
         """Ends a connection when its second request arrives; new connections are served."""
@@ -313,7 +324,12 @@ class ClientPersistenceTest(ScenarioTest):
 
     def test_responses_without_content(self):
         for status in ("204 No Content", "304 Not Modified"):
-            self.check(True, answer=head_bytes(f"HTTP/1.1 {status}", 'ETag: "a"'))
+            with self.subTest(status):
+                origin = self.origin(head_bytes(f"HTTP/1.1 {status}", 'ETag: "a"'))
+                client = self.client(self.reverse(origin))
+                for _ in range(2):
+                    self.assertEqual(client.request("/").start, f"HTTP/1.1 {status}")
+                self.assertEqual(len(origin.connections), 1)
 
 
 if __name__ == "__main__":

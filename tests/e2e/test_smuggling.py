@@ -211,18 +211,16 @@ class SmugglingTest(ScenarioTest):
             if data.startswith((b"GET / ", b"POST / ")):
                 with self.subTest(name):
                     self.check_refused(status, data.replace(b" / ", b" " + target + b"/ ", 1))
-        for name in ("CONNECT with a body", "CONNECT with chunks"):
-            length = b"Content-Length: 5\r\n" if "body" in name else b"Transfer-Encoding: chunked\r\n"
-            with self.subTest(name):
-                self.check_refused(400, get(length, b"CONNECT example.test:443 HTTP/1.1"))
+        for framing in (b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"):
+            with self.subTest(f"CONNECT with {framing}"):
+                self.check_refused(400, get(framing, b"CONNECT example.test:443 HTTP/1.1"))
         self.assertEqual(self.server.connections, [])
 
     def test_what_looks_odd_and_is_legal(self):
         client = self.client(self.proxy)
         client.send(b"\r\n" + get(b"x-a:b\r\nX-B: \t c \t\r\nX-Empty:\r\n", b"GET /1 HTTP/1.1"))
         client.send(post(b"Content-Length: 5, 5\r\n") + b"hello")
-        client.send(post(b"Content-Length: 05\r\ntransfer-ENCODING:\r\n").replace(
-            b"transfer-ENCODING:\r\n", b"") + b"hello")
+        client.send(post(b"content-LENGTH: 05\r\n") + b"hello")
         client.send(post(b"transfer-encoding: CHUNKED\r\n")
                     + b'05;a;b=c;d="e\\"f"\r\nhello\r\n000\r\n\r\n')
         client.send(get(b"Content-Length: 5\r\n", b"GET /5 HTTP/1.1") + b"hello")
