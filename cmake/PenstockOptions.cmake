@@ -16,7 +16,7 @@ target_include_directories(penstock_options INTERFACE
   ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 target_compile_options(penstock_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
-  -Woverloaded-virtual -Wimplicit-fallthrough -Werror
+  -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
   -fcolor-diagnostics)
 target_link_libraries(penstock_options INTERFACE Threads::Threads)
 

@@ -1,14 +1,14 @@
 // No heap allocation per request in steady state: counted, over real sockets.
-#include <gtest/gtest.h>
-#include <fcntl.h>
-#include <sys/socket.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <future>
 #include <new>
 #include <string>
 #include <thread>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "net/event_loop.h"
 #include "net/socket_listener.h"
@@ -141,7 +141,8 @@ std::size_t count_allocations(ListenerMode mode, const std::string& request_line
       const Fd socket = connect_to(address);
       std::string response;
       for (int i = 0; i < 2 * count; ++i) {
-        if (!send_all(socket.get(), request) || !read_until(socket.get(), "hello!", response)) break;
+        if (!send_all(socket.get(), request) || !read_until(socket.get(), "hello!", response))
+          break;
         ++done;
       }
       done = 2 * count;
@@ -168,8 +169,8 @@ TEST(Allocations, NonePerForwardGet) {
 }
 
 TEST(Allocations, NonePerSmallPost) {
-  EXPECT_EQ(count_allocations(ListenerMode::reverse, "POST",
-                              "Content-Length: 10\r\n\r\n0123456789", kRequests),
+  EXPECT_EQ(count_allocations(ListenerMode::reverse, "POST", "Content-Length: 10\r\n\r\n0123456789",
+                              kRequests),
             0U);
 }
 

@@ -1,8 +1,8 @@
 #include "app/worker.h"
 
-#include <malloc.h>
-
 #include <utility>
+
+#include <malloc.h>
 
 #include "async/sleep.h"
 

@@ -149,8 +149,8 @@ class ByteStream {
   // True when the peer has closed, or bytes are waiting to be read.
   [[nodiscard]] virtual bool has_pending_input() = 0;
   // Moves bytes from here to `to`, by the shortest way the two allow (inside the kernel between
-  // plain sockets), up to the end of this stream, or up to `limit` bytes exactly. A limit other than
-  // "all" is only for two streams with a native_socket(); it may then return early, without an
+  // plain sockets), up to the end of this stream, or up to `limit` bytes exactly. A limit other
+  // than "all" is only for two streams with a native_socket(); it may then return early, without an
   // error, when the system has nothing left to do it with. Times out after `stall` without a byte
   // moving. Bytes that wait in an InputBuffer of this stream are the caller's to write before.
   virtual Task<Result<void>> relay(ByteStream& to, std::uint64_t limit, Duration stall,

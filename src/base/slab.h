@@ -14,7 +14,7 @@ namespace penstock {
 enum class SlabSize : std::uint8_t { small, medium, large, huge };
 inline constexpr std::size_t kSmallSlab = 4 * 1024;
 inline constexpr std::size_t kMediumSlab = 16 * 1024;
-inline constexpr std::size_t kLargeSlab = 64 * 1024;
+inline constexpr std::size_t kLargeSlab = 68 * 1024;  // a head of 64 KiB fits with room to spare
 inline constexpr std::size_t kHugeSlab = 512 * 1024;
 
 // A block of bytes from the thread's pool, counted by its SlabRefs. Belongs to one thread.

@@ -47,15 +47,17 @@ constexpr TextRule kLogFile{
 constexpr TextRule kAccessLog{
     .type = "\"off\", \"stderr\", \"stdout\" or path", .plural = {}, .check = &check_log_target};
 
+// Heads have to be contiguous in memory: the largest must fit a SlabSize::huge, and have room for
+// what is added on the way.
 constexpr std::array kLimitKeys{
-    key<Draft, SizeValue<256, 16 * kMiB>>(
+    key<Draft, SizeValue<256, kMiB / 4>>(
         "head", R"("64KiB")",
         "The most a message's start line and header fields may take together.",
         [](auto& d) {
           return std::tie(d.snapshot.server.request_head.head,
                           d.snapshot.upstream.response_head.head);
         }),
-    key<Draft, SizeValue<64, 16 * kMiB>>(
+    key<Draft, SizeValue<64, kMiB / 4>>(
         "start_line", R"("16KiB")", "The most a request line or a status line may take.",
         [](auto& d) {
           return std::tie(d.snapshot.server.request_head.start_line,

@@ -23,12 +23,12 @@ BodyReader::BodyReader(ByteStream& stream, InputBuffer& input, const Framing& fr
       chunks_(limits) {}
 
 std::unexpected<Error> BodyReader::broken(Error error) {
-  failed_ = true;
+  if (error.kind != ErrorKind::cancelled) failure_ = error.at(side_);
   return fail(error.at(side_));
 }
 
 Slice BodyReader::take_ready() {
-  if (ended_ || failed_) return {};
+  if (ended_ || failure_) return {};
   Slice slice = kind_ == BodyKind::chunked ? take_chunked() : take_plain();
   received_ += slice.size();
   return slice;
@@ -53,7 +53,8 @@ Slice BodyReader::take_chunked() {
         ended_ = true;
         return {};
       case ChunkDecoder::Event::refused:
-        failed_ = true;
+        static_cast<void>(
+            broken({ErrorKind::protocol, side_, false, static_cast<int>(chunks_.refusal())}));
         return {};
       case ChunkDecoder::Event::need_more:
         return {};
@@ -67,10 +68,7 @@ Task<Result<Slice>> BodyReader::next() {
   while (true) {
     Slice slice = take_ready();
     if (!slice.empty() || ended_) co_return slice;
-    if (failed_) {
-      const auto cause = static_cast<int>(chunks_.refusal());
-      co_return broken({.kind = ErrorKind::protocol, .cause = cause});
-    }
+    if (failure_) co_return fail(*failure_);
     if (kind_ == BodyKind::length) {
       input_->expect(left_);
     } else if (received_ > kLargeBody) {
@@ -94,8 +92,9 @@ FieldSection* BodyReader::trailers() {
   return kind_ == BodyKind::chunked && !chunks_.trailers().empty() ? &chunks_.trailers() : nullptr;
 }
 
-BodySource::Run BodyReader::run() {
-  if (ended_ || failed_ || !input_->empty()) return {};
+BodySource::Run BodyReader::run(std::uint64_t at_least) {
+  if (ended_ || failure_ || !input_->empty() || stream_->native_socket() < 0) return {};
+  if (kind_ == BodyKind::length && left_ < at_least) return {};
   if (kind_ == BodyKind::length) return {stream_, left_};
   if (kind_ == BodyKind::until_close) return {stream_, std::numeric_limits<std::uint64_t>::max()};
   return {};
@@ -107,7 +106,7 @@ void BodyReader::moved(std::uint64_t bytes, bool ended) {
     PENSTOCK_CHECK(bytes <= left_);
     left_ -= bytes;
     ended_ = left_ == 0;
-    failed_ = ended && !ended_;
+    if (ended && !ended_) static_cast<void>(broken({.kind = ErrorKind::closed}));
   } else {
     ended_ = ended;
   }

@@ -25,13 +25,14 @@ class BodyReader final : public BodySource {
   [[nodiscard]] bool at_end() const override { return ended_; }
   [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
   [[nodiscard]] FieldSection* trailers() override;
-  [[nodiscard]] Run run() override;
+  [[nodiscard]] Run run(std::uint64_t at_least) override;
   void moved(std::uint64_t bytes, bool ended) override;
 
   // Content bytes handed out so far.
   [[nodiscard]] std::uint64_t received() const { return received_; }
-  // The framing is broken or the connection is: nothing after this body can be understood.
-  [[nodiscard]] bool failed() const { return failed_; }
+  // Why nothing after this body can be understood: its framing is broken, or its connection. A read
+  // that was only cancelled is no such failure: the body can be read on.
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 
  private:
   Slice take_chunked();
@@ -43,10 +44,10 @@ class BodyReader final : public BodySource {
   BodyKind kind_;
   Side side_;
   bool ended_ = false;
-  bool failed_ = false;
   Duration stall_;
   std::uint64_t left_ = 0;  // of a body with known length
   std::uint64_t received_ = 0;
+  std::optional<Error> failure_;
   ChunkDecoder chunks_;
 };
 

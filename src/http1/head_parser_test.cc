@@ -280,7 +280,7 @@ TEST(ParseResponseHead, StatusLines) {
     std::string_view line;
     Refusal refusal;
     int status = 0;
-    std::string_view reason;
+    std::string_view reason{};
   };
   const std::vector<Sample> samples = {
       {"HTTP/1.1 200 OK", Refusal::none, 200, "OK"},

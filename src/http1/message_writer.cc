@@ -37,8 +37,9 @@ class Batch {
   void join_small_content() {
     if (head_.empty() || content_ == 0 || content_ > kWorthCopying) return;
     Slab& slab = *head_.owner().get();
-    if (!slab.unique() || static_cast<std::size_t>(head_.data() - slab.data()) + head_.size() +
-                                  content_ > slab.capacity()) {
+    if (!slab.unique() ||
+        static_cast<std::size_t>(head_.data() - slab.data()) + head_.size() + content_ >
+            slab.capacity()) {
       return;
     }
     char* to = slab.data() + (head_.data() - slab.data()) + head_.size();
@@ -173,16 +174,16 @@ Task<Result<void>> send_message(Outgoing& to, Slice head, BodySource& body, Fram
   Batch batch(std::move(head));
   gather_ready(batch, body);
   bool complete = false;
-  bool may_relay = true;
+  bool no_pipes = false;
   while (!complete) {
     if (!batch.has_content() && !batch.has_head() && !body.at_end()) {
-      const BodySource::Run run = body.run();
-      if (may_relay && framing.kind != BodyKind::chunked && run.stream != nullptr &&
-          run.length >= kWorthRelaying && run.stream->native_socket() >= 0 &&
-          to.stream->native_socket() >= 0) {
+      const bool may_relay =
+          !no_pipes && framing.kind != BodyKind::chunked && to.stream->native_socket() >= 0;
+      const BodySource::Run run = may_relay ? body.run(kWorthRelaying) : BodySource::Run{};
+      if (run.stream != nullptr) {
         const auto relayed = co_await relay_run(to, body, run);
         if (!relayed || body.at_end()) co_return relayed;
-        may_relay = false;  // the system has no pipes left: on through our memory
+        no_pipes = true;  // the system has no pipes left: on through our memory
       }
       auto next = co_await body.next();
       if (!next) co_return fail(next.error());

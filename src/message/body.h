@@ -31,12 +31,14 @@ class BodySource {
   [[nodiscard]] virtual FieldSection* trailers() { return nullptr; }
 
   // Bytes that are next in a stream just as they are to be sent: `moved()` is to be told how many
-  // of them were taken from the stream directly. No stream: they have to be asked for.
+  // of them were taken from the stream directly. No stream: they have to be asked for. Only runs of
+  // `at_least` bytes, or of unknown length, on a stream with a native socket are told; who asks
+  // must take the run.
   struct Run {
     ByteStream* stream = nullptr;
     std::uint64_t length = 0;
   };
-  [[nodiscard]] virtual Run run() { return {}; }
+  [[nodiscard]] virtual Run run(std::uint64_t /*at_least*/) { return {}; }
   virtual void moved(std::uint64_t /*bytes*/, bool /*ended*/) {}
 };
 

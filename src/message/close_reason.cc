@@ -30,6 +30,10 @@ std::string_view to_string(CloseReason reason) {
       return "broken";
     case CloseReason::tunnel_ended:
       return "tunnel_ended";
+    case CloseReason::tunnel_refused:
+      return "tunnel_refused";
+    case CloseReason::login_bound:
+      return "login_bound";
     case CloseReason::draining:
       return "draining";
     case CloseReason::pool_full:
@@ -40,6 +44,22 @@ std::string_view to_string(CloseReason reason) {
       return "cancelled";
   }
   return "unknown";
+}
+
+CloseReason close_reason_of(ErrorKind failure) {
+  switch (failure) {
+    case ErrorKind::closed:
+      return CloseReason::peer_closed;
+    case ErrorKind::timed_out:
+      return CloseReason::timed_out;
+    case ErrorKind::cancelled:
+      return CloseReason::cancelled;
+    case ErrorKind::protocol:
+    case ErrorKind::limit:
+      return CloseReason::refused_message;
+    default:
+      return CloseReason::broken;
+  }
 }
 
 }  // namespace penstock

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/error.h"
+
 namespace penstock {
 
 enum class CloseReason : std::uint8_t {
@@ -20,6 +22,8 @@ enum class CloseReason : std::uint8_t {
   idle,               // unused for too long
   broken,             // reset, or an error of the network
   tunnel_ended,       // it was a tunnel
+  tunnel_refused,     // it was to become one: bytes for the tunnel may be under way already
+  login_bound,        // it is logged in as a user (NTLM, Negotiate): not to be shared
   draining,           // we are shutting down
   pool_full,          // too many idle ones
   other_side_failed,  // the other connection of the exchange broke
@@ -28,5 +32,7 @@ enum class CloseReason : std::uint8_t {
 
 // "said_close" and so on, for logs.
 [[nodiscard]] std::string_view to_string(CloseReason reason);
+// The reason for which a connection ends that failed in this way.
+[[nodiscard]] CloseReason close_reason_of(ErrorKind failure);
 
 }  // namespace penstock

@@ -51,9 +51,9 @@ std::optional<std::uint64_t> ReplayBody::remaining() const {
   return rest;
 }
 
-BodySource::Run ReplayBody::run() {
+BodySource::Run ReplayBody::run(std::uint64_t at_least) {
   if (next_ < count_) return {};
-  const Run run = source_->run();
+  const Run run = source_->run(at_least);
   // Bytes that are moved inside the kernel can't be moved again.
   if (run.stream != nullptr) forget();
   return run;

@@ -28,7 +28,7 @@ class ReplayBody final : public BodySource {
   }
   [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
   [[nodiscard]] FieldSection* trailers() override { return source_->trailers(); }
-  [[nodiscard]] Run run() override;
+  [[nodiscard]] Run run(std::uint64_t at_least) override;
   void moved(std::uint64_t bytes, bool ended) override { source_->moved(bytes, ended); }
 
  private:

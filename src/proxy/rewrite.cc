@@ -1,5 +1,6 @@
 #include "proxy/rewrite.h"
 
+#include <algorithm>
 #include <string>
 
 #include "message/hop.h"
@@ -9,9 +10,11 @@ namespace penstock {
 namespace {
 
 // The protocols of an Upgrade field that may be passed on: all but h2c, whose switch would let the
-// two sides speak what we do not see (RFC 9113 section 3.1 has withdrawn it anyway).
-std::string_view wanted_upgrade(const RequestHead& head, const ConnectionOptions& options) {
-  if (!options.upgrade || head.version != Version::http11) return {};
+// two sides speak what we do not see (RFC 9113 section 3.1 has withdrawn it anyway). None with a
+// request that has a body: a tunnel must not begin while its bytes are still on their way.
+std::string_view wanted_upgrade(const RequestHead& head, const ConnectionOptions& options,
+                                const Framing& framing) {
+  if (!options.upgrade || head.version != Version::http11 || framing.has_body()) return {};
   std::string_view wanted = head.fields.value(FieldId::upgrade);
   bool h2c = false;
   for_each_element(wanted, [&h2c](std::string_view protocol) {
@@ -33,7 +36,7 @@ RequestHop prepare_request(RequestHead& head, const Framing& framing, std::strin
   FieldSection& fields = head.fields;
   const ConnectionOptions options = connection_options(fields);
   RequestHop hop;
-  hop.upgrade = wanted_upgrade(head, options);
+  hop.upgrade = wanted_upgrade(head, options, framing);
   hop.trailers = accepts_trailers(fields);
   const std::string_view announced = fields.value(FieldId::trailer);
   remove_hop_by_hop(fields, options);
@@ -89,6 +92,20 @@ void prepare_response(ResponseHead& head, const Framing& framing, std::string_vi
   remove_hop_by_hop(fields, connection_options(fields));
   set_trailer_field(fields, announced, framing);
   append_via(fields, head.version, pseudonym);
+}
+
+bool logs_in_connection(const RequestHead& request, const ResponseHead& response) {
+  const auto any = [](const FieldSection& fields, FieldId id) {
+    if (!fields.has(id)) return false;
+    return std::any_of(fields.begin(), fields.end(), [id](const Field& field) {
+      const auto starts = [&field](std::string_view scheme) {
+        return equals_ignoring_case(field.value.substr(0, scheme.size()), scheme);
+      };
+      return field.id == id && (starts("NTLM") || starts("Negotiate"));
+    });
+  };
+  return any(request.fields, FieldId::authorization) ||
+         any(response.fields, FieldId::www_authenticate);
 }
 
 void apply(const FieldEdits& edits, FieldSection& fields) {

@@ -17,7 +17,9 @@ Task<void> Proxy::handle(Exchange& exchange) {
 }
 
 Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
-    : parts_(parts), exchange_(exchange), request_(exchange.request()),
+    : parts_(parts),
+      exchange_(exchange),
+      request_(exchange.request()),
       body_(exchange.body(), parts.settings.max_body) {}
 
 Task<void> Transaction::run() {
@@ -47,6 +49,7 @@ Task<void> Transaction::exchange_with_server() {
     // Acquire a server connection; after a first try only a new one will do.
     const bool fresh = record_.attempts++ > 0;
     auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, fresh);
+    if (!lease && lease.error().kind == ErrorKind::cancelled) co_return note_client_gone();
     if (!lease) co_return co_await fail_with(failure_of(lease.error(), Step::connect));
     record_.acquired = parts_.network.executor().now();
     record_.server_reused = lease->reused();
@@ -93,6 +96,7 @@ Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
   // Store and adapt the response: their places are here, empty so far.
   BodySource& body = lease.response_body();
   const Framing framing = lease.response_framing();
+  const bool bound_to_login = logs_in_connection(request_, response);
   prepare_response(response, framing, parts_.pseudonym);
   if (destination_.route != nullptr) {
     apply(destination_.route->settings->response, response.fields);
@@ -105,7 +109,8 @@ Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
     record_.detail = "response_cut";
     if (sent.error().side == Side::client) note_client_gone();
   }
-  co_await settle(lease, sent.has_value());
+  co_await settle(lease, sent.has_value() && !bound_to_login);
+  if (bound_to_login) record_.server_fate = CloseReason::login_bound;
 }
 
 void Transaction::note_client_gone() {

@@ -56,8 +56,7 @@ bool Transaction::is_for_the_proxy_itself() {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hops);
   if (error != std::errc{} || end != text.data() + text.size()) return false;
   if (hops == 0) return true;
-  request_.fields.set(FieldId::max_forwards,
-                      request_.fields.keep(std::to_string(hops - 1)));
+  request_.fields.set(FieldId::max_forwards, request_.fields.keep(std::to_string(hops - 1)));
   return false;
 }
 
@@ -70,13 +69,12 @@ Task<void> Transaction::answer_itself() {
     head.fields.add(FieldId::content_type, "message/http");
     content = trace_content(request_);
   } else {
-    head.fields.add(FieldId::other, "Allow",
-                    "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT");
+    head.fields.add(FieldId::other, "Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE");
   }
   TextBody body(content);
   record_.status = head.status;
-  const auto sent = co_await exchange_.respond(
-      head, body, {.kind = BodyKind::length, .length = content.size()});
+  const auto sent =
+      co_await exchange_.respond(head, body, {.kind = BodyKind::length, .length = content.size()});
   if (!sent) note_client_gone();
 }
 

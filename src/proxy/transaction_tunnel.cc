@@ -2,6 +2,23 @@
 #include "proxy/transaction.h"
 
 namespace penstock {
+namespace {
+
+// True when each protocol the server switched to is one the client had asked for; versions apart.
+bool offered(std::string_view asked, std::string_view switched) {
+  bool all = !switched.empty();
+  for_each_element(switched, [&all, asked](std::string_view protocol) {
+    bool found = false;
+    for_each_element(asked, [&found, protocol](std::string_view wanted) {
+      found = found || equals_ignoring_case(wanted.substr(0, wanted.find('/')),
+                                            protocol.substr(0, protocol.find('/')));
+    });
+    all = all && found;
+  });
+  return all;
+}
+
+}  // namespace
 
 // RFC 9110 section 9.3.6: the client hears of success when the connection to the target is there.
 Task<void> Transaction::connect_tunnel() {
@@ -26,11 +43,11 @@ Task<void> Transaction::connect_tunnel() {
 
 // RFC 9110 section 7.8: the server agreed to one of the protocols the client offered.
 Task<void> Transaction::upgrade_tunnel(Lease& lease, ResponseHead& response) {
-  if (hop_.upgrade.empty()) {
+  const std::string_view protocol = response.fields.value(FieldId::upgrade);
+  if (!offered(hop_.upgrade, protocol)) {
     co_await settle(lease, false);
     co_return co_await fail_with(kUnexpectedUpgrade);
   }
-  const std::string_view protocol = response.fields.value(FieldId::upgrade);
   prepare_response(response, {}, parts_.pseudonym);
   record_.status = response.status;
   const auto opened = co_await exchange_.open_tunnel(response, protocol);

@@ -75,6 +75,7 @@ Task<void> ClientConnection::close_lingering() {
 void ClientConnection::drain() {
   if (idle_read_ == nullptr || stream_->has_pending_input()) return;
   ReadOp& read = *std::exchange(idle_read_, nullptr);
+  if (!read.linked()) return;  // it is complete already: its bytes are served in this turn
   stream_->forget(read);
   read.complete(fail(ErrorKind::cancelled));
 }

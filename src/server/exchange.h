@@ -49,7 +49,7 @@ class Exchange {
   [[nodiscard]] const Framing& body_framing() const { return body_framing_; }
   [[nodiscard]] const ClientInfo& client() const { return *client_; }
   // Why the request can't be taken, if so: `protocol` with a Refusal, `timed_out`, `overloaded`.
-  // The handler then gives the error response; the connection is closed after it.
+  // The handler then gives the error response, and the connection is closed.
   [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
   [[nodiscard]] const ClientTraffic& traffic() const { return traffic_; }
 

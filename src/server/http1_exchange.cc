@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "http1/head_reader.h"
+#include "message/close_reason.h"
 #include "message/date.h"
 #include "message/hop.h"
 #include "message/status.h"
@@ -22,6 +23,10 @@ Http1Exchange::Http1Exchange(const ClientInfo& client, const ConnectionSide& con
 
 Task<bool> Http1Exchange::take_head() {
   const ServerSettings& settings = *connection_.settings;
+  if (SlabPool::bytes_in_use() > settings.buffer_bytes) {
+    refuse({.kind = ErrorKind::overloaded});
+    co_return true;
+  }
   http1::HeadScanner scanner(settings.request_head);
   const auto got =
       co_await http1::read_head(*connection_.stream, *connection_.input, scanner,
@@ -59,9 +64,6 @@ void Http1Exchange::parse_head(const http1::HeadScanner& scanner) {
   client_persists_ = client_wants_persistence();
   continue_expected_ = body_framing_.has_body() && request_.version == Version::http11 &&
                        request_.fields.has(FieldId::expect);
-  if (SlabPool::bytes_in_use() > settings.buffer_bytes) {
-    problem_ = Error{.kind = ErrorKind::overloaded, .side = Side::none};
-  }
 }
 
 // Asked when the head is fresh: handlers remove what concerns only this hop.
@@ -108,11 +110,12 @@ Framing Http1Exchange::frame_for_client(const ResponseHead& head, const Framing&
 }
 
 CloseReason Http1Exchange::decide_fate(const Framing& framing) const {
-  if (problem_ && problem_->kind != ErrorKind::overloaded) return CloseReason::refused_message;
+  if (problem_) return close_reason_of(problem_->kind);
   if (*connection_.draining) return CloseReason::draining;
   if (framing.kind == BodyKind::until_close) return CloseReason::framed_by_close;
   if (!client_persists_) return CloseReason::said_close;
-  if (body_->failed()) return CloseReason::refused_message;
+  if (body_->failure()) return close_reason_of(body_->failure()->kind);
+  if (request_.method == Method::connect) return CloseReason::tunnel_refused;
   if (!body_->at_end()) {
     const auto left = body_->remaining();
     if (continue_expected_ || !left || *left > kWorthDraining) return CloseReason::body_unread;
@@ -179,11 +182,11 @@ Task<CloseReason> Http1Exchange::finish() {
     co_return fate_;
   }
   if (fate_ == CloseReason::tunnel_ended) co_return fate_;
-  if (!body_->at_end() && fate_ != CloseReason::kept) linger_ = true;
   while (fate_ == CloseReason::kept && !body_->at_end()) {
     const auto slice = co_await body_->next();
-    if (!slice) fate_ = CloseReason::body_unread;
+    if (!slice) fate_ = close_reason_of(slice.error().kind);
   }
+  linger_ = linger_ || !body_->at_end();
   co_return fate_;
 }
 

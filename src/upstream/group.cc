@@ -40,6 +40,11 @@ Task<Result<Candidates>> ServerGroup::candidates(Network& network, TimePoint dea
   return Known::give(std::span(doubled_).subspan(turn_, servers_.size()));
 }
 
+std::string_view ServerGroup::turn_name() const {
+  const std::string& text = servers_[turn_].text;
+  return text.starts_with("unix:") ? std::string_view("localhost") : std::string_view(text);
+}
+
 Task<Result<Candidates>> ServerGroup::resolve_all(Network& network, TimePoint deadline) {
   Candidates candidates;
   Error error{.kind = ErrorKind::resolve_failed, .side = Side::server, .retryable = true};

@@ -33,8 +33,9 @@ class ServerGroup {
   // Passes the turn on, and gives the servers in the order to try. Suspends only where names have
   // to be resolved; then fails if none of them can be.
   Task<Result<Candidates>> candidates(Network& network, TimePoint deadline);
-  // The server whose turn it was in the last call of candidates(), as configured.
-  [[nodiscard]] const std::string& turn_name() const { return servers_[turn_].text; }
+  // What Host names the server whose turn it was in the last call of candidates(): as configured,
+  // "localhost" for a unix socket.
+  [[nodiscard]] std::string_view turn_name() const;
 
  private:
   struct Server {

@@ -14,9 +14,12 @@ constexpr int kMaxInformational = 64;
 
 http1::RequestForm wire_form(TargetForm form) {
   switch (form) {
-    case TargetForm::absolute: return http1::RequestForm::absolute;
-    case TargetForm::authority: return http1::RequestForm::authority;
-    default: return http1::RequestForm::origin;
+    case TargetForm::absolute:
+      return http1::RequestForm::absolute;
+    case TargetForm::authority:
+      return http1::RequestForm::authority;
+    default:
+      return http1::RequestForm::origin;
   }
 }
 }  // namespace
@@ -33,7 +36,9 @@ Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& r
   ServerCall& call = connection_->call().emplace(connection_->stream(), pool_->settings().stall,
                                                  pool_->executor().now(), context);
 
-  call.upload_result = co_await send_request(request);
+  // The upload it spawns may have failed within the call: what that left is not to be overwritten.
+  const Result<void> begun = co_await send_request(request);
+  if (!begun) call.upload_result = begun;
   const bool server_gone = !call.upload_result && call.upload_result.error().side == Side::server;
   if (!call.upload_result && !server_gone) co_return call.upload_result;
 
@@ -47,6 +52,7 @@ Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& r
   Error error = received.error();
   if (!call.upload_result) error = call.upload_result.error();
   error.retryable = error.side == Side::server && call.outgoing.sent == 0;
+  if (error.side == Side::server) call.server_failure = error.kind;
   co_return fail(error);
 }
 
@@ -143,8 +149,11 @@ bool Lease::response_started() const {
 
 CloseReason Lease::why_close(bool reusable) const {
   const ServerCall& call = *connection_->call();
-  if (!reusable) return CloseReason::other_side_failed;
-  if (!call.response_body || call.response_body->failed()) return CloseReason::broken;
+  if (call.server_failure) return close_reason_of(*call.server_failure);
+  if (call.response_body && call.response_body->failure()) {
+    return close_reason_of(call.response_body->failure()->kind);
+  }
+  if (!reusable || !call.response_body) return CloseReason::other_side_failed;
   if (!call.response_body->at_end()) return CloseReason::body_unread;
   if (!call.request_complete) return CloseReason::body_unsent;
   if (call.response_framing.kind == BodyKind::until_close) return CloseReason::framed_by_close;

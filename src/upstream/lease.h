@@ -20,9 +20,9 @@ class ServerPool;
 struct ServerRequest {
   const RequestHead* head;
   TargetForm form = TargetForm::origin;  // how the target is written: absolute towards a proxy
-  BodySource* body;             // at its end when there is none
-  Framing framing;              // how the body is sent: none, length or chunked
-  std::string_view connection;  // value of the Connection field, empty for none
+  BodySource* body;                      // at its end when there is none
+  Framing framing;                       // how the body is sent: none, length or chunked
+  std::string_view connection;           // value of the Connection field, empty for none
 };
 
 // Told of 1xx responses as they come (not of 101, which is final in HTTP/1).

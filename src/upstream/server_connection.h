@@ -22,8 +22,9 @@ struct ServerCall {
         reading(parent),
         upload(parent) {}
 
-  http1::Outgoing outgoing;      // the request on its way
-  Result<void> upload_result{};  // how sending it ended
+  http1::Outgoing outgoing;                 // the request on its way
+  Result<void> upload_result{};             // how sending it ended
+  std::optional<ErrorKind> server_failure;  // what the server did wrong, if so
   bool request_complete = false;
   bool response_started = false;  // a byte of a response has come
   bool persistent = false;        // the response lets the connection persist

@@ -231,6 +231,12 @@ def chunk(data):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+def chunked(data, size=30_000, *trailers):
+    """A whole chunked body."""
+    parts = [chunk(data[at:at + size]) for at in range(0, len(data), size)]
+    return b"".join(parts) + head_bytes("0", *trailers)
+
+
 def request_bytes(target, *fields, method="GET", body=None, version="1.1", host="example.test"):
     """A request; with Content-Length if there is a body. host=None leaves Host out."""
     own = [f"Host: {host}"] if host is not None else []
