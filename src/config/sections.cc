@@ -95,7 +95,7 @@ constexpr std::array kLimitKeys{
         "Client connections at a time, for each listener that has no `max_connections`.",
         [](auto& d) { return std::tie(d.connections); }),
     key<Draft, CountValue<0, 1'000'000>>(
-        "idle_server_connections", "1024",
+        "idle_server_connections", "4096",
         "How many idle connections to servers each worker keeps for the next request.",
         [](auto& d) { return std::tie(d.snapshot.upstream.max_idle); }),
 };

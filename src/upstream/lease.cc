@@ -99,7 +99,7 @@ Task<Result<void>> Lease::read_one_head(ResponseHead& response) {
   ServerCall& call = *connection_->call();
   const UpstreamSettings& settings = pool_->settings();
   InputBuffer& input = connection_->input();
-  http1::HeadScanner scanner(settings.response_head);
+  http1::HeadScanner scanner(settings.response_head, http1::HeadKind::response);
   TimePoint deadline = deadline_after(pool_->executor().now(), settings.stall);
   while (true) {
     const auto got = co_await http1::read_head(connection_->stream(), input, scanner, deadline);
