@@ -156,19 +156,6 @@ Task<Result<void>> send_head(Outgoing& to, Slice head) {
   co_return Result<void>{};
 }
 
-Task<Result<bool>> send_ready(Outgoing& to, Slice head, BodySource& body, Framing framing) {
-  Batch batch(std::move(head));
-  while (true) {
-    gather_ready(batch, body);
-    if (!batch.has_head() && !batch.has_content() && !body.at_end()) co_return false;
-    const bool more_ready = batch.full();
-    const auto flushed = co_await flush(to, batch, body, framing);
-    if (!flushed) co_return fail(flushed.error());
-    if (body.at_end()) co_return true;
-    if (!more_ready) co_return false;
-  }
-}
-
 Task<Result<void>> send_message(Outgoing& to, Slice head, BodySource& body, Framing framing) {
   Executor& executor = (co_await this_context()).executor();
   Batch batch(std::move(head));

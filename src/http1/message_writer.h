@@ -28,8 +28,4 @@ Task<Result<void>> send_message(Outgoing& to, Slice head, BodySource& body, Fram
 // A message without body, or of which only the head is sent now.
 Task<Result<void>> send_head(Outgoing& to, Slice head);
 
-// The first part of send_message(): writes the head and what is ready of the body, without waiting
-// for more of it. True when the message is complete.
-Task<Result<bool>> send_ready(Outgoing& to, Slice head, BodySource& body, Framing framing);
-
 }  // namespace penstock::http1

@@ -1,13 +1,15 @@
 #include "server/connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 namespace penstock {
 namespace {
-// How long, and how many bytes, a client that is still sending is listened to after our last byte,
+// How long (in all, and in silence) and how far a client is listened to after our last byte,
 // so that its system does not throw our response away (RFC 9112 section 9.6).
-constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr Duration kLinger = std::chrono::seconds(30);
+constexpr Duration kLingerSilence = std::chrono::seconds(5);
 constexpr std::uint64_t kLingerBytes = 4 * 1024 * 1024;
 }  // namespace
 
@@ -52,9 +54,9 @@ Task<bool> ClientConnection::serve_one() {
   exchange_ = nullptr;
 
   if (fate == CloseReason::kept) co_return true;
-  // Bytes nobody reads would make the close a reset, which may overtake our response.
-  const bool unread = exchange.wants_lingering_close() || stream_->has_pending_input();
-  if (unread && !context.cancelled()) co_await close_lingering();
+  // Bytes nobody reads, now or on their way, would make the close a reset, which may overtake our
+  // response. A response that was cut must not get an orderly end before the reset.
+  if (exchange.wants_lingering_close() && !context.cancelled()) co_await close_lingering();
   co_return false;
 }
 
@@ -65,7 +67,8 @@ Task<void> ClientConnection::close_lingering() {
   std::uint64_t seen = 0;
   while (seen < kLingerBytes && executor.now() < deadline) {
     input_.consume(input_.size());
-    const auto got = co_await read_some(*stream_, input_, deadline);
+    const TimePoint silent = executor.now() + kLingerSilence;
+    const auto got = co_await read_some(*stream_, input_, std::min(silent, deadline));
     if (!got || *got == 0) break;
     seen += *got;
   }

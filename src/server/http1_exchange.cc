@@ -112,8 +112,8 @@ Framing Http1Exchange::frame_for_client(const ResponseHead& head, const Framing&
 CloseReason Http1Exchange::decide_fate(const Framing& framing) const {
   if (problem_) return close_reason_of(problem_->kind);
   if (*connection_.draining) return CloseReason::draining;
-  if (framing.kind == BodyKind::until_close) return CloseReason::framed_by_close;
   if (!client_persists_) return CloseReason::said_close;
+  if (framing.kind == BodyKind::until_close) return CloseReason::framed_by_close;
   if (body_->failure()) return close_reason_of(body_->failure()->kind);
   if (request_.method == Method::connect) return CloseReason::tunnel_refused;
   if (!body_->at_end()) {
@@ -186,7 +186,7 @@ Task<CloseReason> Http1Exchange::finish() {
     const auto slice = co_await body_->next();
     if (!slice) fate_ = close_reason_of(slice.error().kind);
   }
-  linger_ = linger_ || !body_->at_end();
+  linger_ = linger_ || !body_->at_end() || fate_ != CloseReason::said_close;
   co_return fate_;
 }
 

@@ -30,8 +30,8 @@ class Http1Exchange final : public Exchange {
   // After the handler: leaves the connection at the start of the next request, or says why it has
   // to be closed.
   Task<CloseReason> finish();
-  // The request's body, or its response, is not complete: closing at once would break it off.
-  [[nodiscard]] bool wants_lingering_close() const { return linger_; }
+  // The response is complete, but the client may still be sending: its body, or a next request.
+  [[nodiscard]] bool wants_lingering_close() const { return response_complete_ && linger_; }
 
   BodySource& body() override { return *body_; }
   Task<Result<void>> inform(ResponseHead& head) override;

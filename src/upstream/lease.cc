@@ -36,11 +36,8 @@ Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& r
   ServerCall& call = connection_->call().emplace(connection_->stream(), pool_->settings().stall,
                                                  pool_->executor().now(), context);
 
-  // The upload it spawns may have failed within the call: what that left is not to be overwritten.
   const Result<void> begun = co_await send_request(request);
-  if (!begun) call.upload_result = begun;
-  const bool server_gone = !call.upload_result && call.upload_result.error().side == Side::server;
-  if (!call.upload_result && !server_gone) co_return call.upload_result;
+  if (!begun && begun.error().side == Side::client) co_return begun;
 
   // A server that refuses a request may answer and close without reading all of it: what it said
   // is worth reading even where sending failed (RFC 9112 section 9.6).
@@ -50,7 +47,11 @@ Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& r
 
   // What made reading fail is told by what failed first.
   Error error = received.error();
+  if (!begun) error = begun.error();
   if (!call.upload_result) error = call.upload_result.error();
+  // So that all bytes the connection took are counted.
+  call.upload.cancel();
+  co_await call.upload.join();
   error.retryable = error.side == Side::server && call.outgoing.sent == 0;
   if (error.side == Side::server) call.server_failure = error.kind;
   co_return fail(error);
@@ -60,18 +61,23 @@ Task<Result<void>> Lease::send_request(const ServerRequest& request) {
   ServerCall& call = *connection_->call();
   auto head = http1::serialise(*request.head, wire_form(request.form),
                                {.body = request.framing, .connection = request.connection});
-  if (!head) co_return fail(head.error().at(Side::client));
-  const auto complete =
-      co_await http1::send_ready(call.outgoing, std::move(*head), *request.body, request.framing);
-  if (!complete) co_return fail(complete.error());
-  call.request_complete = *complete;
-  if (!call.request_complete) call.upload.spawn(upload_rest(call, request));
-  co_return Result<void>{};
+  if (!head) {
+    const auto cause = static_cast<int>(Refusal::head_too_large);
+    co_return fail({ErrorKind::protocol, Side::client, false, cause});
+  }
+  if (request.framing.has_body()) {
+    // Not awaited: a server may answer before it reads on.
+    call.upload.spawn(upload(call, request, std::move(*head)));
+    co_return Result<void>{};
+  }
+  const auto sent = co_await http1::send_head(call.outgoing, std::move(*head));
+  call.request_complete = sent.has_value();
+  co_return sent;
 }
 
-Task<void> Lease::upload_rest(ServerCall& call, const ServerRequest& request) {
+Task<void> Lease::upload(ServerCall& call, const ServerRequest& request, Slice head) {
   call.upload_result =
-      co_await http1::send_message(call.outgoing, Slice(), *request.body, request.framing);
+      co_await http1::send_message(call.outgoing, std::move(head), *request.body, request.framing);
   call.request_complete = call.upload_result.has_value();
   // Without a whole request there will be no response to wait for; but a server that stopped
   // reading may have said why.

@@ -72,7 +72,7 @@ class Lease {
 
  private:
   Task<Result<void>> send_request(const ServerRequest& request);
-  static Task<void> upload_rest(ServerCall& call, const ServerRequest& request);
+  static Task<void> upload(ServerCall& call, const ServerRequest& request, Slice head);
   Task<Result<void>> read_response(Method method, ResponseHead& response,
                                    InformationalSink& informational);
   Task<Result<void>> read_one_head(ResponseHead& response);

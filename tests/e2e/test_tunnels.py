@@ -228,7 +228,8 @@ class ConnectTest(ScenarioTest):
         origin = self.origin(serve=serve)
         port = int(origin.address.rpartition(":")[2])
         client = self.client(self.forward(forward={"connect_ports": [port]}))
-        client.send(head_bytes(f"CONNECT {origin.address} HTTP/1.1", "Host: a") + b"\x16\x03\x01abc")
+        client.send(head_bytes(f"CONNECT {origin.address} HTTP/1.1", "Host: a")
+                    + b"\x16\x03\x01abc")
         self.assertEqual(client.read_head().status, 200)
         self.assertEqual(client.read_exactly(6), b"\x16\x03\x01abc")
 
