@@ -22,8 +22,8 @@ class Timer : public ListNode {
   void disarm() { unlink(); }
 
  protected:
-  // Called from TimerWheel::advance(), disarmed. May arm this and other timers; must not destroy
-  // timers other than this one, nor resume coroutines directly (Executor::post() them).
+  // Called from TimerWheel::advance(), disarmed. May arm and destroy timers; must not resume
+  // coroutines directly (Executor::post() them).
   virtual void on_timer() = 0;
 
  private:

@@ -42,9 +42,9 @@ constexpr Duration kStarts[] = {0ms,
                                 (1LL << 30) * 1ms,
                                 (3LL << 30) * 1ms + (10LL << 24) * 1ms + 5ms};
 constexpr Duration kDelays[] = {
-    1ns,      1ms,     2ms,       62ms, 63ms, 64ms, 65ms,    1s,       4095ms,         4096ms,
-    30s,      1min,    262'144ms, 1h,   5h,   24h,  days(9), days(12), days(12) + 10h, days(13),
-    days(20), days(40)};
+    1ns,  1ms + 1ns, 64ms + 1ns, 30s + 1ns,      1ms,      2ms,      62ms,      63ms, 64ms,
+    65ms, 1s,        4095ms,     4096ms,         30s,      1min,     262'144ms, 1h,   5h,
+    24h,  days(9),   days(12),   days(12) + 10h, days(13), days(20), days(40)};
 
 TEST(TimerWheel, FiresAtItsTickAndNotBefore) {
   for (const Duration start : kStarts) {

@@ -137,12 +137,13 @@ def toml(sections):
 class Penstock:
     """The program, from its start to its end with exit code 0 and nothing suspicious said."""
 
-    def __init__(self, config):
+    def __init__(self, config, environment=None):
         self.folder = tempfile.TemporaryDirectory(prefix="penstock-")
         path = os.path.join(self.folder.name, "penstock.toml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(config)
-        self.process = subprocess.Popen([BINARY, "run", "-c", path], stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([BINARY, "run", "-c", path], stderr=subprocess.PIPE,
+                                        env=os.environ | (environment or {}))
         self.log = []
         self.logging = threading.Thread(target=self.collect, daemon=True)
         self.logging.start()
@@ -196,6 +197,7 @@ class ScenarioTest(unittest.TestCase):
     """Starts what a scenario needs, and ends it in the opposite order."""
 
     maxDiff = None
+    environment = {}  # what Penstock gets beside our own
 
     def origin(self, answer=response_bytes(), **options):
         origin = Origin(answer, **options)
@@ -204,7 +206,7 @@ class ScenarioTest(unittest.TestCase):
 
     def penstock(self, sections):
         """One worker unless told otherwise, so that all requests share a pool of connections."""
-        penstock = Penstock(toml({"workers": {"count": 1}} | sections))
+        penstock = Penstock(toml({"workers": {"count": 1}} | sections), self.environment)
         self.addCleanup(penstock.stop)
         return penstock
 
