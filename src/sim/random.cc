@@ -14,7 +14,7 @@ std::uint64_t mix(std::uint64_t value) {
   return value ^ (value >> 31);
 }
 
-Random::Random(std::uint64_t seed) : state_{} {
+Random::Random(std::uint64_t seed) {
   for (std::uint64_t& word : state_) {
     word = mix(seed);
     seed += 0x9e3779b97f4a7c15U;

@@ -32,7 +32,7 @@ class Random {
   [[nodiscard]] Random fork() { return Random(next()); }
 
  private:
-  std::array<std::uint64_t, 4> state_;
+  std::array<std::uint64_t, 4> state_{};
 };
 
 // One step of splitmix64: a good hash of one number.

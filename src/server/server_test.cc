@@ -1,0 +1,175 @@
+#include "server/server.h"
+
+#include <chrono>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "server/server_test.h"
+
+namespace penstock {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+class ServerOfConnectionsTest : public ServerTest {};
+
+TEST_F(ServerOfConnectionsTest, CountsConnections) {
+  auto first = connect();
+  auto second = connect();
+  EXPECT_EQ(server().connections(), 2U);
+  EXPECT_EQ(share.connections, 2U);
+  first.reset();
+  wait(milliseconds(10));
+  EXPECT_EQ(server().connections(), 1U);
+  EXPECT_EQ(share.connections, 1U);
+}
+
+TEST_F(ServerOfConnectionsTest, ListenerPausesAtItsBoundAndGoesOn) {
+  listener.max_connections = 2;
+  auto first = connect();
+  auto second = connect();
+  const auto third = connect();
+  third->send(kGet, seconds(1));
+  EXPECT_EQ(server().connections(), 2U);
+  EXPECT_EQ(third->received, "");  // waits, is not refused
+  EXPECT_FALSE(third->ended);
+  first->send(kGet);
+  EXPECT_NE(first->received, "");
+  first.reset();
+  wait(milliseconds(50));
+  EXPECT_EQ(server().connections(), 2U);
+  EXPECT_TRUE(third->received.starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_F(ServerOfConnectionsTest, BoundIsOfAllWorkers) {
+  listener.max_connections = 10;
+  share.connections = 9;  // others have them
+  const auto first = connect();
+  const auto second = connect();
+  second->send(kGet, milliseconds(100));
+  EXPECT_EQ(server().connections(), 1U);
+  share.connections -= 9;
+  wait(milliseconds(50));
+  EXPECT_TRUE(second->received.starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_F(ServerOfConnectionsTest, DrainEndsIdleConnections) {
+  const auto fresh = connect();
+  const auto used = connect();
+  used->send(kGet);
+  server().drain();
+  wait(milliseconds(10));
+  EXPECT_TRUE(fresh->closed());
+  EXPECT_TRUE(used->closed());
+  EXPECT_EQ(server().connections(), 0U);
+}
+
+TEST_F(ServerOfConnectionsTest, DrainLetsWhatIsUnderWayFinish) {
+  handler.reply.after = seconds(1);
+  const auto client = connect();
+  client->send(kGet + kGet);
+  server().drain();
+  wait(seconds(3));
+  EXPECT_EQ(handler.seen.size(), 1U);
+  EXPECT_TRUE(client->received.starts_with("HTTP/1.1 200 OK"));
+  EXPECT_NE(client->received.find("\r\nConnection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(client->received.ends_with("\r\n\r\n/"));
+  EXPECT_TRUE(client->ended);
+}
+
+TEST_F(ServerOfConnectionsTest, DrainServesRequestsThatAreThere) {
+  const auto client = connect();
+  client->send(kGet);
+  static_cast<void>(client->take());
+  // It arrives in the same turn in which the drain begins.
+  client->send(kGet, Duration{});
+  world.call_at(world.now() + milliseconds(1), [this] { server().drain(); });
+  wait(milliseconds(10));
+  EXPECT_TRUE(client->received.starts_with("HTTP/1.1 200 OK")) << client->received;
+  EXPECT_NE(client->received.find("\r\nConnection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(client->closed());
+}
+
+TEST_F(ServerOfConnectionsTest, DrainWhileAHeadComes) {
+  const auto client = connect();
+  client->send("GET / HTTP/1.1\r\n");
+  server().drain();
+  client->send("Host: a\r\n\r\n");
+  EXPECT_TRUE(client->received.starts_with("HTTP/1.1 200 OK"));
+  EXPECT_TRUE(client->closed());
+}
+
+// A client that was told its connection persists may have sent the next request already.
+TEST_F(ServerOfConnectionsTest, DrainDuringAResponseDoesNotCutIt) {
+  TimedBody body({{"begin"}, {std::string(30 * 1024, 'x'), seconds(1)}, {"end"}});
+  handler.reply.body = &body;
+  handler.reply.framing = {.kind = BodyKind::chunked};
+  const auto client = connect();
+  client->send(kGet);
+  server().drain();
+  client->send(kGet, seconds(2));
+  EXPECT_NE(client->received.find("end\r\n0\r\n\r\n"), std::string::npos)
+      << client->received.size();
+  EXPECT_TRUE(client->closed());
+}
+
+TEST_F(ServerOfConnectionsTest, NothingIsTakenUpWhileDraining) {
+  server().drain();
+  const auto client = connect();
+  wait(milliseconds(10));
+  EXPECT_TRUE(client->ended);
+  EXPECT_EQ(server().connections(), 0U);
+}
+
+TEST_F(ServerOfConnectionsTest, CancelBreaksOffWhatIsLeft) {
+  handler.reply.after = seconds(1000);
+  const auto busy = connect();
+  busy->send(kGet);
+  const auto idle = connect();
+  server().cancel();
+  wait(milliseconds(10));
+  EXPECT_EQ(server().connections(), 0U);
+  EXPECT_TRUE(busy->ended);
+  EXPECT_TRUE(idle->ended);
+  EXPECT_FALSE(handler.seen[0].slept);
+}
+
+TEST_F(ServerOfConnectionsTest, KnowsItsClients) {
+  class Curious final : public Handler {
+   public:
+    std::vector<ClientInfo> clients;
+    Task<void> handle(Exchange& exchange) override {
+      clients.push_back(exchange.client());
+      co_return;
+    }
+  } curious;
+  struct Case {
+    const char* address;
+    bool local;
+  };
+  for (const Case& c : {Case{"192.0.2.1:81", false}, Case{"127.0.0.1:81", true},
+                        Case{"[::1]:81", true}, Case{"*:81", false}, Case{"unix:/x", true}}) {
+    SCOPED_TRACE(c.address);
+    const ListenerSettings of{.address = c.address};
+    ListenerShare of_share{.settings = &of};
+    Server other(world.executor(), settings, of_share, curious);
+    const auto accepting = network.listen(Address::parse(c.address).value(), other);
+    TestClient client(network, accepting->local_address());
+    client.send(kGet);
+    const ClientInfo& seen = curious.clients.back();
+    EXPECT_EQ(seen.listener_is_local, c.local);
+    EXPECT_EQ(seen.listener, &of);
+    EXPECT_EQ(seen.local, accepting->local_address());
+    if (!seen.peer.is_unix()) EXPECT_EQ(seen.peer.host_text(), "192.0.2.77");
+  }
+  for (std::size_t i = 1; i < curious.clients.size(); ++i) {
+    EXPECT_NE(curious.clients[i].connection_id, curious.clients[i - 1].connection_id);
+  }
+}
+
+}  // namespace
+}  // namespace penstock
