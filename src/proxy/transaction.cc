@@ -23,40 +23,31 @@ Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
       body_(exchange.body(), parts.settings.max_body) {}
 
 Task<void> Transaction::run() {
-  // The head was taken by the connection; what is wrong with it is answered here.
-  std::optional<Failure> failure = check_request();
-  const bool for_itself = !failure && is_for_the_proxy_itself();
-
-  // Route: where to, by the rules of the listener. CONNECT leaves to a tunnel.
-  if (!failure && !for_itself) failure = route();
-  if (!failure && !for_itself) failure = co_await find_addresses();
-  if (failure) {
-    co_await fail_with(*failure);
-  } else if (for_itself) {
-    co_await answer_itself();
-  } else if (request_.method == Method::connect) {
-    co_await connect_tunnel();
-  } else {
-    // Adapt the request, look it up in the cache: their places are here, empty so far.
-    prepare();
-    co_await exchange_with_server();
-  }
+  co_await serve();
   if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
 }
 
-Task<void> Transaction::exchange_with_server() {
-  while (true) {
-    // Acquire a server connection; after a first try only a new one will do.
-    const bool fresh = record_.attempts++ > 0;
-    auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, fresh);
-    if (!lease && lease.error().kind == ErrorKind::cancelled) co_return note_client_gone();
-    if (!lease) co_return co_await fail_with(failure_of(lease.error(), Step::connect));
-    record_.acquired = parts_.network.executor().now();
-    record_.server_reused = lease->reused();
-    server_ = lease->address();
-    record_.server = &server_;
+Task<void> Transaction::serve() {
+  // Take the head: the connection has; what is wrong with it is answered here.
+  if (const auto failure = check_request()) co_return co_await fail_with(*failure);
+  if (is_for_the_proxy_itself()) co_return co_await answer_itself();
 
-    // Exchange: body up and response head down together, 1xx passed on.
+  // Route: where to, by the rules of the listener. CONNECT leaves to a tunnel.
+  if (const auto failure = route()) co_return co_await fail_with(*failure);
+  if (const auto failure = co_await find_addresses()) co_return co_await fail_with(*failure);
+  if (request_.method == Method::connect) co_return co_await connect_tunnel();
+  prepare();
+
+  // Policy, adapting the request, looking it up in the cache: their places are here, empty so far.
+
+  // Until answered: acquire a server connection, send the request, get the response's head.
+  while (true) {
+    const bool fresh = record_.attempts++ > 0;  // a retry is not given another idle connection
+    auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, fresh);
+    if (!lease) co_return co_await give_up(lease.error(), Step::connect);
+    note_acquired(*lease);
+
+    // Exchange: body up and head down together, 1xx responses passed on meanwhile.
     ResponseHead response;
     const ServerRequest request{.head = &request_,
                                 .form = TargetForm::origin,
@@ -66,20 +57,36 @@ Task<void> Transaction::exchange_with_server() {
     const auto answered = co_await lease->exchange(request, response, *this);
     if (!answered) {
       const bool retry = may_retry(answered.error(), *lease);
+      if (!lease->reused()) candidates_.pass_over_first();
       co_await settle(*lease, false);
-      if (retry) {
-        body_.rewind();
-        continue;
-      }
-      if (answered.error().kind == ErrorKind::cancelled) co_return note_client_gone();
-      co_return co_await fail_with(failure_of(answered.error(), Step::exchange));
+      if (!retry) co_return co_await give_up(answered.error(), Step::exchange);
+      body_.rewind();
+      continue;
     }
     record_.server_answered = parts_.network.executor().now();
+    body_.forget();
 
-    // A switch of protocols leaves to a tunnel; all else is sent to the client.
+    // A switch of protocols leaves to a tunnel.
     if (response.status == 101) co_return co_await upgrade_tunnel(*lease, response);
+
+    // Adapting the response, storing it: their places are here, empty so far.
+
+    // Send it, at the client's pace; settle both connections, each with a reason.
     co_return co_await send_response(*lease, response);
   }
+}
+
+void Transaction::note_acquired(const Lease& lease) {
+  record_.acquired = parts_.network.executor().now();
+  record_.server_reused = lease.reused();
+  server_ = lease.address();
+  record_.server = &server_;
+}
+
+// There will be no response of a server. A client that is gone needs none of ours.
+Task<void> Transaction::give_up(Error error, Step step) {
+  if (error.kind == ErrorKind::cancelled) co_return note_client_gone();
+  co_await fail_with(failure_of(error, step));
 }
 
 // RFC 9110 section 9.2.2: again only where the server can't have acted on the request, or acting
@@ -92,8 +99,6 @@ bool Transaction::may_retry(const Error& error, const Lease& lease) const {
 }
 
 Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
-  body_.forget();
-  // Store and adapt the response: their places are here, empty so far.
   BodySource& body = lease.response_body();
   const Framing framing = lease.response_framing();
   const bool bound_to_login = logs_in_connection(request_, response);

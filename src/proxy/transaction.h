@@ -32,7 +32,10 @@ class Transaction final : private InformationalSink {
   Task<void> run();
 
  private:
-  // Steps of run(), in its order; each is either done in a few lines or names its own file.
+  // All of it but the record.
+  Task<void> serve();
+
+  // Steps of serve(), in its order.
   [[nodiscard]] std::optional<Failure> check_request() const;
   [[nodiscard]] std::optional<Failure> route();
   [[nodiscard]] std::optional<Failure> route_forward();
@@ -41,13 +44,14 @@ class Transaction final : private InformationalSink {
   Task<void> answer_itself();
   Task<std::optional<Failure>> find_addresses();
   void prepare();
-  Task<void> exchange_with_server();
+  void note_acquired(const Lease& lease);
   [[nodiscard]] bool may_retry(const Error& error, const Lease& lease) const;
   Task<void> send_response(Lease& lease, ResponseHead& response);
   Task<void> settle(Lease& lease, bool reusable);
   Task<void> connect_tunnel();
   Task<void> upgrade_tunnel(Lease& lease, ResponseHead& response);
   Task<void> tunnel(Lease& lease);
+  Task<void> give_up(Error error, Step step);
   Task<void> fail_with(Failure failure);
   void note_client_gone();
   Task<Result<void>> on_informational(ResponseHead& head) override;

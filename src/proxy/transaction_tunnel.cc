@@ -24,10 +24,8 @@ bool offered(std::string_view asked, std::string_view switched) {
 Task<void> Transaction::connect_tunnel() {
   record_.attempts = 1;
   auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, true);
-  if (!lease) co_return co_await fail_with(failure_of(lease.error(), Step::connect));
-  record_.acquired = parts_.network.executor().now();
-  server_ = lease->address();
-  record_.server = &server_;
+  if (!lease) co_return co_await give_up(lease.error(), Step::connect);
+  note_acquired(*lease);
   ResponseHead head;
   head.status = 200;
   head.reason = "Connection established";

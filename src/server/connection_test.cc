@@ -131,9 +131,9 @@ TEST_F(ConnectionTest, UnreadBytesDoNotCutTheResponse) {
   handler.reply.read_body = false;
   handler.reply.content = std::string(32 * 1024, 'y');
   const auto client = connect();
-  client->send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" +
-                   std::string(60 * 1024, 'x'),
-               seconds(1));
+  client->send(
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + std::string(60 * 1024, 'x'),
+      seconds(1));
   EXPECT_TRUE(client->received.ends_with("yyyy"));
   EXPECT_GT(client->received.size(), 32U * 1024);
   EXPECT_TRUE(client->closed());

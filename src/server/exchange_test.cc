@@ -63,8 +63,7 @@ constexpr FramingCase kFramingCases[] = {
      "Connection: close\r\nContent-Length: 2\r\n\r\nok"},
     {"1.0 chunked", "GET", "1.0", 200, kChunked, "", "Connection: close\r\n\r\nok"},
     {"1.0 until close", "GET", "1.0", 200, kUntilClose, "", "Connection: close\r\n\r\nok"},
-    {"1.0 none", "GET", "1.0", 200, kNone, "",
-     "Connection: close\r\nContent-Length: 0\r\n\r\n"},
+    {"1.0 none", "GET", "1.0", 200, kNone, "", "Connection: close\r\nContent-Length: 0\r\n\r\n"},
     {"1.0 HEAD", "HEAD", "1.0", 200, kNone, "77",
      "Connection: close\r\nContent-Length: 77\r\n\r\n"},
     {"1.0 204", "GET", "1.0", 204, kNone, "", "Connection: close\r\n\r\n"},
@@ -77,7 +76,8 @@ TEST_F(ExchangeTest, FramingForTheClient) {
     handler.reply.framing = c.framing;
     handler.reply.content = c.framing.has_body() ? "ok" : "";
     handler.reply.fields = {{"Date", "now"}};
-    if (*c.length_field != '\0') handler.reply.fields.emplace_back("Content-Length", c.length_field);
+    if (*c.length_field != '\0')
+      handler.reply.fields.emplace_back("Content-Length", c.length_field);
     const std::string answer =
         ask(std::string(c.method) + " / HTTP/" + c.version + "\r\nHost: a\r\n\r\n");
     const std::string mark = "Date: now\r\n";
@@ -104,8 +104,9 @@ TEST_F(ExchangeTest, TrailersGoWhereThereAreChunks) {
 TEST_F(ExchangeTest, InformationalResponsesAreNotForHttp10) {
   handler.reply.inform = {100, 103};
   const std::string new_one = ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_TRUE(new_one.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
-                                  "HTTP/1.1 200 OK\r\n"))
+  EXPECT_TRUE(
+      new_one.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
+                          "HTTP/1.1 200 OK\r\n"))
       << new_one;
   const std::string old_one = ask("GET / HTTP/1.0\r\n\r\n");
   EXPECT_TRUE(old_one.starts_with("HTTP/1.1 200 OK\r\n")) << old_one;

@@ -97,8 +97,8 @@ TEST_F(PersistenceTest, BodyOfTheRequest) {
         BodyCase{"long and unread", kMuchRequest.c_str(), false, false},
         BodyCase{"long and read", kMuchRequest.c_str(), true, true},
         BodyCase{"unknown length", "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", false, false},
-        BodyCase{"chunks that were read",
-                 "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", true, true},
+        BodyCase{"chunks that were read", "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+                 true, true},
         BodyCase{"broken", "Transfer-Encoding: chunked\r\n\r\nx\r\n", true, false},
         // Nobody can tell whether the body comes next or another request.
         BodyCase{"expects 100", "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", false,

@@ -140,8 +140,7 @@ class TestHandler final : public Handler {
     for (const auto& [name, value] : how.fields) head.fields.add(field_id(name), name, value);
     const Framing framing =
         how.framing.value_or(Framing{.kind = BodyKind::length, .length = content.size()});
-    seen[i].sent =
-        co_await exchange.respond(head, how.body != nullptr ? *how.body : text, framing);
+    seen[i].sent = co_await exchange.respond(head, how.body != nullptr ? *how.body : text, framing);
   }
 };
 

@@ -19,6 +19,11 @@ struct Candidates {
   AddressList owned;
   std::span<const Address> addresses;
   AcquireOrder order = AcquireOrder::in_order;
+
+  // The first one has failed: the next try is for the others, if there are any.
+  void pass_over_first() {
+    if (addresses.size() > 1) addresses = addresses.subspan(1);
+  }
 };
 
 // Round robin over the servers of a group: each call starts with the next server, the others follow

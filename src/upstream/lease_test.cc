@@ -27,7 +27,8 @@ std::string heads_1xx(int count) {
 }
 
 TEST_F(LeaseTest, PlainExchange) {
-  const ScriptedServer server(network, "10.0.0.1:80", {{{.until = kRequestEnd, .answer = kOkText}}});
+  const ScriptedServer server(network, "10.0.0.1:80",
+                              {{{.until = kRequestEnd, .answer = kOkText}}});
   const Conversation got = get();
   EXPECT_EQ(got.status, 200);
   EXPECT_EQ(got.content, "ok");

@@ -98,8 +98,8 @@ TEST_F(LeaseUploadTest, BodyThatFailsAtOnce) {
 TEST_F(LeaseUploadTest, ServerThatAnswersAndClosesWhileTheBodyIsOnItsWay) {
   const std::string answer =
       "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
-  const ScriptedServer server(
-      network, "10.0.0.1:80", {{{.until = kRequestEnd, .answer = answer, .then = Then::end}}});
+  const ScriptedServer server(network, "10.0.0.1:80",
+                              {{{.until = kRequestEnd, .answer = answer, .then = Then::end}}});
   TimedBody body({{"one"}, {"two", seconds(1)}, {"three", seconds(10)}});
   Conversation conversation("POST");
   upload(conversation, body);
@@ -129,8 +129,7 @@ TEST_F(LeaseUploadTest, AnswerIsDeliveredAlthoughSendingFailed) {
 TEST_F(LeaseUploadTest, ResetWithoutAnswerWhileSending) {
   network.set_faults({.min_buffer = 16 * 1024, .max_buffer = 16 * 1024});
   const std::string much(256 * 1024, 'x');
-  const ScriptedServer server(network, "10.0.0.1:80",
-                              {{{.until = "xxxx", .then = Then::reset}}});
+  const ScriptedServer server(network, "10.0.0.1:80", {{{.until = "xxxx", .then = Then::reset}}});
   TimedBody body({{much}});
   Conversation conversation("POST");
   conversation.framing = {.kind = BodyKind::length, .length = much.size()};
@@ -161,8 +160,7 @@ TEST_F(LeaseUploadTest, MovingUploadKeepsWaiting) {
 
 TEST_F(LeaseUploadTest, ServerThatTakesNothingTimesOut) {
   network.set_faults({.min_buffer = 1024, .max_buffer = 1024});
-  const ScriptedServer server(network, "10.0.0.1:80",
-                              {{{.until = "", .answer = ""}}});
+  const ScriptedServer server(network, "10.0.0.1:80", {{{.until = "", .answer = ""}}});
   world.script(server.address(), {.up = {.stall_after = 100}});
   const std::string much(64 * 1024, 'x');
   TimedBody body({{much}});

@@ -98,10 +98,10 @@ TEST_F(ServerPoolTest, WhateverHappensOnAnIdleConnectionMakesItUnusable) {
     ServerStep::Then then;
     const char* stray;
   };
-  for (const Case& c : {Case{"end", ServerStep::Then::end, ""},
-                        Case{"close", ServerStep::Then::close, ""},
-                        Case{"reset", ServerStep::Then::reset, ""},
-                        Case{"bytes", ServerStep::Then::go_on, "HTTP/1.1 200 OK\r\n"}}) {
+  for (const Case& c :
+       {Case{"end", ServerStep::Then::end, ""}, Case{"close", ServerStep::Then::close, ""},
+        Case{"reset", ServerStep::Then::reset, ""},
+        Case{"bytes", ServerStep::Then::go_on, "HTTP/1.1 200 OK\r\n"}}) {
     SCOPED_TRACE(c.name);
     world.run_for(settings.server_idle * 2);
     ScriptedServer server(

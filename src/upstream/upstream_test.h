@@ -115,7 +115,8 @@ class UpstreamTest : public testing::Test {
   }
 
   // Begins it; the world has to run for it to come to anything.
-  void begin(Conversation& conversation, const std::vector<std::string_view>& to = {"10.0.0.1:80"}) {
+  void begin(Conversation& conversation,
+             const std::vector<std::string_view>& to = {"10.0.0.1:80"}) {
     scope.spawn(Conversation::run(conversation, pool, addresses(to)));
   }
   // Runs it to its end. Idle connections stay idle: time passes only as far as needed.

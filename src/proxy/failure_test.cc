@@ -1,0 +1,182 @@
+#include "proxy/failure.h"
+
+#include <array>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "proxy/error_page.h"
+
+namespace penstock {
+namespace {
+
+// RFC 9209 section 2.3, all of them.
+const std::set<std::string_view> kTypes = {
+    "dns_timeout", "dns_error", "destination_not_found", "destination_unavailable",
+    "destination_ip_prohibited", "destination_ip_unroutable", "connection_refused",
+    "connection_terminated", "connection_timeout", "connection_read_timeout",
+    "connection_write_timeout", "connection_limit_reached", "tls_protocol_error",
+    "tls_certificate_error", "tls_alert_received", "http_request_error", "http_request_denied",
+    "http_response_incomplete", "http_response_header_section_size", "http_response_header_size",
+    "http_response_body_size", "http_response_trailer_section_size", "http_response_trailer_size",
+    "http_response_transfer_coding", "http_response_content_coding", "http_response_timeout",
+    "http_upgrade_failed", "http_protocol_error", "proxy_internal_response",
+    "proxy_internal_error", "proxy_configuration_error", "proxy_loop_detected"};
+
+std::string text_of(const Failure& failure) {
+  return std::to_string(failure.status) + " " + std::string(failure.error);
+}
+
+struct Row {
+  ErrorKind kind;
+  const char* client;    // of the client's side, or in its head
+  const char* resolve;   // else, by step
+  const char* connect;
+  const char* exchange;
+};
+
+constexpr const char* kCut = "400 http_request_error";
+constexpr std::array kRows = {
+    Row{ErrorKind::closed, kCut, "502 connection_terminated", "502 connection_terminated",
+        "502 connection_terminated"},
+    Row{ErrorKind::reset, kCut, "502 connection_terminated", "502 connection_terminated",
+        "502 connection_terminated"},
+    Row{ErrorKind::timed_out, "408 http_request_error", "504 dns_timeout",
+        "504 connection_timeout", "504 http_response_timeout"},
+    Row{ErrorKind::cancelled, kCut, "502 proxy_internal_error", "502 proxy_internal_error",
+        "502 proxy_internal_error"},
+    Row{ErrorKind::refused, kCut, "502 connection_refused", "502 connection_refused",
+        "502 connection_refused"},
+    Row{ErrorKind::unreachable, kCut, "502 destination_ip_unroutable",
+        "502 destination_ip_unroutable", "502 destination_ip_unroutable"},
+    Row{ErrorKind::resolve_failed, kCut, "502 dns_error", "502 dns_error", "502 dns_error"},
+    Row{ErrorKind::protocol, "400 http_request_error", "502 http_protocol_error",
+        "502 http_protocol_error", "502 http_protocol_error"},
+    Row{ErrorKind::limit, "413 http_request_error", "502 http_protocol_error",
+        "502 http_protocol_error", "502 http_protocol_error"},
+    Row{ErrorKind::denied, kCut, "502 destination_ip_prohibited", "502 destination_ip_prohibited",
+        "502 destination_ip_prohibited"},
+    Row{ErrorKind::overloaded, "503 connection_limit_reached", "503 connection_limit_reached",
+        "503 connection_limit_reached", "503 connection_limit_reached"},
+    Row{ErrorKind::io, kCut, "502 proxy_internal_error", "502 proxy_internal_error",
+        "502 proxy_internal_error"},
+};
+static_assert(kRows.size() == static_cast<std::size_t>(ErrorKind::io) + 1);
+
+TEST(FailureOf, EveryKindStepAndSide) {
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    const Row& row = kRows[i];
+    ASSERT_EQ(static_cast<std::size_t>(row.kind), i);
+    for (const Side side : {Side::none, Side::client, Side::server}) {
+      for (const Step step : {Step::head, Step::resolve, Step::connect, Step::exchange}) {
+        const bool clients = side == Side::client || step == Step::head;
+        const char* const expected = clients                 ? row.client
+                                     : step == Step::resolve ? row.resolve
+                                     : step == Step::connect ? row.connect
+                                                             : row.exchange;
+        const Failure failure = failure_of(
+            {.kind = row.kind, .side = side, .cause = static_cast<int>(Refusal::bare_cr)}, step);
+        EXPECT_EQ(text_of(failure), expected) << to_string(row.kind) << " " << to_string(side);
+        EXPECT_TRUE(kTypes.contains(failure.error)) << failure.error;
+        EXPECT_TRUE(failure.text.ends_with('.')) << failure.text;
+      }
+    }
+  }
+}
+
+TEST(FailureOf, EveryRefusal) {
+  for (int i = 1; i < static_cast<int>(Refusal::count_); ++i) {
+    const RefusalInfo& why = info(static_cast<Refusal>(i));
+    const Failure of_client =
+        failure_of({.kind = ErrorKind::protocol, .side = Side::client, .cause = i}, Step::head);
+    EXPECT_EQ(of_client.status, why.status);
+    EXPECT_EQ(of_client.error, "http_request_error");
+    EXPECT_EQ(of_client.token, why.token);
+    EXPECT_EQ(of_client.section, why.section);
+    const Failure of_server = failure_of(
+        {.kind = ErrorKind::protocol, .side = Side::server, .cause = i}, Step::exchange);
+    EXPECT_EQ(of_server.status, 502);
+    EXPECT_TRUE(kTypes.contains(of_server.error));
+    EXPECT_EQ(of_server.token, why.token);
+    const auto refusal = static_cast<Refusal>(i);
+    const bool size = refusal == Refusal::head_too_large || refusal == Refusal::too_many_fields;
+    EXPECT_EQ(of_server.error,
+              size ? "http_response_header_section_size" : "http_protocol_error");
+  }
+}
+
+TEST(FailureOf, OwnDecisions) {
+  for (const Failure& failure :
+       {kNotForThisListener, kSchemeNotSupported, kConnectNotHere, kConnectPortDenied,
+        kTargetDenied, kLoop, kMisdirected, kExpectationUnknown, kBodyTooLarge,
+        kUnexpectedUpgrade}) {
+    EXPECT_TRUE(kTypes.contains(failure.error)) << failure.error;
+    EXPECT_GE(failure.status, 400);
+    EXPECT_LT(failure.status, 600);
+    EXPECT_FALSE(failure.token.empty());
+  }
+}
+
+TEST(ErrorPage, HtmlWhereItIsAskedFor) {
+  struct Case {
+    const char* accept;  // null: no such field
+    bool html;
+  };
+  for (const Case& c : {Case{nullptr, false}, Case{"", false}, Case{"*/*", false},
+                        Case{"text/*", false}, Case{"text/plain", false},
+                        Case{"application/json, text/htmlx", false}, Case{"text/html", true},
+                        Case{"TEXT/HTML;q=0.9", true}, Case{"a/b, text/html;q=0.1, */*", true},
+                        Case{"application/xhtml+xml", true}}) {
+    RequestHead request;
+    if (c.accept != nullptr) request.fields.add(FieldId::accept, c.accept);
+    const ErrorPage page = make_error_page(kLoop, request, "us");
+    EXPECT_EQ(page.head.fields.value(FieldId::content_type),
+              c.html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8")
+        << (c.accept != nullptr ? c.accept : "none");
+    EXPECT_EQ(page.body.starts_with("<!DOCTYPE html>"), c.html);
+  }
+}
+
+TEST(ErrorPage, ExactText) {
+  const Failure failure = failure_of(
+      {.kind = ErrorKind::protocol, .cause = static_cast<int>(Refusal::bare_cr)}, Step::head);
+  const ErrorPage page = make_error_page(failure, {}, "us");
+  EXPECT_EQ(page.head.status, 400);
+  EXPECT_EQ(page.head.reason, "Bad Request");
+  EXPECT_EQ(page.body, "400 Bad Request\n" + std::string(failure.text) + "\nSee " +
+                           std::string(failure.section) + ".\n");
+  EXPECT_EQ(page.head.fields.value(FieldId::proxy_status),
+            "us; error=http_request_error; details=\"" + std::string(failure.token) + ", " +
+                std::string(failure.section) + "\"");
+  EXPECT_EQ(page.head.fields.value(FieldId::cache_control), "no-store");
+  EXPECT_FALSE(page.head.fields.has(FieldId::retry_after));
+}
+
+TEST(ErrorPage, WhatAStatusCallsFor) {
+  EXPECT_NE(make_error_page(kConnectNotHere, {}, "us").head.fields.find("allow"), nullptr);
+  EXPECT_EQ(make_error_page(kLoop, {}, "us").head.fields.find("allow"), nullptr);
+  const Failure busy = failure_of({.kind = ErrorKind::overloaded}, Step::connect);
+  const ErrorPage page = make_error_page(busy, {}, "us");
+  EXPECT_EQ(page.head.fields.value(FieldId::retry_after), "1");
+  EXPECT_EQ(page.head.fields.value(FieldId::proxy_status), "us; error=connection_limit_reached");
+}
+
+TEST(ErrorPage, NothingOfTheRequestIsRepeated) {
+  RequestHead request;
+  request.method_text = "CANARY";
+  request.target_text = "/CANARY";
+  request.target.path_and_query = "/CANARY";
+  request.fields.add(FieldId::host, "CANARY");
+  request.fields.add(FieldId::accept, "text/html, CANARY");
+  request.fields.add(FieldId::other, "CANARY", "CANARY");
+  const ErrorPage page = make_error_page(kMisdirected, request, "us");
+  EXPECT_EQ(page.body.find("CANARY"), std::string::npos);
+  for (const Field& field : page.head.fields) {
+    EXPECT_EQ(field.value.find("CANARY"), std::string_view::npos) << field.name;
+  }
+}
+
+}  // namespace
+}  // namespace penstock

@@ -1,0 +1,35 @@
+// For tests: an exchange without a connection, whose request and traffic the test writes down.
+#pragma once
+
+#include <string_view>
+
+#include "message/text_body.h"
+#include "server/exchange.h"
+
+namespace penstock {
+
+class FakeExchange final : public Exchange {
+ public:
+  explicit FakeExchange(const ClientInfo& client) : Exchange(client) {}
+
+  using Exchange::fate_;
+  using Exchange::request_;
+  using Exchange::traffic_;
+
+  BodySource& body() override { return no_body_; }
+  Task<Result<void>> inform(ResponseHead& /*head*/) override { co_return Result<void>{}; }
+  Task<Result<void>> respond(ResponseHead& /*head*/, BodySource& /*body*/,
+                             const Framing& /*framing*/) override {
+    co_return Result<void>{};
+  }
+  Task<Result<void>> open_tunnel(ResponseHead& /*head*/, std::string_view /*upgrade*/) override {
+    co_return Result<void>{};
+  }
+  ByteStream& tunnel_stream() override { PENSTOCK_CHECK(false); }
+  InputBuffer& tunnel_input() override { PENSTOCK_CHECK(false); }
+
+ private:
+  TextBody no_body_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,81 @@
+#include "proxy/routes.h"
+
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace penstock {
+namespace {
+
+// Which route the first match is, by the name of its group; empty for none.
+std::string_view match(const RouteTable& table, std::string_view host, std::string_view path) {
+  const Route* const route = table.match(host, path);
+  return route != nullptr ? std::string_view(route->group->name()) : std::string_view();
+}
+
+const std::vector<UpstreamGroupSettings> kGroups = {{"a", {"10.0.0.1"}}, {"b", {"10.0.0.2"}}};
+
+TEST(RouteTable, HostAndPath) {
+  struct Case {
+    const char* route_host;
+    const char* route_path;
+    const char* host;
+    const char* path;
+    bool matches;
+  };
+  for (const Case& c : {
+           Case{"*", "/", "any.example", "/x", true},
+           Case{"*", "/", "", "/", true},
+           Case{"*", "/", "any.example", "*", true},  // OPTIONS *
+           Case{"www.example", "/", "www.example", "/", true},
+           Case{"www.example", "/", "WWW.Example", "/", true},
+           Case{"WWW.Example", "/", "www.example", "/", true},
+           Case{"www.example", "/", "www.example.org", "/", false},
+           Case{"www.example", "/", "x.www.example", "/", false},
+           Case{"www.example", "/", "", "/", false},
+           Case{"*.example", "/", "www.example", "/", true},
+           Case{"*.example", "/", "a.b.EXAMPLE", "/", true},
+           Case{"*.example", "/", "example", "/", false},
+           Case{"*.example", "/", ".example", "/", false},
+           Case{"*.example", "/", "wwwexample", "/", false},
+           Case{"*", "/app", "h", "/app", true},
+           Case{"*", "/app", "h", "/app/", true},
+           Case{"*", "/app", "h", "/app/x", true},
+           Case{"*", "/app", "h", "/app?x", true},
+           Case{"*", "/app", "h", "/application", false},
+           Case{"*", "/app", "h", "/App", false},
+           Case{"*", "/app", "h", "/", false},
+           Case{"*", "/app", "h", "*", false},
+           Case{"*", "/app/", "h", "/app/x", true},
+           Case{"*", "/app/", "h", "/app", false},
+           Case{"*", "/app", "h", "/x/app", false},
+       }) {
+    const std::vector<RouteSettings> routes = {
+        {.host = c.route_host, .path = c.route_path, .to = "a"}};
+    const RouteTable table(routes, kGroups);
+    EXPECT_EQ(match(table, c.host, c.path), c.matches ? "a" : "")
+        << c.route_host << c.route_path << " " << c.host << c.path;
+  }
+}
+
+TEST(RouteTable, TheFirstMatchCounts) {
+  const std::vector<RouteSettings> routes = {{.host = "x", .path = "/p", .to = "a"},
+                                             {.host = "*", .path = "/p", .to = "b"},
+                                             {.host = "x", .path = "/", .to = "b"}};
+  const RouteTable table(routes, kGroups);
+  EXPECT_EQ(match(table, "x", "/p"), "a");
+  EXPECT_EQ(match(table, "y", "/p"), "b");
+  EXPECT_EQ(match(table, "x", "/"), "b");
+  EXPECT_EQ(match(table, "y", "/"), "");
+  EXPECT_EQ(table.match("x", "/p")->settings, routes.data());
+}
+
+TEST(RouteTable, RoutesOfAGroupShareItsTurn) {
+  const std::vector<RouteSettings> routes = {{.path = "/1", .to = "a"}, {.path = "/2", .to = "a"}};
+  const RouteTable table(routes, kGroups);
+  EXPECT_EQ(table.match("", "/1")->group, table.match("", "/2")->group);
+}
+
+}  // namespace
+}  // namespace penstock
