@@ -32,7 +32,7 @@ class InputBuffer {
   // n bytes of the room from writable() were filled; 0 gives the room back.
   void commit(std::size_t n);
 
-  // How many bytes are expected to come: picks the size of the next slab. Reset by
+  // How many bytes are expected to come, until told otherwise: picks the size of the next slab.
   // consume-to-empty.
   void expect(std::uint64_t bytes) { expected_ = bytes; }
 

@@ -12,7 +12,7 @@
 namespace penstock {
 namespace {
 
-constexpr std::size_t kEventsATurn = 64;
+constexpr std::size_t kEventsATurn = 16;
 // Rounds of ready tasks before the sockets are looked at again.
 constexpr int kRoundsATurn = 16;
 

@@ -186,6 +186,8 @@ Task<CloseReason> Http1Exchange::finish() {
     const auto slice = co_await body_->next();
     if (!slice) fate_ = close_reason_of(slice.error().kind);
   }
+  // The next request is likely to be of a like size: it is then read with its head in one piece.
+  connection_.input->expect(body_->received());
   linger_ = linger_ || !body_->at_end() || fate_ != CloseReason::said_close;
   co_return fate_;
 }

@@ -181,6 +181,8 @@ Task<CloseReason> Lease::settle(bool reusable) {
   CloseReason reason = why_close(reusable);
   // The end of our half-sent request must not look like the end of a whole one.
   if (!call.request_complete) connection_->stream().set_abortive();
+  // The next response is likely to be of a like size: it is then read with its head in one piece.
+  connection_->input().expect(call.response_body ? call.response_body->received() : 0);
   connection_->call().reset();
   if (reason == CloseReason::kept) {
     if (!pool_->keep(std::move(connection_))) reason = CloseReason::pool_full;

@@ -171,6 +171,16 @@ class Penstock:
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
+    def sockets(self):
+        """How many are open."""
+        folder, count = f"/proc/{self.process.pid}/fd", 0
+        for name in os.listdir(folder):
+            try:
+                count += os.readlink(os.path.join(folder, name)).startswith("socket:")
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        return count
+
     def wait(self, code=0, limit=LIMIT):
         """Waits for the end of the program and checks how it ended."""
         try:

@@ -89,7 +89,7 @@ class RealServersTest(ScenarioTest):
 
     def curl(self, *arguments, noproxy="*"):
         result = subprocess.run(
-            [CURL, "--silent", "--show-error", "--max-time", "60", "--noproxy", noproxy, *arguments],
+            [CURL, "-sS", "--max-time", "60", "--noproxy", noproxy, *arguments],
             capture_output=True, timeout=90, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout

@@ -1,0 +1,108 @@
+// For tests: a whole proxy on the simulated network, between test clients and scripted servers.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "proxy/proxy.h"
+#include "server/server_test.h"
+#include "upstream/scripted_server_test.h"
+
+namespace penstock {
+
+inline const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+inline const std::string kEnd = "\r\n\r\n";
+
+class ProxyTest : public testing::Test {
+ protected:
+  ProxyTest() {
+    settings.routes.push_back({.to = "origins"});
+    // In front of what the proxy resolves by itself.
+    world.set_name("origin.example", {.ips = {"10.0.0.1"}});
+  }
+  ~ProxyTest() override {
+    if (parts_) parts_->stop(world);
+  }
+
+  // Made at the first use, when the settings are as the test wants them.
+  std::unique_ptr<TestClient> connect() {
+    if (!parts_) parts_ = std::make_unique<Parts>(*this);
+    return std::make_unique<TestClient>(clients, parts_->accepting->local_address());
+  }
+  // All that comes back on a connection of its own.
+  std::string ask(const std::string& request, Duration wait = std::chrono::seconds(1)) {
+    const auto client = connect();
+    client->send(request, wait);
+    return client->take();
+  }
+  ServerPool& pool() { return parts_->pool; }
+  Server& server() { return parts_->server; }
+  void wait(Duration time) { world.run_for(time); }
+  void be_forward() {
+    listener.mode = ListenerMode::forward;
+    settings.forward.connect_ports = {443, 8443};
+  }
+
+  SimWorld world{1};
+  SimNetwork network{world, "192.0.2.1"};
+  SimNetwork clients{world, "192.0.2.77"};
+  ListenerSettings listener{.address = "192.0.2.1:8080", .mode = ListenerMode::reverse};
+  ServerSettings server_settings;
+  UpstreamSettings upstream;
+  ProxySettings settings;
+  std::vector<UpstreamGroupSettings> groups = {{.name = "origins", .servers = {"10.0.0.1:80"}}};
+
+ private:
+  struct Parts {
+    explicit Parts(ProxyTest& test)
+        : own({Address::parse(test.listener.address).value()}),
+          pool(test.network, test.upstream),
+          routes(test.settings.routes, test.groups),
+          log(test.world.executor(), nullptr, AccessLogFormat::json),
+          proxy(ProxyParts{test.network, pool, routes, log, test.settings, test.upstream, own,
+                           "us"}),
+          share{.settings = &test.listener},
+          server(test.world.executor(), test.server_settings, share, proxy),
+          accepting(test.network.listen(Address::parse(test.listener.address).value(), server)) {
+      server.set_listener(accepting.get());
+    }
+    void stop(SimWorld& world) {
+      server.set_listener(nullptr);
+      accepting.reset();
+      server.drain();
+      server.cancel();
+      pool.close_idle();
+      world.run_for({});
+      EXPECT_EQ(server.connections(), 0U);
+    }
+
+    OwnAddresses own;
+    ServerPool pool;
+    RouteTable routes;
+    AccessLog log;
+    Proxy proxy;
+    ListenerShare share;
+    Server server;
+    std::unique_ptr<Listener> accepting;
+  };
+  std::unique_ptr<Parts> parts_;
+};
+
+// The status of the first response in it.
+[[nodiscard]] inline std::string status_of(std::string_view answer) {
+  return answer.starts_with("HTTP/1.1 ") ? std::string(answer.substr(9, 3)) : std::string();
+}
+[[nodiscard]] inline std::string error_of(std::string_view answer) {
+  const std::string_view mark = "us; error=";
+  const std::size_t begin = answer.find(mark);
+  if (begin == std::string_view::npos) return {};
+  const std::string_view rest = answer.substr(begin + mark.size());
+  return std::string(rest.substr(0, rest.find_first_of(";\r")));
+}
+
+}  // namespace penstock
