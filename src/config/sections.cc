@@ -141,7 +141,8 @@ constexpr std::array kProxyKeys{
     key<Draft, TextValue<kPseudonym>>(
         "name", R"("penstock")",
         "What the proxy calls itself in `Via` and `Proxy-Status`. A request that comes back with "
-        "this name in `Via` is a loop, so proxies in a row need different names.",
+        "this name in `Via` is a loop, so proxies in a row need different names; `\"penstock\"` is "
+        "followed by eight random digits for that reason.",
         [](auto& d) { return std::tie(d.snapshot.proxy.name); }),
     key<Draft, FlagValue>("x_forwarded", "true",
                           "Reverse listeners tell servers about the client in `X-Forwarded-For`, "

@@ -110,28 +110,24 @@ TEST_F(SpliceTest, TellsThatTheReceiverBroke) {
   EXPECT_EQ(relayed_.bytes, 0U);
 }
 
-TEST_F(SpliceTest, TimesOutWhenNothingMoves) {
+TEST_F(SpliceTest, TimesOutWhenNothingComes) {
   start(kNoLimit, 30ms);
   run();
   EXPECT_EQ(result_->error().kind, ErrorKind::timed_out);
   EXPECT_TRUE(relayed_.source_failed);
+}
 
-  result_.reset();
-  relayed_ = {};
+TEST_F(SpliceTest, TimesOutWhenNothingIsTaken) {
+  const std::string text(1'000'000, 'x');
   start(kNoLimit, 200ms);
-  std::thread writer([&] { sender_.send(std::string(30'000'000, 'x')); });  // nobody reads
-  run();
+  run_until([&] {
+    while (::send(sender_.fd(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+    }
+    return result_.has_value();
+  });
   EXPECT_EQ(result_->error().kind, ErrorKind::timed_out);
   EXPECT_FALSE(relayed_.source_failed);
-  result_.reset();
-  start(kNoLimit);
-  std::thread reader([&] { receiver_.receive_all(); });
-  run_until([&] { return relayed_.bytes > 20'000'000; });
-  writer.join();
-  sender_.close();
-  run();
-  to_.reset();
-  reader.join();
+  EXPECT_GT(relayed_.bytes, 0U);
 }
 
 TEST_F(SpliceTest, CanBeCancelled) {

@@ -180,10 +180,10 @@ TEST_F(AccessRecordTest, HostileInputIsEscaped) {
          {AccessLogFormat::common, AccessLogFormat::combined, AccessLogFormat::squid}) {
       const std::string text = line(format);
       EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
-      EXPECT_EQ(std::count(text.begin(), text.end(), '"'),
-                format == AccessLogFormat::common     ? 2
-                : format == AccessLogFormat::combined ? 6
-                                                      : 0);
+      EXPECT_EQ(std::count(text.begin(), text.end(), '"'), format == AccessLogFormat::common ? 2
+                                                           : format == AccessLogFormat::combined
+                                                               ? 6
+                                                               : 0);
       for (const char c : text.substr(0, text.size() - 1)) EXPECT_TRUE(c >= 0x20 && c < 0x7f);
     }
   }
@@ -191,10 +191,8 @@ TEST_F(AccessRecordTest, HostileInputIsEscaped) {
 
 TEST_F(AccessRecordTest, ExactEscapes) {
   exchange.request_.target_text = "/\"\\\x01\xe4";
-  EXPECT_NE(line(AccessLogFormat::json).find(R"("target":"/\"\\\u0001\u00e4")"),
-            std::string::npos);
-  EXPECT_NE(line(AccessLogFormat::common).find(R"(GET /\x22\x5c\x01\xe4 HTTP)"),
-            std::string::npos);
+  EXPECT_NE(line(AccessLogFormat::json).find(R"("target":"/\"\\\u0001\u00e4")"), std::string::npos);
+  EXPECT_NE(line(AccessLogFormat::common).find(R"(GET /\x22\x5c\x01\xe4 HTTP)"), std::string::npos);
 }
 
 }  // namespace

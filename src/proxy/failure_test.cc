@@ -13,17 +13,38 @@ namespace penstock {
 namespace {
 
 // RFC 9209 section 2.3, all of them.
-const std::set<std::string_view> kTypes = {
-    "dns_timeout", "dns_error", "destination_not_found", "destination_unavailable",
-    "destination_ip_prohibited", "destination_ip_unroutable", "connection_refused",
-    "connection_terminated", "connection_timeout", "connection_read_timeout",
-    "connection_write_timeout", "connection_limit_reached", "tls_protocol_error",
-    "tls_certificate_error", "tls_alert_received", "http_request_error", "http_request_denied",
-    "http_response_incomplete", "http_response_header_section_size", "http_response_header_size",
-    "http_response_body_size", "http_response_trailer_section_size", "http_response_trailer_size",
-    "http_response_transfer_coding", "http_response_content_coding", "http_response_timeout",
-    "http_upgrade_failed", "http_protocol_error", "proxy_internal_response",
-    "proxy_internal_error", "proxy_configuration_error", "proxy_loop_detected"};
+const std::set<std::string_view> kTypes = {"dns_timeout",
+                                           "dns_error",
+                                           "destination_not_found",
+                                           "destination_unavailable",
+                                           "destination_ip_prohibited",
+                                           "destination_ip_unroutable",
+                                           "connection_refused",
+                                           "connection_terminated",
+                                           "connection_timeout",
+                                           "connection_read_timeout",
+                                           "connection_write_timeout",
+                                           "connection_limit_reached",
+                                           "tls_protocol_error",
+                                           "tls_certificate_error",
+                                           "tls_alert_received",
+                                           "http_request_error",
+                                           "http_request_denied",
+                                           "http_response_incomplete",
+                                           "http_response_header_section_size",
+                                           "http_response_header_size",
+                                           "http_response_body_size",
+                                           "http_response_trailer_section_size",
+                                           "http_response_trailer_size",
+                                           "http_response_transfer_coding",
+                                           "http_response_content_coding",
+                                           "http_response_timeout",
+                                           "http_upgrade_failed",
+                                           "http_protocol_error",
+                                           "proxy_internal_response",
+                                           "proxy_internal_error",
+                                           "proxy_configuration_error",
+                                           "proxy_loop_detected"};
 
 std::string text_of(const Failure& failure) {
   return std::to_string(failure.status) + " " + std::string(failure.error);
@@ -31,8 +52,8 @@ std::string text_of(const Failure& failure) {
 
 struct Row {
   ErrorKind kind;
-  const char* client;    // of the client's side, or in its head
-  const char* resolve;   // else, by step
+  const char* client;   // of the client's side, or in its head
+  const char* resolve;  // else, by step
   const char* connect;
   const char* exchange;
 };
@@ -43,8 +64,8 @@ constexpr std::array kRows = {
         "502 connection_terminated"},
     Row{ErrorKind::reset, kCut, "502 connection_terminated", "502 connection_terminated",
         "502 connection_terminated"},
-    Row{ErrorKind::timed_out, "408 http_request_error", "504 dns_timeout",
-        "504 connection_timeout", "504 http_response_timeout"},
+    Row{ErrorKind::timed_out, "408 http_request_error", "504 dns_timeout", "504 connection_timeout",
+        "504 http_response_timeout"},
     Row{ErrorKind::cancelled, kCut, "502 proxy_internal_error", "502 proxy_internal_error",
         "502 proxy_internal_error"},
     Row{ErrorKind::refused, kCut, "502 connection_refused", "502 connection_refused",
@@ -95,23 +116,21 @@ TEST(FailureOf, EveryRefusal) {
     EXPECT_EQ(of_client.error, "http_request_error");
     EXPECT_EQ(of_client.token, why.token);
     EXPECT_EQ(of_client.section, why.section);
-    const Failure of_server = failure_of(
-        {.kind = ErrorKind::protocol, .side = Side::server, .cause = i}, Step::exchange);
+    const Failure of_server =
+        failure_of({.kind = ErrorKind::protocol, .side = Side::server, .cause = i}, Step::exchange);
     EXPECT_EQ(of_server.status, 502);
     EXPECT_TRUE(kTypes.contains(of_server.error));
     EXPECT_EQ(of_server.token, why.token);
     const auto refusal = static_cast<Refusal>(i);
     const bool size = refusal == Refusal::head_too_large || refusal == Refusal::too_many_fields;
-    EXPECT_EQ(of_server.error,
-              size ? "http_response_header_section_size" : "http_protocol_error");
+    EXPECT_EQ(of_server.error, size ? "http_response_header_section_size" : "http_protocol_error");
   }
 }
 
 TEST(FailureOf, OwnDecisions) {
-  for (const Failure& failure :
-       {kNotForThisListener, kSchemeNotSupported, kConnectNotHere, kConnectPortDenied,
-        kTargetDenied, kLoop, kMisdirected, kExpectationUnknown, kBodyTooLarge,
-        kUnexpectedUpgrade}) {
+  for (const Failure& failure : {kNotForThisListener, kSchemeNotSupported, kConnectNotHere,
+                                 kConnectPortDenied, kTargetDenied, kLoop, kMisdirected,
+                                 kExpectationUnknown, kBodyTooLarge, kUnexpectedUpgrade}) {
     EXPECT_TRUE(kTypes.contains(failure.error)) << failure.error;
     EXPECT_GE(failure.status, 400);
     EXPECT_LT(failure.status, 600);
@@ -124,11 +143,11 @@ TEST(ErrorPage, HtmlWhereItIsAskedFor) {
     const char* accept;  // null: no such field
     bool html;
   };
-  for (const Case& c : {Case{nullptr, false}, Case{"", false}, Case{"*/*", false},
-                        Case{"text/*", false}, Case{"text/plain", false},
-                        Case{"application/json, text/htmlx", false}, Case{"text/html", true},
-                        Case{"TEXT/HTML;q=0.9", true}, Case{"a/b, text/html;q=0.1, */*", true},
-                        Case{"application/xhtml+xml", true}}) {
+  for (const Case& c :
+       {Case{nullptr, false}, Case{"", false}, Case{"*/*", false}, Case{"text/*", false},
+        Case{"text/plain", false}, Case{"application/json, text/htmlx", false},
+        Case{"text/html", true}, Case{"TEXT/HTML;q=0.9", true},
+        Case{"a/b, text/html;q=0.1, */*", true}, Case{"application/xhtml+xml", true}}) {
     RequestHead request;
     if (c.accept != nullptr) request.fields.add(FieldId::accept, c.accept);
     const ErrorPage page = make_error_page(kLoop, request, "us");

@@ -25,9 +25,6 @@ class ProxyTest : public testing::Test {
     // In front of what the proxy resolves by itself.
     world.set_name("origin.example", {.ips = {"10.0.0.1"}});
   }
-  ~ProxyTest() override {
-    if (parts_) parts_->stop(world);
-  }
 
   // Made at the first use, when the settings are as the test wants them.
   std::unique_ptr<TestClient> connect() {
@@ -64,20 +61,21 @@ class ProxyTest : public testing::Test {
           pool(test.network, test.upstream),
           routes(test.settings.routes, test.groups),
           log(test.world.executor(), nullptr, AccessLogFormat::json),
-          proxy(ProxyParts{test.network, pool, routes, log, test.settings, test.upstream, own,
-                           "us"}),
+          proxy(
+              ProxyParts{test.network, pool, routes, log, test.settings, test.upstream, own, "us"}),
           share{.settings = &test.listener},
           server(test.world.executor(), test.server_settings, share, proxy),
           accepting(test.network.listen(Address::parse(test.listener.address).value(), server)) {
       server.set_listener(accepting.get());
     }
-    void stop(SimWorld& world) {
+    ~Parts() {
       server.set_listener(nullptr);
       accepting.reset();
       server.drain();
       server.cancel();
       pool.close_idle();
-      world.run_for({});
+      Executor& executor = pool.executor();
+      while (executor.has_ready()) executor.run_ready();
       EXPECT_EQ(server.connections(), 0U);
     }
 

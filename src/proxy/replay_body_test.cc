@@ -77,9 +77,9 @@ TEST_F(ReplayBodyTest, RemembersABoundedAmount) {
     std::size_t size;
     bool kept;
   };
-  for (const Case& c : {Case{8, 1, true}, Case{9, 1, false}, Case{8, 8 * 1024, true},
-                        Case{1, 64 * 1024, true}, Case{1, 64 * 1024 + 1, false},
-                        Case{2, 40 * 1024, false}}) {
+  for (const Case& c :
+       {Case{8, 1, true}, Case{9, 1, false}, Case{8, 8 * 1024, true}, Case{1, 64 * 1024, true},
+        Case{1, 64 * 1024 + 1, false}, Case{2, 40 * 1024, false}}) {
     std::vector<BodyPiece> pieces(c.slices, BodyPiece{.text = std::string(c.size, 'x')});
     TimedBody source(std::move(pieces));
     ReplayBody body(source, 0);

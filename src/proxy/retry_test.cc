@@ -91,8 +91,7 @@ TEST_F(RetryTest, AnyMethodWhenNoByteWasSent) {
     const ScriptedServer origin(network, "10.0.0.1:80", {{}, kAnswers});
     // Broken by the time it is made.
     world.script(origin.address(), {.down = {.reset_after = 0}});
-    const std::string answer =
-        ask(request(method, "Content-Length: 2\r\n\r\nhi"), seconds(1));
+    const std::string answer = ask(request(method, "Content-Length: 2\r\n\r\nhi"), seconds(1));
     EXPECT_EQ(status_of(answer), "200") << answer;
     EXPECT_EQ(origin.received(0), "");
   }

@@ -58,8 +58,8 @@ constexpr RequestCase kRequestCases[] = {
      "Host: h|Cookie: 1"},
     {"content-length is the codec's", "Host: h|Content-Length: 5", "Host: h", "", "", kLength},
     {"te trailers", "Host: h|TE: trailers|Connection: TE", "Host: h|TE: trailers", "te"},
-    {"te among others", "Host: h|TE: gzip;q=0.5, trailers|Connection: TE",
-     "Host: h|TE: trailers", "te"},
+    {"te among others", "Host: h|TE: gzip;q=0.5, trailers|Connection: TE", "Host: h|TE: trailers",
+     "te"},
     {"te of codings only", "Host: h|TE: gzip|Connection: TE", "Host: h"},
     {"upgrade", "Host: h|Upgrade: websocket|Connection: Upgrade", "Host: h|Upgrade: websocket",
      "upgrade", "websocket"},
@@ -148,8 +148,7 @@ TEST(ForwardingFields, AsConfigured) {
                 "X-Forwarded-For: 1.1.1.1|X-Forwarded-For: 192.0.2.9|X-Forwarded-Proto: "
                 "http|X-Forwarded-Host: h"},
            Case{"x replaced", v4, "X-Forwarded-Proto: https|X-Forwarded-Host: evil", "h", true,
-                false,
-                "X-Forwarded-Proto: http|X-Forwarded-Host: h|X-Forwarded-For: 192.0.2.9"},
+                false, "X-Forwarded-Proto: http|X-Forwarded-Host: h|X-Forwarded-For: 192.0.2.9"},
            Case{"x without host", v4, "", "", true, false,
                 "X-Forwarded-For: 192.0.2.9|X-Forwarded-Proto: http"},
            Case{"forwarded", v4, "", "h:81", false, true,
@@ -213,8 +212,7 @@ TEST(FieldEdits, RemoveThenSetThenAdd) {
   FieldSection fields;
   add_lines(fields, "Server: s|Cache-Control: a|Cache-Control: b|x-old: 1|Keep: k|X-OLD: 2");
   apply(edits, fields);
-  EXPECT_EQ(lines_of(fields),
-            "Cache-Control: no-store|Keep: k|X-Old: new|X-Old: more|Via: x");
+  EXPECT_EQ(lines_of(fields), "Cache-Control: no-store|Keep: k|X-Old: new|X-Old: more|Via: x");
   EXPECT_TRUE(fields.has(FieldId::via));
   apply({}, fields);
   EXPECT_EQ(fields.size(), 5U);

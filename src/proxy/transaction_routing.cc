@@ -31,9 +31,10 @@ std::string trace_content(const RequestHead& request) {
 std::optional<Failure> Transaction::check_request() const {
   if (exchange_.problem()) return failure_of(*exchange_.problem(), Step::head);
   if (via_names(request_.fields, parts_.pseudonym)) return kLoop;
-  const std::string_view expect = request_.fields.value(FieldId::expect);
-  if (!expect.empty() && !equals_ignoring_case(expect, "100-continue")) {
-    return kExpectationUnknown;
+  for (const Field& field : request_.fields) {
+    if (field.id == FieldId::expect && !equals_ignoring_case(field.value, "100-continue")) {
+      return kExpectationUnknown;
+    }
   }
   const std::uint64_t max_body = parts_.settings.max_body;
   const Framing& framing = exchange_.body_framing();

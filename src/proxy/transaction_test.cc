@@ -101,16 +101,16 @@ constexpr RefusedCase kRefusedCases[] = {
      "http_request_denied"},
     {"local target", ListenerMode::forward, "GET http://127.0.0.1/ HTTP/1.1\r\nHost: a\r\n\r\n",
      "403", "destination_ip_prohibited"},
-    {"ourselves", ListenerMode::forward,
-     "GET http://192.0.2.1:8080/ HTTP/1.1\r\nHost: a\r\n\r\n", "508", "proxy_loop_detected"},
+    {"ourselves", ListenerMode::forward, "GET http://192.0.2.1:8080/ HTTP/1.1\r\nHost: a\r\n\r\n",
+     "508", "proxy_loop_detected"},
     {"unknown name", ListenerMode::forward, "GET http://nowhere/ HTTP/1.1\r\nHost: a\r\n\r\n",
      "502", "dns_error"},
     {"silent name server", ListenerMode::forward,
      "GET http://slow.example/ HTTP/1.1\r\nHost: a\r\n\r\n", "504", "dns_timeout"},
-    {"nobody there", ListenerMode::forward,
-     "GET http://10.9.9.9/ HTTP/1.1\r\nHost: a\r\n\r\n", "502", "connection_refused"},
-    {"CONNECT to nobody", ListenerMode::forward,
-     "CONNECT 10.9.9.9:443 HTTP/1.1\r\nHost: a\r\n\r\n", "502", "connection_refused"},
+    {"nobody there", ListenerMode::forward, "GET http://10.9.9.9/ HTTP/1.1\r\nHost: a\r\n\r\n",
+     "502", "connection_refused"},
+    {"CONNECT to nobody", ListenerMode::forward, "CONNECT 10.9.9.9:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+     "502", "connection_refused"},
 };
 
 TEST_F(TransactionTest, NoServerIsAsked) {
@@ -151,12 +151,12 @@ TEST_F(TransactionTest, AnswersForItself) {
              true, ""},
         Case{ListenerMode::reverse, "TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", true,
              ""},
-        Case{ListenerMode::reverse, "TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n",
-             false, "Max-Forwards: 2\r\n"},
+        Case{ListenerMode::reverse, "TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n", false,
+             "Max-Forwards: 2\r\n"},
         Case{ListenerMode::reverse, "GET / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", false,
              "Max-Forwards: 0\r\n"},
-        Case{ListenerMode::reverse, "TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: x\r\n\r\n",
-             false, "Max-Forwards: x\r\n"}}) {
+        Case{ListenerMode::reverse, "TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: x\r\n\r\n", false,
+             "Max-Forwards: x\r\n"}}) {
     SCOPED_TRACE(c.request);
     listener.mode = c.mode;
     wait(upstream.server_idle * 2);
@@ -171,8 +171,8 @@ TEST_F(TransactionTest, TraceGivesBackTheRequestWithoutSecrets) {
   const std::string answer =
       ask("TRACE /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nCookie: s\r\nAuthorization: s\r\n"
           "X-A: 1\r\n\r\n");
-  EXPECT_TRUE(answer.ends_with(
-      "\r\n\r\nTRACE /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nX-A: 1\r\n\r\n"))
+  EXPECT_TRUE(
+      answer.ends_with("\r\n\r\nTRACE /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nX-A: 1\r\n\r\n"))
       << answer;
 }
 
@@ -182,9 +182,10 @@ TEST_F(TransactionTest, InformationalResponsesArePassedOn) {
       "HTTP/1.1 103 Early Hints\r\nLink: x\r\nConnection: y\r\n\r\n";
   const ScriptedServer origin(network, "10.0.0.1:80", {{{.until = kEnd, .answer = hints + kOk}}});
   const std::string answer = ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_TRUE(answer.starts_with("HTTP/1.1 100 Continue\r\nVia: 1.1 us\r\n\r\n"
-                                 "HTTP/1.1 103 Early Hints\r\nLink: x\r\nVia: 1.1 us\r\n\r\n"
-                                 "HTTP/1.1 200 OK\r\n"))
+  EXPECT_TRUE(
+      answer.starts_with("HTTP/1.1 100 Continue\r\nVia: 1.1 us\r\n\r\n"
+                         "HTTP/1.1 103 Early Hints\r\nLink: x\r\nVia: 1.1 us\r\n\r\n"
+                         "HTTP/1.1 200 OK\r\n"))
       << answer;
 }
 
@@ -245,16 +246,13 @@ TEST_F(TransactionTest, Upgrades) {
     const char* switched;
     const char* status;
   };
-  for (const Case& c : {Case{"as asked", "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-                             "websocket", "101"},
-                        Case{"other version", "Upgrade: x/1\r\nConnection: Upgrade\r\n", "X/2",
-                             "101"},
-                        Case{"not asked", "", "websocket", "502"},
-                        Case{"something else", "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-                             "evil", "502"},
-                        Case{"more than asked", "Upgrade: x\r\nConnection: Upgrade\r\n", "x, evil",
-                             "502"},
-                        Case{"nothing", "Upgrade: x\r\nConnection: Upgrade\r\n", "", "502"}}) {
+  for (const Case& c :
+       {Case{"as asked", "Upgrade: websocket\r\nConnection: Upgrade\r\n", "websocket", "101"},
+        Case{"other version", "Upgrade: x/1\r\nConnection: Upgrade\r\n", "X/2", "101"},
+        Case{"not asked", "", "websocket", "502"},
+        Case{"something else", "Upgrade: websocket\r\nConnection: Upgrade\r\n", "evil", "502"},
+        Case{"more than asked", "Upgrade: x\r\nConnection: Upgrade\r\n", "x, evil", "502"},
+        Case{"nothing", "Upgrade: x\r\nConnection: Upgrade\r\n", "", "502"}}) {
     SCOPED_TRACE(c.name);
     const ScriptedServer origin(
         network, "10.0.0.1:80",

@@ -10,6 +10,7 @@ namespace {
 // so that its system does not throw our response away (RFC 9112 section 9.6).
 constexpr Duration kLinger = std::chrono::seconds(30);
 constexpr Duration kLingerSilence = std::chrono::seconds(5);
+constexpr Duration kLingerWhileDraining = std::chrono::seconds(1);
 constexpr std::uint64_t kLingerBytes = 4 * 1024 * 1024;
 }  // namespace
 
@@ -62,12 +63,13 @@ Task<bool> ClientConnection::serve_one() {
 
 Task<void> ClientConnection::close_lingering() {
   Executor& executor = (co_await this_context()).executor();
-  const TimePoint deadline = executor.now() + kLinger;
+  const Duration silence = *draining_ ? kLingerWhileDraining : kLingerSilence;
+  const TimePoint deadline = executor.now() + (*draining_ ? kLingerWhileDraining : kLinger);
   stream_->shutdown_write();
   std::uint64_t seen = 0;
   while (seen < kLingerBytes && executor.now() < deadline) {
     input_.consume(input_.size());
-    const TimePoint silent = executor.now() + kLingerSilence;
+    const TimePoint silent = executor.now() + silence;
     const auto got = co_await read_some(*stream_, input_, std::min(silent, deadline));
     if (!got || *got == 0) break;
     seen += *got;

@@ -158,6 +158,57 @@ TEST_F(LeaseUploadTest, MovingUploadKeepsWaiting) {
   EXPECT_LT(conversation.answered_at - start, settings.stall * 7 / 2 + milliseconds(20));
 }
 
+// One piece that takes long is as good as several.
+TEST_F(LeaseUploadTest, DISABLED_UploadThatIsTakenSlowlyKeepsWaiting) {
+  class SlowServer final : public AcceptHandler {
+   public:
+    SlowServer(SimNetwork& network, Duration pause)
+        : executor_(network.executor()),
+          pause_(pause),
+          scope_(executor_),
+          listener_(network.listen(kAddress, *this)) {}
+    ~SlowServer() {
+      scope_.cancel();
+      while (executor_.has_ready()) executor_.run_ready();
+    }
+    void on_accept(std::unique_ptr<ByteStream> stream, const Address& /*peer*/,
+                   const Address& /*local*/) override {
+      stream_ = std::move(stream);
+      scope_.spawn(take(*this));
+    }
+
+   private:
+    static Task<void> take(SlowServer& self) {
+      const Executor& executor = (co_await this_context()).executor();
+      std::string got;
+      while (!got.ends_with("END")) {
+        const auto some = co_await receive_size(*self.stream_, got, got.size() + 1);
+        if (!some) co_return;
+        const bool slept = co_await sleep_until(executor.now() + self.pause_);
+        if (!slept) co_return;
+      }
+      static_cast<void>(co_await send_text(*self.stream_, kOkText));
+    }
+
+    const Address kAddress = Address::parse("10.0.0.1:80").value();
+    Executor& executor_;
+    Duration pause_;
+    std::unique_ptr<ByteStream> stream_;
+    Scope scope_;
+    std::unique_ptr<Listener> listener_;
+  };
+  network.set_faults({.min_buffer = 1024, .max_buffer = 1024});
+  const SlowServer server(network, settings.stall / 2);
+  const std::string much = std::string(10 * 1024, 'x') + "END";
+  TimedBody body({{much}});
+  Conversation conversation("POST");
+  conversation.framing = {.kind = BodyKind::length, .length = much.size()};
+  conversation.body = &body;
+  talk(conversation);
+  EXPECT_TRUE(conversation.answered) << to_string(conversation.answered.error().kind);
+  EXPECT_EQ(conversation.status, 200);
+}
+
 TEST_F(LeaseUploadTest, ServerThatTakesNothingTimesOut) {
   network.set_faults({.min_buffer = 1024, .max_buffer = 1024});
   const ScriptedServer server(network, "10.0.0.1:80", {{{.until = "", .answer = ""}}});

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from harness import ScenarioTest
-from wire import head_bytes, request_bytes, response_bytes
+from wire import head_bytes, response_bytes
 
 
 def port_of(address):

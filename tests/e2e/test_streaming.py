@@ -5,7 +5,7 @@ import threading
 import unittest
 
 from harness import ScenarioTest
-from wire import Cut, chunk, chunked, head_bytes, request_bytes, response_bytes
+from wire import chunk, chunked, head_bytes, request_bytes, response_bytes
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
