@@ -33,6 +33,18 @@ class SleepUntil final : public CancelHook, private Timer {
 };
 [[nodiscard]] inline SleepUntil sleep_until(TimePoint when) { return SleepUntil(when); }
 
+// co_await yield_turn(): lets everything else that is ready on this thread go first. For loops that
+// may find something to do for a long time without ever having to wait.
+struct YieldTurn {
+  bool await_ready() const { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> caller) {
+    caller.promise().context().executor().post(caller);
+  }
+  void await_resume() const {}
+};
+[[nodiscard]] inline YieldTurn yield_turn() { return {}; }
+
 // Cancels a context when a time comes, unless destroyed before; fired() tells which it was.
 class CancelAt final : private Timer {
  public:

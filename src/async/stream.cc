@@ -36,6 +36,7 @@ void ReadOp::on_cancel() {
 
 bool WriteOp::advance(std::size_t n, TimePoint now) {
   written_ += n;
+  if (counter_ != nullptr) *counter_ += n;
   if (n > 0) deadline_ = deadline_after(now, stall_);
   while (!parts_.empty() && n >= parts_.front().iov_len) {
     n -= parts_.front().iov_len;

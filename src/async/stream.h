@@ -83,6 +83,8 @@ class WriteOp final : public StreamOp {
   // For streams: n more bytes were taken. True when that was all.
   bool advance(std::size_t n, TimePoint now);
   [[nodiscard]] std::size_t written() const { return written_; }
+  // Adds the bytes to `counter` as the stream takes them, not only at the end.
+  void count_into(std::uint64_t& counter) { counter_ = &counter; }
 
   bool await_ready();
   template <class Promise>
@@ -97,6 +99,7 @@ class WriteOp final : public StreamOp {
   std::span<iovec> parts_;
   Duration stall_;
   std::size_t written_ = 0;
+  std::uint64_t* counter_ = nullptr;
 };
 
 // Told about what happens to a stream while nobody reads from it.

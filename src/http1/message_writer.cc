@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "async/sleep.h"
 #include "base/check.h"
 #include "http1/head_writer.h"
 
@@ -11,6 +12,8 @@ namespace penstock::http1 {
 namespace {
 
 constexpr std::size_t kMaxSlices = 12;
+// After so many writes without having to wait, the others on this thread have their turn.
+constexpr unsigned kPiecesATurn = 16;
 constexpr std::uint64_t kWorthCopying = 2 * 1024;
 // From here on moving bytes inside the kernel is cheaper than through our memory.
 constexpr std::uint64_t kWorthRelaying = 128 * 1024;
@@ -118,8 +121,8 @@ Task<Result<void>> flush(Outgoing& to, Batch& batch, BodySource& body, Framing f
       batch.assemble(framing.kind == BodyKind::chunked, last, last ? body.trailers() : nullptr);
   if (!parts.empty()) {
     WriteOp write = write_all(*to.stream, parts, executor.now(), to.stall);
+    write.count_into(to.sent);
     const auto written = co_await write;
-    to.sent += write.written();
     if (!written) co_return fail(written.error().at(to.side));
   }
   to.content += batch.content();
@@ -149,8 +152,8 @@ Task<Result<void>> send_head(Outgoing& to, Slice head) {
   Executor& executor = (co_await this_context()).executor();
   iovec part = to_iovec(head.view());
   WriteOp write = write_all(*to.stream, {&part, 1}, executor.now(), to.stall);
+  write.count_into(to.sent);
   const auto written = co_await write;
-  to.sent += write.written();
   to.last_progress = executor.now();
   if (!written) co_return fail(written.error().at(to.side));
   co_return Result<void>{};
@@ -162,7 +165,8 @@ Task<Result<void>> send_message(Outgoing& to, Slice head, BodySource& body, Fram
   gather_ready(batch, body);
   bool complete = false;
   bool no_pipes = false;
-  while (!complete) {
+  for (unsigned pieces = 1; !complete; ++pieces) {
+    if (pieces % kPiecesATurn == 0) co_await yield_turn();
     if (!batch.has_content() && !batch.has_head() && !body.at_end()) {
       const bool may_relay =
           !no_pipes && framing.kind != BodyKind::chunked && to.stream->native_socket() >= 0;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kEventsATurn = 16;
 // Rounds of ready tasks before the sockets are looked at again.
-constexpr int kRoundsATurn = 16;
+constexpr int kRoundsATurn = 4;
 
 using WallDuration = std::chrono::system_clock::duration;
 

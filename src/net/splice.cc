@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 
+#include "async/sleep.h"
 #include "net/socket_stream.h"
 
 namespace penstock {
@@ -16,6 +17,8 @@ namespace {
 
 constexpr int kPipeBytes = 1024 * 1024;
 constexpr std::size_t kMaxKept = 16;
+// After so many pieces the others on this thread have their turn.
+constexpr unsigned kPiecesATurn = 8;
 // A read that brings so much is likely to be followed by more.
 constexpr std::size_t kWorthPiping = kMediumSlab - sizeof(Slab);
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
@@ -112,7 +115,8 @@ Task<Result<void>> SocketStream::relay(ByteStream& to, std::uint64_t limit, Dura
   // A limit must not be passed, which a read into a buffer could do.
   const bool only_pipe = limit != kUnlimited;
   bool bulk = only_pipe;
-  while (limit > 0) {
+  for (unsigned pieces = 1; limit > 0; ++pieces) {
+    if (pieces % kPiecesATurn == 0) co_await yield_turn();
     const std::uint64_t before = relayed.bytes;
     const auto done = bulk ? co_await relay_piped(*target, limit, stall, relayed)
                            : co_await relay_copied(*target, stall, relayed);

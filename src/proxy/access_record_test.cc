@@ -1,5 +1,6 @@
 #include "proxy/access_record.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 

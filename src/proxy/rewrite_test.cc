@@ -1,5 +1,6 @@
 #include "proxy/rewrite.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>

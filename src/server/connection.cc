@@ -35,7 +35,8 @@ Task<void> ClientConnection::run() {
       if (!got || *got == 0) co_return;
     }
     if (!co_await serve_one()) co_return;
-    if (*draining_) co_return;
+    // A request that came meanwhile is still served.
+    if (*draining_ && input_.empty() && !stream_->has_pending_input()) co_return;
   }
 }
 

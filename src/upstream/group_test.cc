@@ -1,5 +1,6 @@
 #include "upstream/group.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>

@@ -88,12 +88,13 @@ Task<void> Lease::upload(ServerCall& call, const ServerRequest& request, Slice h
 
 Task<Result<void>> Lease::read_response(Method method, ResponseHead& response,
                                         InformationalSink& informational) {
-  for (int i = 0; i < kMaxInformational; ++i) {
+  for (int passed_on = 0; passed_on <= kMaxInformational; ++passed_on) {
     const auto got = co_await read_one_head(response);
     if (!got) co_return got;
     if (!is_informational(response.status) || response.status == 101) {
       co_return frame(method, response);
     }
+    if (passed_on == kMaxInformational) break;
     const auto passed = co_await informational.on_informational(response);
     if (!passed) co_return passed;
     response = ResponseHead{};
@@ -108,12 +109,16 @@ Task<Result<void>> Lease::read_one_head(ResponseHead& response) {
   http1::HeadScanner scanner(settings.response_head, http1::HeadKind::response);
   TimePoint deadline = deadline_after(pool_->executor().now(), settings.stall);
   while (true) {
+    const std::uint64_t sent_before = call.outgoing.sent;
     const auto got = co_await http1::read_head(connection_->stream(), input, scanner, deadline);
     call.response_started = call.response_started || !input.empty();
     if (got) break;
     // As long as the request is still moving, the server isn't silent but listening.
-    const TimePoint still = deadline_after(call.outgoing.last_progress, settings.stall);
-    if (got.error().kind != ErrorKind::timed_out || still <= pool_->executor().now()) {
+    const TimePoint now = pool_->executor().now();
+    const bool taking = call.outgoing.sent != sent_before;
+    const TimePoint still =
+        deadline_after(taking ? now : call.outgoing.last_progress, settings.stall);
+    if (got.error().kind != ErrorKind::timed_out || still <= now) {
       co_return fail(got.error().at(Side::server));
     }
     deadline = still;

@@ -159,7 +159,7 @@ TEST_F(LeaseUploadTest, MovingUploadKeepsWaiting) {
 }
 
 // One piece that takes long is as good as several.
-TEST_F(LeaseUploadTest, DISABLED_UploadThatIsTakenSlowlyKeepsWaiting) {
+TEST_F(LeaseUploadTest, UploadThatIsTakenSlowlyKeepsWaiting) {
   class SlowServer final : public AcceptHandler {
    public:
     SlowServer(SimNetwork& network, Duration pause)

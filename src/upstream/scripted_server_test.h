@@ -1,6 +1,7 @@
 // For tests: a server that follows a script, on the simulated network.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
