@@ -115,9 +115,9 @@ Task<Result<void>> Lease::read_one_head(ResponseHead& response) {
     if (got) break;
     // As long as the request is still moving, the server isn't silent but listening.
     const TimePoint now = pool_->executor().now();
-    const bool taking = call.outgoing.sent != sent_before;
-    const TimePoint still =
-        deadline_after(taking ? now : call.outgoing.last_progress, settings.stall);
+    TimePoint still = deadline_after(call.outgoing.last_progress, settings.stall);
+    const bool taking = call.outgoing.sent != sent_before;  // parts of a write that is not done yet
+    if (still <= now && taking) still = deadline_after(now, settings.stall);
     if (got.error().kind != ErrorKind::timed_out || still <= now) {
       co_return fail(got.error().at(Side::server));
     }
