@@ -201,6 +201,10 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
   supervisor.watch(workers, snapshot->workers.drain);
   for (Worker& worker : workers) worker.join();
   remove_unix_sockets(addresses);
+  if (access_file != nullptr && access_file->dropped_bytes() > 0) {
+    log.warning("the access log could not keep up: {} bytes of it were dropped",
+                access_file->dropped_bytes());
+  }
   log.info("stopped");
   return 0;
 }
