@@ -149,8 +149,10 @@ class ByteStream {
   virtual void set_abortive() = 0;
   // While an observer is set (null takes it away) it hears of events that no suspended read takes.
   virtual void observe(StreamObserver* observer) = 0;
-  // True when the peer has closed, or bytes are waiting to be read.
+  // True when the peer has closed, or bytes are waiting to be read, as far as the loop has told.
   [[nodiscard]] virtual bool has_pending_input() = 0;
+  // The same as of now: what the loop has not told yet counts too. Costs a system call.
+  [[nodiscard]] virtual bool ask_pending_input() { return has_pending_input(); }
   // Moves bytes from here to `to`, by the shortest way the two allow (inside the kernel between
   // plain sockets), up to the end of this stream, or up to `limit` bytes exactly. A limit other
   // than "all" is only for two streams with a native_socket(); it may then return early, without an

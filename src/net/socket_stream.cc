@@ -192,10 +192,9 @@ void SocketStream::on_timer() {
   if (write_ != nullptr) arm_for(write_->deadline());
 }
 
-// A read that filled its buffer, and any splice, leave open whether there is more: then the kernel
-// is asked.
-bool SocketStream::has_pending_input() {
-  if (!readable_) return false;
+// A read that filled its buffer, and any splice, leave open whether there is more: so `readable_`
+// alone is no answer.
+bool SocketStream::ask_pending_input() {
   char byte = 0;
   const ssize_t n = ::recv(socket_.get(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
   readable_ = n >= 0 || errno != EAGAIN;

@@ -33,7 +33,8 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   void shutdown_write() override;
   void set_abortive() override;
   void observe(StreamObserver* observer) override { observer_ = observer; }
-  [[nodiscard]] bool has_pending_input() override;
+  [[nodiscard]] bool has_pending_input() override { return readable_ && ask_pending_input(); }
+  [[nodiscard]] bool ask_pending_input() override;
   Task<Result<void>> relay(ByteStream& to, std::uint64_t limit, Duration stall,
                            Relayed& relayed) override;
   [[nodiscard]] int native_socket() const override { return socket_.get(); }

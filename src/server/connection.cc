@@ -36,7 +36,7 @@ Task<void> ClientConnection::run() {
     }
     if (!co_await serve_one()) co_return;
     // A request that came meanwhile is still served.
-    if (*draining_ && input_.empty() && !stream_->has_pending_input()) co_return;
+    if (*draining_ && input_.empty() && !stream_->ask_pending_input()) co_return;
   }
 }
 
@@ -79,7 +79,7 @@ Task<void> ClientConnection::close_lingering() {
 
 // A request that is here already, though not read, is still served.
 void ClientConnection::drain() {
-  if (idle_read_ == nullptr || stream_->has_pending_input()) return;
+  if (idle_read_ == nullptr || stream_->ask_pending_input()) return;
   ReadOp& read = *std::exchange(idle_read_, nullptr);
   if (!read.linked()) return;  // it is complete already: its bytes are served in this turn
   stream_->forget(read);

@@ -38,23 +38,33 @@ class DrainTest(ScenarioTest):
             self.at_the_same_time_as_sigterm(proxy, lambda: [c.close() for c in clients])
             proxy.wait()
 
-    def test_requests_arrive_at_that_moment(self):
+    def check_all_are_answered(self, proxy, clients):
+        for client in clients:
+            self.assertEqual(client.read_response().status, 200)
+            self.assertTrue(client.ends())
+            client.close()
+        proxy.wait()
+        served = [r.target for r in self.server.requests].count("/late")
+        self.assertEqual(served, len(clients))
+
+    def test_requests_that_have_arrived_are_answered(self):
         for _ in range(5):
-            proxy, clients = self.idle_clients()
+            proxy, clients = self.idle_clients(count=100)
             self.at_the_same_time_as_sigterm(
                 proxy, lambda: [c.send(request_bytes("/late")) for c in clients])
-            answered = 0
-            for client in clients:
-                try:
-                    response = client.read_response()
-                except Cut:
-                    continue  # closed while idle, which a client must expect
-                self.assertEqual(response.status, 200)
-                self.assertTrue(client.ends())
-                client.close()
-                answered += 1
-            proxy.wait()
-            self.assertEqual([r.target for r in self.server.requests].count("/late"), answered)
+            self.check_all_are_answered(proxy, clients)
+
+    def test_connections_that_wait_to_be_accepted_are_answered(self):
+        proxy, _ = self.idle_clients(count=1)
+        late = []
+
+        def connect():
+            for _ in range(100):
+                late.append(self.client(proxy))
+                late[-1].send(request_bytes("/late"))
+
+        self.at_the_same_time_as_sigterm(proxy, connect)
+        self.check_all_are_answered(proxy, late)
 
 
 class InFlightTest(ScenarioTest):
