@@ -56,7 +56,7 @@ ErrorPage make_error_page(const Failure& failure, const RequestHead& request,
   head.fields.add(FieldId::cache_control, "no-store");
   head.fields.add(FieldId::proxy_status, head.fields.keep(proxy_status(failure, pseudonym)));
   if (failure.status == 405) {
-    head.fields.add(FieldId::other, "Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    head.fields.add(FieldId::other, "Allow", kAllowedMethods);
   }
   if (failure.status == 503) head.fields.add(FieldId::retry_after, "1");
   return page;

@@ -8,6 +8,10 @@
 
 namespace penstock {
 
+// What Allow says where CONNECT is none of it (RFC 9110 section 10.2.1).
+inline constexpr std::string_view kAllowedMethods =
+    "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE";
+
 struct ErrorPage {
   ResponseHead head;
   std::string body;

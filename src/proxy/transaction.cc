@@ -34,7 +34,9 @@ Task<void> Transaction::serve() {
 
   // Route: where to, by the rules of the listener. CONNECT leaves to a tunnel.
   if (const auto failure = route()) co_return co_await fail_with(*failure);
-  if (const auto failure = co_await find_addresses()) co_return co_await fail_with(*failure);
+  const auto found = co_await find_addresses();
+  if (!found) co_return co_await give_up(found.error(), Step::resolve);
+  if (const auto failure = check_addresses()) co_return co_await fail_with(*failure);
   if (request_.method == Method::connect) co_return co_await connect_tunnel();
   prepare();
 

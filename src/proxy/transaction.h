@@ -42,7 +42,8 @@ class Transaction final : private InformationalSink {
   [[nodiscard]] std::optional<Failure> route_reverse();
   [[nodiscard]] bool is_for_the_proxy_itself();
   Task<void> answer_itself();
-  Task<std::optional<Failure>> find_addresses();
+  Task<Result<void>> find_addresses();
+  [[nodiscard]] std::optional<Failure> check_addresses();
   void prepare();
   void note_acquired(const Lease& lease);
   [[nodiscard]] bool may_retry(const Error& error, const Lease& lease) const;
@@ -50,7 +51,7 @@ class Transaction final : private InformationalSink {
   Task<void> settle(Lease& lease, bool reusable);
   Task<void> connect_tunnel();
   Task<void> upgrade_tunnel(Lease& lease, ResponseHead& response);
-  Task<void> tunnel(Lease& lease);
+  Task<void> tunnel(Lease& lease, ResponseHead& head, std::string_view upgrade);
   Task<void> give_up(Error error, Step step);
   Task<void> fail_with(Failure failure);
   void note_client_gone();

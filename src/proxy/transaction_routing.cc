@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "message/hop.h"
+#include "proxy/error_page.h"
 #include "proxy/transaction.h"
 
 namespace penstock {
@@ -70,7 +71,7 @@ Task<void> Transaction::answer_itself() {
     head.fields.add(FieldId::content_type, "message/http");
     content = trace_content(request_);
   } else {
-    head.fields.add(FieldId::other, "Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE");
+    head.fields.add(FieldId::other, "Allow", kAllowedMethods);
   }
   TextBody body(content);
   record_.status = head.status;
@@ -121,24 +122,29 @@ std::optional<Failure> Transaction::route_reverse() {
   return std::nullopt;
 }
 
-Task<std::optional<Failure>> Transaction::find_addresses() {
+Task<Result<void>> Transaction::find_addresses() {
   Executor& executor = parts_.network.executor();
   const TimePoint deadline = deadline_after(executor.now(), parts_.upstream.connect);
   if (destination_.route != nullptr) {
     auto found = co_await destination_.route->group->candidates(parts_.network, deadline);
-    if (!found) co_return failure_of(found.error(), Step::resolve);
+    if (!found) co_return fail(found.error());
     candidates_ = std::move(*found);
-    co_return std::nullopt;
+    co_return Result<void>{};
   }
   auto resolved = co_await parts_.network.resolve(destination_.host, destination_.port, deadline);
-  if (!resolved) co_return failure_of(resolved.error().at(Side::server), Step::resolve);
+  if (!resolved) co_return fail(resolved.error().at(Side::server));
   candidates_.owned = std::move(*resolved);
-  auto denied = filter_targets(candidates_.owned, parts_.own_addresses, parts_.settings.forward,
-                               exchange_.client());
-  if (denied) co_return denied;
-  candidates_.addresses = candidates_.owned;
   candidates_.order = AcquireOrder::any_idle_first;
-  co_return std::nullopt;
+  co_return Result<void>{};
+}
+
+// A forward proxy may not be led to everything that has an address.
+std::optional<Failure> Transaction::check_addresses() {
+  if (destination_.route != nullptr) return std::nullopt;
+  const auto denied = filter_targets(candidates_.owned, parts_.own_addresses,
+                                     parts_.settings.forward, exchange_.client());
+  candidates_.addresses = candidates_.owned;
+  return denied;
 }
 
 void Transaction::prepare() {

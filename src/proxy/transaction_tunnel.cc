@@ -29,14 +29,7 @@ Task<void> Transaction::connect_tunnel() {
   ResponseHead head;
   head.status = 200;
   head.reason = "Connection established";
-  record_.status = head.status;
-  const auto opened = co_await exchange_.open_tunnel(head, {});
-  if (opened) {
-    co_await tunnel(*lease);
-  } else {
-    note_client_gone();
-  }
-  record_.server_fate = CloseReason::tunnel_ended;
+  co_await tunnel(*lease, head, {});
 }
 
 // RFC 9110 section 7.8: the server agreed to one of the protocols the client offered.
@@ -47,25 +40,26 @@ Task<void> Transaction::upgrade_tunnel(Lease& lease, ResponseHead& response) {
     co_return co_await fail_with(kUnexpectedUpgrade);
   }
   prepare_response(response, {}, parts_.pseudonym);
-  record_.status = response.status;
-  const auto opened = co_await exchange_.open_tunnel(response, protocol);
+  co_await tunnel(lease, response, protocol);
+}
+
+// Answers with the head, then moves bytes until both directions have ended.
+Task<void> Transaction::tunnel(Lease& lease, ResponseHead& head, std::string_view upgrade) {
+  record_.status = head.status;
+  const auto opened = co_await exchange_.open_tunnel(head, upgrade);
   if (opened) {
-    co_await tunnel(lease);
+    TunnelTraffic traffic;
+    const auto done = co_await run_tunnel({&exchange_.tunnel_stream(), &exchange_.tunnel_input()},
+                                          {&lease.stream(), &lease.input()},
+                                          parts_.settings.tunnel_idle, traffic);
+    record_.tunnel_up = traffic.up;
+    record_.tunnel_down = traffic.down;
+    if (!done) record_.detail = to_string(done.error().kind);
   } else {
     note_client_gone();
   }
   co_await settle(lease, false);
   record_.server_fate = CloseReason::tunnel_ended;
-}
-
-Task<void> Transaction::tunnel(Lease& lease) {
-  TunnelTraffic traffic;
-  const auto done =
-      co_await run_tunnel({&exchange_.tunnel_stream(), &exchange_.tunnel_input()},
-                          {&lease.stream(), &lease.input()}, parts_.settings.tunnel_idle, traffic);
-  record_.tunnel_up = traffic.up;
-  record_.tunnel_down = traffic.down;
-  if (!done) record_.detail = to_string(done.error().kind);
 }
 
 }  // namespace penstock

@@ -51,7 +51,8 @@ class Exchange {
   // Why the request can't be taken, if so: `protocol` with a Refusal, `timed_out`, `overloaded`.
   // The handler then gives the error response, and the connection is closed.
   [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
-  [[nodiscard]] const ClientTraffic& traffic() const { return traffic_; }
+  // As it stands now.
+  [[nodiscard]] virtual const ClientTraffic& traffic() { return traffic_; }
 
   // Passes a 1xx response on. Not sent to HTTP/1.0 clients (RFC 9110 section 15.2).
   virtual Task<Result<void>> inform(ResponseHead& head) = 0;

@@ -82,7 +82,6 @@ void Http1Exchange::refuse(Error error) {
   problem_ = error.at(Side::client);
   body_.emplace(*connection_.stream, *connection_.input, Framing{},
                 connection_.settings->request_chunks, Side::client, connection_.settings->stall);
-  linger_ = true;
 }
 
 Task<Result<void>> Http1Exchange::send_only_head(ResponseHead& head, std::string_view connection) {
@@ -92,7 +91,7 @@ Task<Result<void>> Http1Exchange::send_only_head(ResponseHead& head, std::string
   http1::Outgoing outgoing{
       .stream = connection_.stream, .side = Side::client, .stall = connection_.settings->stall};
   const auto sent = co_await http1::send_head(outgoing, std::move(*bytes));
-  account(outgoing);
+  traffic_.sent += outgoing.sent;
   co_return sent;
 }
 
@@ -147,7 +146,7 @@ Task<Result<void>> Http1Exchange::respond(ResponseHead& head, BodySource& body,
   const auto sent = wire.kind == BodyKind::none
                         ? co_await http1::send_head(outgoing, std::move(*bytes))
                         : co_await http1::send_message(outgoing, std::move(*bytes), body, wire);
-  account(outgoing);
+  traffic_.sent += outgoing.sent;
   traffic_.content_sent = outgoing.content;
   response_complete_ = sent.has_value();
   if (!sent) {
@@ -170,13 +169,12 @@ Task<Result<void>> Http1Exchange::open_tunnel(ResponseHead& head, std::string_vi
   co_return sent;
 }
 
-void Http1Exchange::account(const http1::Outgoing& outgoing) {
-  traffic_.sent += outgoing.sent;
+const ClientTraffic& Http1Exchange::traffic() {
   if (body_) traffic_.received = body_->received();
+  return traffic_;
 }
 
 Task<CloseReason> Http1Exchange::finish() {
-  if (body_) traffic_.received = body_->received();
   if (!response_complete_) {
     if (fate_ == CloseReason::kept) fate_ = CloseReason::cancelled;
     co_return fate_;
@@ -188,8 +186,13 @@ Task<CloseReason> Http1Exchange::finish() {
   }
   // The next request is likely to be of a like size: it is then read with its head in one piece.
   connection_.input->expect(body_->received());
-  linger_ = linger_ || !body_->at_end() || fate_ != CloseReason::said_close;
   co_return fate_;
+}
+
+// A client that said it would close has nothing more to say, but for the rest of its body.
+bool Http1Exchange::wants_lingering_close() const {
+  if (!response_complete_ || fate_ == CloseReason::tunnel_ended) return false;
+  return fate_ != CloseReason::said_close || !body_->at_end();
 }
 
 }  // namespace penstock

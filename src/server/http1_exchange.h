@@ -31,9 +31,10 @@ class Http1Exchange final : public Exchange {
   // to be closed.
   Task<CloseReason> finish();
   // The response is complete, but the client may still be sending: its body, or a next request.
-  [[nodiscard]] bool wants_lingering_close() const { return response_complete_ && linger_; }
+  [[nodiscard]] bool wants_lingering_close() const;
 
   BodySource& body() override { return *body_; }
+  const ClientTraffic& traffic() override;
   Task<Result<void>> inform(ResponseHead& head) override;
   Task<Result<void>> respond(ResponseHead& head, BodySource& body, const Framing& framing) override;
   Task<Result<void>> open_tunnel(ResponseHead& head, std::string_view upgrade) override;
@@ -48,7 +49,6 @@ class Http1Exchange final : public Exchange {
   [[nodiscard]] CloseReason decide_fate(const Framing& framing) const;
   [[nodiscard]] std::string_view connection_field() const;
   Task<Result<void>> send_only_head(ResponseHead& head, std::string_view connection);
-  void account(const http1::Outgoing& outgoing);
 
   ConnectionSide connection_;
   Executor* executor_;
@@ -56,7 +56,6 @@ class Http1Exchange final : public Exchange {
   bool client_persists_ = false;
   bool continue_expected_ = false;  // the client may be waiting for a 100 before it sends its body
   bool response_complete_ = false;
-  bool linger_ = false;
 };
 
 }  // namespace penstock

@@ -32,7 +32,6 @@ Lease::~Lease() = default;
 Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& response,
                                    InformationalSink& informational) {
   TaskContext& context = co_await this_context();
-  connection_->count_request();
   ServerCall& call = connection_->call().emplace(connection_->stream(), pool_->settings().stall,
                                                  pool_->executor().now(), context);
 

@@ -56,8 +56,7 @@ Task<Result<Lease>> ServerPool::open(const Address& address) {
 }
 
 bool ServerPool::keep(std::unique_ptr<ServerConnection> connection) {
-  if (closing_ || settings_->max_idle == 0) return false;
-  if (idle_count_ >= settings_->max_idle) return false;
+  if (closing_ || idle_count_ >= settings_->max_idle) return false;
   ServerConnection& kept = *connection;
   idle_[kept.address()].push_back(std::move(connection));
   ++idle_count_;

@@ -44,10 +44,6 @@ class ServerConnection final : private StreamObserver {
   [[nodiscard]] InputBuffer& input() { return input_; }
   [[nodiscard]] const Address& address() const { return address_; }
   [[nodiscard]] std::optional<ServerCall>& call() { return call_; }
-  // Requests begun on it.
-  [[nodiscard]] std::uint64_t requests() const { return requests_; }
-  void count_request() { ++requests_; }
-
   // While idle, the stream is watched: whatever happens to it makes it unusable, since no server
   // has anything to say without being asked (RFC 9112 section 9.3). `on_dead` is called from the
   // loop, once.
@@ -70,7 +66,6 @@ class ServerConnection final : private StreamObserver {
   InputBuffer input_;
   Address address_;
   std::optional<ServerCall> call_;
-  std::uint64_t requests_ = 0;
   TimePoint idle_since_{};
   Watcher* watcher_ = nullptr;
   bool dead_ = false;
