@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "async/sleep.h"
-#include "sim/wait.h"
+#include "async/wait.h"
 
 namespace penstock::simulation {
 namespace {

@@ -44,6 +44,8 @@ class TaskContext {
 class ChildContext final : public TaskContext, private CancelHook {
  public:
   explicit ChildContext(TaskContext& parent);
+  // Without an outer one.
+  explicit ChildContext(Executor& executor) : TaskContext(executor) {}
 
  private:
   void on_cancel() override { cancel(); }

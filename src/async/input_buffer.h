@@ -32,8 +32,8 @@ class InputBuffer {
   // n bytes of the room from writable() were filled; 0 gives the room back.
   void commit(std::size_t n);
 
-  // How many bytes are expected to come, until told otherwise: picks the size of the next slab.
-  // consume-to-empty.
+  // How many bytes are expected to come, until told otherwise or all that came is consumed: picks
+  // the size of the next slab.
   void expect(std::uint64_t bytes) { expected_ = bytes; }
 
  private:

@@ -4,14 +4,6 @@
 
 namespace penstock {
 
-Scope::Scope(TaskContext& parent) : context_(parent.executor()) {
-  if (parent.cancelled()) {
-    context_.cancel();
-  } else {
-    parent.add(parent_hook_);
-  }
-}
-
 void Scope::spawn(Task<void> task) {
   const auto handle = std::exchange(task.handle_, nullptr);
   handle.promise().context_ = &context_;

@@ -16,7 +16,7 @@ class Scope {
   // A scope at the top, whose tasks nobody cancels but its owner.
   explicit Scope(Executor& executor) : context_(executor) {}
   // A scope inside a task.
-  explicit Scope(TaskContext& parent);
+  explicit Scope(TaskContext& parent) : context_(parent) {}
   ~Scope() { PENSTOCK_CHECK(running_ == 0); }
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
@@ -46,17 +46,7 @@ class Scope {
   friend class PromiseBase;
   void on_task_end() noexcept;
 
-  class ParentHook final : public CancelHook {
-   public:
-    explicit ParentHook(Scope& scope) : scope_(&scope) {}
-
-   private:
-    void on_cancel() override { scope_->cancel(); }
-    Scope* scope_;
-  };
-
-  TaskContext context_;
-  ParentHook parent_hook_{*this};
+  ChildContext context_;
   std::size_t running_ = 0;
   std::coroutine_handle<> joiner_;
 };

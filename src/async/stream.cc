@@ -12,6 +12,7 @@ void StreamOp::complete(Result<std::size_t> result) {
 
 bool StreamOp::suspend(std::coroutine_handle<> waiter, TaskContext& context) {
   if (context.cancelled()) {
+    forget();
     result_ = fail(ErrorKind::cancelled);
     return false;
   }
@@ -21,18 +22,14 @@ bool StreamOp::suspend(std::coroutine_handle<> waiter, TaskContext& context) {
   return true;
 }
 
-bool ReadOp::await_ready() { return stream_->start(*this); }
-
-bool ReadOp::suspend_or_cancel(std::coroutine_handle<> caller, TaskContext& context) {
-  if (suspend(caller, context)) return true;
-  stream_->forget(*this);
-  return false;
-}
-
-void ReadOp::on_cancel() {
-  stream_->forget(*this);
+void StreamOp::on_cancel() {
+  forget();
   complete(fail(ErrorKind::cancelled));
 }
+
+bool ReadOp::await_ready() { return stream_->start(*this); }
+
+void ReadOp::forget() { stream_->forget(*this); }
 
 bool WriteOp::advance(std::size_t n, TimePoint now) {
   written_ += n;
@@ -51,15 +48,6 @@ bool WriteOp::advance(std::size_t n, TimePoint now) {
 
 bool WriteOp::await_ready() { return stream_->start(*this); }
 
-bool WriteOp::suspend_or_cancel(std::coroutine_handle<> caller, TaskContext& context) {
-  if (suspend(caller, context)) return true;
-  stream_->forget(*this);
-  return false;
-}
-
-void WriteOp::on_cancel() {
-  stream_->forget(*this);
-  complete(fail(ErrorKind::cancelled));
-}
+void WriteOp::forget() { stream_->forget(*this); }
 
 }  // namespace penstock

@@ -34,15 +34,26 @@ class StreamOp : public CancelHook {
   // For streams: sets the result of an operation that did not have to suspend.
   void set_result(Result<std::size_t> result) { result_ = result; }
 
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> caller) {
+    return suspend(caller, caller.promise().context());
+  }
+  Result<std::size_t> await_resume() const { return result_; }
+
  protected:
-  // Registers for cancellation; false when the context is cancelled already.
-  bool suspend(std::coroutine_handle<> waiter, TaskContext& context);
+  // Makes the stream forget the operation it keeps.
+  virtual void forget() = 0;
 
   ByteStream* stream_;
   TimePoint deadline_;
-  Result<std::size_t> result_ = 0;
 
  private:
+  // Registers for cancellation; false when the context is cancelled already: then that is the
+  // result.
+  bool suspend(std::coroutine_handle<> waiter, TaskContext& context);
+  void on_cancel() override;
+
+  Result<std::size_t> result_ = 0;
   std::coroutine_handle<> waiter_;
   Executor* executor_ = nullptr;
 };
@@ -58,21 +69,15 @@ class ReadOp final : public StreamOp {
   [[nodiscard]] InputBuffer& into() const { return *into_; }
 
   bool await_ready();
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> caller) {
-    return suspend_or_cancel(caller, caller.promise().context());
-  }
-  Result<std::size_t> await_resume() const { return result_; }
 
  private:
-  bool suspend_or_cancel(std::coroutine_handle<> caller, TaskContext& context);
-  void on_cancel() override;
+  void forget() override;
   InputBuffer* into_ = nullptr;
 };
 
 // Writes all of some bytes, gathered. The result is their number. With no bytes it waits until the
-// stream would take some. `stall` is how long the stream
-// may go without taking a byte; the deadline moves on with each byte taken.
+// stream would take some. `stall` is how long the stream may go without taking a byte; the deadline
+// moves on with each byte taken.
 class WriteOp final : public StreamOp {
  public:
   WriteOp(ByteStream& stream, std::span<iovec> parts, TimePoint deadline, Duration stall)
@@ -87,15 +92,9 @@ class WriteOp final : public StreamOp {
   void count_into(std::uint64_t& counter) { counter_ = &counter; }
 
   bool await_ready();
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> caller) {
-    return suspend_or_cancel(caller, caller.promise().context());
-  }
-  Result<std::size_t> await_resume() const { return result_; }
 
  private:
-  bool suspend_or_cancel(std::coroutine_handle<> caller, TaskContext& context);
-  void on_cancel() override;
+  void forget() override;
   std::span<iovec> parts_;
   Duration stall_;
   std::size_t written_ = 0;
@@ -162,6 +161,11 @@ class ByteStream {
                                    Relayed& relayed);
   // The plain socket below, -1 if there is none.
   [[nodiscard]] virtual int native_socket() const { return -1; }
+
+ protected:
+  // One read, of about `expected` bytes if there are so many, and what it takes to write it.
+  Task<Result<void>> relay_piece(ByteStream& to, std::uint64_t expected, Duration stall,
+                                 Relayed& relayed);
 };
 
 // co_await read_some(...): one read, 0 at the end of the stream.

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "base/intrusive_list.h"
 #include "base/time.h"

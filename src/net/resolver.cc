@@ -8,8 +8,8 @@
 #include <netdb.h>
 
 #include "async/event.h"
-#include "async/scope.h"
-#include "async/sleep.h"
+#include "async/wait.h"
+#include "base/text.h"
 
 namespace penstock {
 namespace {
@@ -175,21 +175,12 @@ Task<Result<AddressList>> Resolver::resolve(std::string_view host, std::uint16_t
   if (auto literal = Address::from_ip(host, port)) {
     co_return AddressList{std::move(*literal)};
   }
-  std::string name(host);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  const std::string name = to_lower(host);
   channel_->make_room();
   const auto entry = channel_->look_up(name);
   if (Event* pending = entry->answered.get()) {
-    Scope scope(co_await this_context());
-    CancelAt limit(scope.context(), deadline);
-    bool answered = false;
-    struct Wait {
-      static Task<void> run(Event& event, bool& done) { done = co_await event.wait(); }
-    };
-    scope.spawn(Wait::run(*pending, answered));
-    co_await scope.join();
-    if (!answered) co_return fail(limit.fired() ? ErrorKind::timed_out : ErrorKind::cancelled);
+    const Result<void> waited = co_await wait_until(*pending, deadline);
+    if (!waited) co_return fail(waited.error());
   }
   AddressList addresses = entry->addresses;
   if (addresses.empty()) co_return fail(ErrorKind::resolve_failed);

@@ -21,6 +21,20 @@ constexpr Duration kExhaustedPause = std::chrono::milliseconds(50);
 
 std::unexpected<Error> fail_errno() { return fail(error_from_errno(errno)); }
 
+void set_option(const Fd& socket, int level, int option, int value) {
+  setsockopt(socket.get(), level, option, &value, sizeof value);
+}
+
+// False with errno set. An IPv6 address takes IPv4 too only where it stands for all addresses.
+bool bind_to(const Fd& socket, const Address& address) {
+  if (address.family() == AF_INET6) {
+    set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, address.is_unspecified() ? 0 : 1);
+  }
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0;
+}
+
 // Removes the file of a unix socket on which nobody listens any more.
 void remove_stale_socket(const Address& address) {
   struct stat status{};
@@ -40,24 +54,15 @@ Result<Fd> open_listening_socket(const ListenOptions& options) {
   const Address& address = options.address;
   Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return fail_errno();
-  const int on = 1;
   if (address.is_unix()) {
     remove_stale_socket(address);
   } else {
-    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
     // Inherited by the accepted sockets: one call a listener in place of one a connection.
-    setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (address.family() == AF_INET6) {
-      const int only_v6 = address.is_unspecified() ? 0 : 1;
-      setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
-    }
+    set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   }
-  sockaddr_storage storage;
-  const socklen_t length = address.to_sockaddr(storage);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) {
-    return fail_errno();
-  }
+  if (!bind_to(socket, address)) return fail_errno();
   if (address.is_unix() && ::chmod(address.path().c_str(), options.unix_mode) != 0) {
     return fail_errno();
   }
@@ -81,16 +86,8 @@ Address local_address_of(const Fd& socket) {
 bool is_taken(const Address& address) {
   if (address.is_unix() || address.port() == 0) return false;
   const Fd probe(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (address.family() == AF_INET6) {
-    const int only_v6 = address.is_unspecified() ? 0 : 1;
-    setsockopt(probe.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
-  }
-  sockaddr_storage storage;
-  const socklen_t length = address.to_sockaddr(storage);
-  return ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
-         errno == EADDRINUSE;
+  set_option(probe, SOL_SOCKET, SO_REUSEADDR, 1);
+  return !bind_to(probe, address) && errno == EADDRINUSE;
 }
 
 SocketListener::SocketListener(EventLoop& loop, Fd socket, AcceptHandler& handler)

@@ -50,8 +50,7 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   Error write_failed(int error);
   void arm_for(TimePoint deadline);
   Result<std::size_t> splice_in(int pipe, std::size_t limit);
-  Result<std::size_t> splice_out(int pipe, std::size_t filled, bool more);
-  Task<Result<void>> relay_copied(SocketStream& to, Duration stall, Relayed& relayed);
+  Result<std::size_t> splice_out(int pipe, std::size_t filled);
   Task<Result<void>> relay_piped(SocketStream& to, std::uint64_t limit, Duration stall,
                                  Relayed& relayed);
   Task<Result<void>> drain_pipe(SocketStream& to, int pipe, std::size_t& filled, Duration stall,

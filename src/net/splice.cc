@@ -77,10 +77,9 @@ Result<std::size_t> SocketStream::splice_in(int pipe, std::size_t limit) {
   return fail(error_from_errno(errno));
 }
 
-Result<std::size_t> SocketStream::splice_out(int pipe, std::size_t filled, bool more) {
-  const unsigned more_flag = more ? SPLICE_F_MORE : 0U;
-  const ssize_t n = ::splice(pipe, nullptr, socket_.get(), nullptr, filled,
-                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK | more_flag);
+Result<std::size_t> SocketStream::splice_out(int pipe, std::size_t filled) {
+  const ssize_t n =
+      ::splice(pipe, nullptr, socket_.get(), nullptr, filled, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (n >= 0) return static_cast<std::size_t>(n);
   if (errno == EAGAIN) {
     writable_ = false;
@@ -97,7 +96,7 @@ Task<Result<void>> SocketStream::drain_pipe(SocketStream& to, int pipe, std::siz
     WriteOp writable = write_all(to, {}, executor.now(), stall);
     const auto ready = co_await writable;
     if (!ready) co_return fail(ready.error());
-    const auto n = to.splice_out(pipe, filled, false);
+    const auto n = to.splice_out(pipe, filled);
     if (!n && !to.writable_) continue;
     if (!n) co_return fail(n.error());
     filled -= *n;
@@ -119,32 +118,13 @@ Task<Result<void>> SocketStream::relay(ByteStream& to, std::uint64_t limit, Dura
     if (pieces % kPiecesATurn == 0) co_await yield_turn();
     const std::uint64_t before = relayed.bytes;
     const auto done = bulk ? co_await relay_piped(*target, limit, stall, relayed)
-                           : co_await relay_copied(*target, stall, relayed);
+                           : co_await relay_piece(*target, kWorthPiping, stall, relayed);
     const std::uint64_t moved = relayed.bytes - before;
     if (!done || relayed.source_ended) co_return done;
     if (only_pipe && moved == 0) co_return done;  // there is no pipe to be had
     if (limit != kUnlimited) limit -= moved;
     bulk = only_pipe || moved >= kWorthPiping;
   }
-  co_return Result<void>{};
-}
-
-// One read and what it takes to write it.
-Task<Result<void>> SocketStream::relay_copied(SocketStream& to, Duration stall, Relayed& relayed) {
-  Executor& executor = loop_->executor();
-  InputBuffer buffer;
-  buffer.expect(kWorthPiping);
-  const auto got = co_await read_some(*this, buffer, deadline_after(executor.now(), stall));
-  relayed.source_failed = !got;
-  if (!got) co_return fail(got.error());
-  relayed.source_ended = *got == 0;
-  if (*got == 0) co_return Result<void>{};
-  const Slice bytes = buffer.take(buffer.size());
-  iovec part = to_iovec(bytes.view());
-  WriteOp write = write_all(to, {&part, 1}, executor.now(), stall);
-  const auto put = co_await write;
-  relayed.add(write.written());
-  if (!put) co_return fail(put.error());
   co_return Result<void>{};
 }
 

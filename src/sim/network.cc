@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "async/event.h"
-#include "sim/wait.h"
+#include "async/wait.h"
+#include "base/text.h"
 
 namespace penstock {
 namespace {
@@ -135,9 +136,7 @@ Task<Result<AddressList>> SimNetwork::resolve(std::string_view host, std::uint16
   if (auto literal = Address::from_ip(host, port)) {
     co_return AddressList{std::move(*literal)};
   }
-  std::string name(host);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  const std::string name = to_lower(host);
   const auto found = world_->names_.find(name);
   const SimName answer = found == world_->names_.end() ? SimName{} : found->second;
   const auto answered = std::make_shared<Event>();

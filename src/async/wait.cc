@@ -1,4 +1,4 @@
-#include "sim/wait.h"
+#include "async/wait.h"
 
 #include "async/scope.h"
 #include "async/sleep.h"
