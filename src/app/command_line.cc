@@ -78,10 +78,8 @@ Command parse_command_line(int argc, const char* const* argv) {
 }
 
 int check_command(const CheckCommand& command) {
-  const bool color = stderr_takes_color();
   const auto loaded = config::load_file(command.config);
-  const auto& found = loaded ? loaded->warnings : loaded.error();
-  for (const config::Diagnostic& diagnostic : found) print(stderr, render(diagnostic, color));
+  print_diagnostics(loaded ? loaded->warnings : loaded.error());
   if (!loaded) return kExitFailed;
   print(stdout, config::summary(*loaded->snapshot));
   return kExitOk;
@@ -89,9 +87,10 @@ int check_command(const CheckCommand& command) {
 
 void version_command() { print(stdout, fmt::format("penstock {}\n", version())); }
 
-bool stderr_takes_color() {
+void print_diagnostics(const std::vector<config::Diagnostic>& diagnostics) {
   const char* const no_color = std::getenv("NO_COLOR");
-  return isatty(STDERR_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
+  const bool color = isatty(STDERR_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
+  for (const config::Diagnostic& diagnostic : diagnostics) print(stderr, render(diagnostic, color));
 }
 
 }  // namespace penstock

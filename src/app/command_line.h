@@ -3,6 +3,9 @@
 
 #include <string>
 #include <variant>
+#include <vector>
+
+#include "config/diagnostic.h"
 
 namespace penstock {
 
@@ -40,7 +43,8 @@ using Command = std::variant<RunCommand, CheckCommand, VersionCommand, Exit>;
 // Prints "penstock 0.1.0".
 void version_command();
 
-// Whether messages on stderr should be coloured: it is a terminal, and NO_COLOR is not set.
-[[nodiscard]] bool stderr_takes_color();
+// Prints what is wrong with a configuration to stderr; in colour if that is a terminal and NO_COLOR
+// is not set.
+void print_diagnostics(const std::vector<config::Diagnostic>& diagnostics);
 
 }  // namespace penstock

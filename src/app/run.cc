@@ -150,7 +150,7 @@ class Supervisor {
       log_.warning("second signal: exiting at once");
       // No destructors: threads are still at work.
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      std::_Exit(1);
+      std::_Exit(kExitFailed);
     }
     log_.info("draining: up to {} s for what is in flight",
               std::chrono::duration_cast<std::chrono::seconds>(drain_limit).count());
@@ -179,7 +179,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
   const unsigned count = snapshot->workers.count != 0 ? snapshot->workers.count : cores;
   std::vector<Address> addresses;
   auto sockets = open_listeners(*snapshot, count, log, addresses);
-  if (sockets.empty()) return 1;
+  if (sockets.empty()) return kExitFailed;
 
   Supervisor supervisor(signals, log, log_file, access_file);
   Shared shared{.snapshot = snapshot,
@@ -206,7 +206,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
                 access_file->dropped_bytes());
   }
   log.info("stopped");
-  return 0;
+  return kExitOk;
 }
 
 }  // namespace
@@ -214,15 +214,8 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
 int run_command(const RunCommand& command) {
   const auto loaded = command.config.empty() ? config::load_text("", "built-in")
                                              : config::load_file(command.config);
-  if (!loaded) {
-    for (const auto& diagnostic : loaded.error()) {
-      std::fputs(config::render(diagnostic, ::isatty(STDERR_FILENO) != 0).c_str(), stderr);
-    }
-    return 1;
-  }
-  for (const auto& warning : loaded->warnings) {
-    std::fputs(config::render(warning, ::isatty(STDERR_FILENO) != 0).c_str(), stderr);
-  }
+  print_diagnostics(loaded ? loaded->warnings : loaded.error());
+  if (!loaded) return kExitFailed;
   raise_descriptor_limit();
   const Signals signals;
   return serve(loaded->snapshot, signals);

@@ -40,12 +40,10 @@ Slice InputBuffer::take(std::size_t n) {
 
 SlabSize InputBuffer::size_for(std::size_t unread) const {
   // Heads are small; what goes on beyond one small slab is a body or a very large head. Unread
-  // bytes that have to move leave at least as much room again.
-  if (unread + kWorthReading > kLargeSlab - sizeof(Slab)) return SlabSize::huge;
+  // bytes that have to move leave at least as much room again, as long as that takes no huge one.
   const std::uint64_t wanted = std::max<std::uint64_t>(unread * 2, expected_);
-  if (wanted < kSmallSlab - sizeof(Slab)) return SlabSize::small;
-  if (wanted < kMediumSlab - sizeof(Slab)) return SlabSize::medium;
-  return SlabSize::large;
+  const std::size_t bounded = std::min<std::uint64_t>(wanted, kLargeSlab - sizeof(Slab));
+  return SlabPool::fitting(std::max(bounded, unread + kWorthReading));
 }
 
 std::span<char> InputBuffer::writable() {

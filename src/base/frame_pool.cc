@@ -4,98 +4,42 @@
 #include <array>
 #include <new>
 
+#include "base/free_list.h"
+
 namespace penstock {
 namespace {
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-#define PENSTOCK_NO_POOL 1
-#endif
-#endif
-
-#ifndef PENSTOCK_NO_POOL
 constexpr std::size_t kStep = 64;
 constexpr std::size_t kLargest = 16 * 1024;
 // What one size's list may keep, so that a burst's memory goes back in the end.
 constexpr std::size_t kKeptBytes = 4 * 1024 * 1024;
 
-struct FreeBlock {
-  FreeBlock* next;
-};
+// By size in steps, from one step on.
+thread_local std::array<FreeList, kLargest / kStep> lists;
 
-struct FreeList {
-  FreeBlock* first = nullptr;
-  std::size_t kept = 0;
-  std::size_t least_kept = 0;  // since the last trim
-};
-
-struct Lists {
-  std::array<FreeList, kLargest / kStep + 1> by_size{};
-  ~Lists() {
-    for (FreeList& list : by_size) {
-      while (list.first != nullptr) {
-        FreeBlock* block = list.first;
-        list.first = block->next;
-        ::operator delete(block);
-      }
-    }
-  }
-};
-
-thread_local Lists lists;
-#endif
+constexpr std::size_t steps(std::size_t size) {
+  return (std::max<std::size_t>(size, 1) + kStep - 1) / kStep;
+}
 
 }  // namespace
 
 void* pool_allocate(std::size_t size) {
-#ifdef PENSTOCK_NO_POOL
-  return ::operator new(size);
-#else
   if (size > kLargest) return ::operator new(size);
-  const std::size_t slot = (size + kStep - 1) / kStep;
-  FreeList& list = lists.by_size[slot];
-  if (list.first == nullptr) return ::operator new(slot * kStep);
-  FreeBlock* block = list.first;
-  list.first = block->next;
-  list.kept -= slot * kStep;
-  list.least_kept = std::min(list.least_kept, list.kept);
-  return block;
-#endif
+  return lists[steps(size) - 1].take(steps(size) * kStep);
 }
 
 void pool_free(void* block, std::size_t size) noexcept {
   if (block == nullptr) return;
-#ifdef PENSTOCK_NO_POOL
-  ::operator delete(block);
-  static_cast<void>(size);
-#else
-  const std::size_t slot = (size + kStep - 1) / kStep;
-  if (size > kLargest || lists.by_size[slot].kept + slot * kStep > kKeptBytes) {
+  if (size > kLargest) {
     ::operator delete(block);
-    return;
+  } else {
+    lists[steps(size) - 1].give_back(block, steps(size) * kStep, kKeptBytes);
   }
-  FreeList& list = lists.by_size[slot];
-  list.first = ::new (block) FreeBlock{list.first};
-  list.kept += slot * kStep;
-#endif
 }
 
 std::size_t pool_trim() noexcept {
   std::size_t freed = 0;
-#ifndef PENSTOCK_NO_POOL
-  for (std::size_t slot = 1; slot < lists.by_size.size(); ++slot) {
-    FreeList& list = lists.by_size[slot];
-    const std::size_t size = slot * kStep;
-    for (; list.least_kept >= size; list.least_kept -= size) {
-      FreeBlock* block = list.first;
-      list.first = block->next;
-      ::operator delete(block);
-      list.kept -= size;
-      freed += size;
-    }
-    list.least_kept = list.kept;
-  }
-#endif
+  for (std::size_t i = 0; i < lists.size(); ++i) freed += lists[i].trim((i + 1) * kStep);
   return freed;
 }
 

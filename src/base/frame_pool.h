@@ -7,9 +7,9 @@ namespace penstock {
 
 // Memory of at least `size` bytes, aligned for any fundamental type. Freed blocks are kept on
 // per-thread lists by size (rounded up to 64 bytes, at most 16 KiB; larger ones go to operator new)
-// so that a steady state allocates nothing. A block must be freed on the thread it came from, with
-// the same size. Under AddressSanitizer every block comes from operator new, so that a use after
-// free is found.
+// so that a steady state allocates nothing. A block must be freed with the same size; on another
+// thread than it came from, it is that one's from then on. Under AddressSanitizer every block comes
+// from operator new, so that a use after free is found.
 [[nodiscard]] void* pool_allocate(std::size_t size);
 void pool_free(void* block, std::size_t size) noexcept;
 

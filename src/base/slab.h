@@ -18,7 +18,7 @@ inline constexpr std::size_t kLargeSlab = 68 * 1024;  // a head of 64 KiB fits w
 inline constexpr std::size_t kHugeSlab = 512 * 1024;
 
 // A block of bytes from the thread's pool, counted by its SlabRefs. Belongs to one thread.
-class Slab {
+class alignas(16) Slab {
  public:
   [[nodiscard]] char* data() { return reinterpret_cast<char*>(this + 1); }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
@@ -31,7 +31,6 @@ class Slab {
 
   std::uint32_t references_ = 0;
   std::uint32_t capacity_;
-  Slab* next_free_ = nullptr;
   SlabSize size_;
 };
 
@@ -65,6 +64,8 @@ class SlabRef {
 // compares with its bound (see Settings of the server room).
 class SlabPool {
  public:
+  // The smallest size with a capacity of `bytes`; the largest one if there is none.
+  [[nodiscard]] static SlabSize fitting(std::size_t bytes);
   // A slab of the calling thread's pool; allocates when none is free.
   static SlabRef take(SlabSize size);
   // Bytes of slabs the calling thread has handed out and not got back.

@@ -7,12 +7,8 @@ namespace {
 
 // A slab for `size` bytes, or none if there is no such slab.
 SlabRef slab_for(std::size_t size) {
-  constexpr std::size_t kHeader = sizeof(Slab);
-  if (size <= kSmallSlab - kHeader) return SlabPool::take(SlabSize::small);
-  if (size <= kMediumSlab - kHeader) return SlabPool::take(SlabSize::medium);
-  if (size <= kLargeSlab - kHeader) return SlabPool::take(SlabSize::large);
-  if (size <= kHugeSlab - kHeader) return SlabPool::take(SlabSize::huge);
-  return {};
+  SlabRef slab = SlabPool::take(SlabPool::fitting(size));
+  return slab->capacity() >= size ? slab : SlabRef();
 }
 
 }  // namespace
