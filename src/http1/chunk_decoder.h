@@ -42,8 +42,6 @@ class ChunkDecoder {
 
   // Bytes of chunk data still to come in the chunk being read, 0 between chunks.
   [[nodiscard]] std::uint64_t remaining_in_chunk() const { return remaining_; }
-  // Tells that `n` bytes of the current chunk's data went past the decoder (n <= remaining).
-  void skip_data(std::uint64_t n) { remaining_ -= n; }
   // The trailer fields, which view memory of their own section: it may be moved away. Valid after
   // `end`. Fields that have no business in trailers are still there (write_last_chunk drops them).
   [[nodiscard]] FieldSection& trailers() { return trailers_; }

@@ -242,20 +242,6 @@ TEST(ChunkDecoder, LimitsTrailers) {
   EXPECT_EQ(decode_all_ways("0\r\n\r\n", limits(0, 0)).event, Event::end);
 }
 
-TEST(ChunkDecoder, DataMayGoPastIt) {
-  const ChunkLimits limits;
-  ChunkDecoder decoder(limits);
-  EXPECT_EQ(decoder.next("a\r\n01").data, "01");
-  EXPECT_EQ(decoder.remaining_in_chunk(), 8U);
-  decoder.skip_data(5);
-  EXPECT_EQ(decoder.next("78").data, "78");
-  decoder.skip_data(1);
-  EXPECT_EQ(decoder.remaining_in_chunk(), 0U);
-  const ChunkDecoder::Step end = decoder.next("\r\n0\r\n\r\nX");
-  EXPECT_EQ(end.event, Event::end);
-  EXPECT_EQ(end.consumed, 7U);
-}
-
 // What the writer makes of random pieces is decoded to the same text, in any random split.
 TEST(ChunkDecoder, RoundTrip) {
   std::mt19937 random(20240701);

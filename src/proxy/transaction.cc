@@ -97,7 +97,7 @@ bool Transaction::may_retry(const Error& error, const Lease& lease) const {
   if (error.side != Side::server || record_.attempts >= kMaxAttempts) return false;
   if (error.kind != ErrorKind::closed && error.kind != ErrorKind::reset) return false;
   if (lease.response_started() || exchange_.traffic().sent > 0 || !body_.can_rewind()) return false;
-  return lease.bytes_sent() == 0 || is_idempotent(request_.method);
+  return error.retryable || is_idempotent(request_.method);
 }
 
 Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {

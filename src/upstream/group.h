@@ -34,7 +34,6 @@ class ServerGroup {
   explicit ServerGroup(const UpstreamGroupSettings& settings);
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] std::size_t size() const { return servers_.size(); }
   // Passes the turn on, and gives the servers in the order to try. Suspends only where names have
   // to be resolved; then fails if none of them can be.
   Task<Result<Candidates>> candidates(Network& network, TimePoint deadline);
