@@ -7,12 +7,15 @@
 
 namespace penstock {
 
-// A copy with ASCII letters in lower case, whatever the locale.
+// An ASCII letter in lower case, whatever the locale; any other character as it is.
+[[nodiscard]] constexpr char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+// A copy in lower case.
 [[nodiscard]] inline std::string to_lower(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  });
+  std::ranges::transform(lower, lower.begin(), [](char c) { return to_lower(c); });
   return lower;
 }
 

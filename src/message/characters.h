@@ -9,6 +9,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/text.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -56,9 +58,6 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
 [[nodiscard]] constexpr bool is_token_char(char c) { return has_class(c, characters::kToken); }
 [[nodiscard]] constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 [[nodiscard]] constexpr bool is_whitespace(char c) { return c == ' ' || c == '\t'; }
-[[nodiscard]] constexpr char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
 
 // True when all of the text is of one of the given classes; so of empty text.
 [[nodiscard]] constexpr bool all_of_class(std::string_view text, std::uint8_t classes) {

@@ -107,18 +107,12 @@ std::optional<Failure> Transaction::route_forward() {
 std::optional<Failure> Transaction::route_reverse() {
   const Target& target = request_.target;
   if (target.form == TargetForm::authority) return kConnectNotHere;
-  const std::string_view host_field =
-      target.form == TargetForm::absolute ? target.authority : request_.fields.value(FieldId::host);
-  std::string_view host = target.host.host;
-  if (target.form != TargetForm::absolute) {
-    const auto authority = parse_authority(host_field);
-    if (authority) host = authority->host;
-  }
-  const std::string_view path =
-      target.form == TargetForm::asterisk ? std::string_view("*") : target.path_and_query;
-  destination_.route = parts_.routes.match(host, path);
+  // The target's authority where it has one (RFC 9112 section 3.2.2).
+  destination_.host_field = request_.fields.value(FieldId::host);
+  const auto authority = parse_authority(destination_.host_field);
+  destination_.route =
+      parts_.routes.match(authority ? authority->host : std::string_view(), target.path_and_query);
   if (destination_.route == nullptr) return kMisdirected;
-  destination_.host_field = host_field;
   return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 """Limits and timeouts: what is too large, too slow or too much, and the memory it may take."""
 
 import os
+import select
 import socket
 import threading
 import time
@@ -239,6 +240,31 @@ class ConnectionsTest(ScenarioTest):
             client.close()
 
 
+class Sender:
+    """Sends, and tells when the other side takes no more."""
+    SILENCE = 0.3
+
+    def __init__(self):
+        self.sent = 0
+        self.stands = threading.Event()
+
+    def send(self, wire, data):
+        rest = memoryview(data)
+        while rest:
+            if not select.select([], [wire.socket], [], self.SILENCE)[1]:
+                self.stands.set()
+                continue
+            try:
+                taken = wire.socket.send(rest, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                continue
+            rest = rest[taken:]
+            self.sent += taken
+
+    def wait_until_it_stands(self):
+        assert self.stands.wait(30), "everything was taken"
+
+
 class MemoryTest(ScenarioTest):
     BOUND = 12 * MB  # what the kernel's buffers hold does not count
     # Freed memory that the sanitizer keeps in store is not Penstock's.
@@ -254,29 +280,20 @@ class MemoryTest(ScenarioTest):
             thread.join(0.02)
         return most - before
 
-    def until_it_stands(self, sent):
-        """Waits until no more can be sent."""
-        while True:
-            there = len(sent)
-            time.sleep(0.3)
-            if there and len(sent) == there:
-                return
-
     def check_slow_reader(self, framing, piece):
-        size, sent = 200 * MB, []
+        size, sender = 200 * MB, Sender()
 
         def answer(_, wire):
             wire.send(head_bytes("HTTP/1.1 200 OK", framing))
             for _ in range(size // MB):
-                wire.send(piece)
-                sent.append(MB)
+                sender.send(wire, piece)
 
         proxy = self.reverse(self.origin(answer))
         client = self.client(proxy, receive_buffer=16384)
         client.send(request_bytes("/"))
 
-        self.assertLess(self.grown(proxy, lambda: self.until_it_stands(sent)), self.BOUND)
-        self.assertLess(sum(sent), size / 2)
+        self.assertLess(self.grown(proxy, sender.wait_until_it_stands), self.BOUND)
+        self.assertLess(sender.sent, size / 2)
 
         def read():
             client.read_response_head()
@@ -298,25 +315,24 @@ class MemoryTest(ScenarioTest):
         self.check_slow_reader("Transfer-Encoding: chunked", chunk(b"x" * MB))
 
     def test_slow_reader_at_the_end_of_a_tunnel(self):
-        size, sent = 200 * MB, []
+        size, sender = 200 * MB, Sender()
 
         def serve(wire):
             for _ in range(size // MB):
-                wire.send(b"x" * MB)
-                sent.append(MB)
+                sender.send(wire, b"x" * MB)
 
         origin = self.origin(serve=serve)
         proxy = self.forward(forward={"connect_ports": [int(origin.address.rpartition(":")[2])]})
         client = self.client(proxy, receive_buffer=16384)
         client.send(head_bytes(f"CONNECT {origin.address} HTTP/1.1", "Host: a"))
         self.assertEqual(client.read_head().status, 200)
-        self.assertLess(self.grown(proxy, lambda: self.until_it_stands(sent)), self.BOUND)
-        self.assertLess(sum(sent), size / 2)
+        self.assertLess(self.grown(proxy, sender.wait_until_it_stands), self.BOUND)
+        self.assertLess(sender.sent, size / 2)
         self.assertLess(self.grown(proxy, client.read_to_end), self.BOUND)
 
     def test_large_upload_to_a_slow_server(self):
         size, go = 200 * MB, threading.Event()
-        sent, seen = [], []
+        sender, seen = Sender(), []
 
         def serve(wire):
             wire.read_request_head()
@@ -332,16 +348,14 @@ class MemoryTest(ScenarioTest):
 
         def send():
             client.send(head_bytes("POST / HTTP/1.1", "Host: a", f"Content-Length: {size}"))
-            piece = b"x" * MB
             for _ in range(size // MB):
-                client.send(piece)
-                sent.append(MB)
+                sender.send(client, b"x" * MB)
 
         proxy = self.reverse(self.origin(serve=serve))
         client = self.client(proxy)
         self.alongside(send)
-        self.assertLess(self.grown(proxy, lambda: self.until_it_stands(sent)), self.BOUND)
-        self.assertLess(sum(sent), size / 2)
+        self.assertLess(self.grown(proxy, sender.wait_until_it_stands), self.BOUND)
+        self.assertLess(sender.sent, size / 2)
         go.set()
         self.assertLess(self.grown(proxy, client.read_response), self.BOUND)
         self.assertEqual(seen, [size])
