@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, kIds> kNames = {
     "",
     "Accept",
     "Age",
+    "Authentication-Info",
     "Authorization",
     "Cache-Control",
     "Connection",
@@ -47,6 +48,7 @@ constexpr std::array<std::string_view, kIds> kNames = {
     "Proxy-Authorization",
     "Proxy-Connection",
     "Proxy-Status",
+    "Proxy-Support",
     "Range",
     "Retry-After",
     "Server",
@@ -78,7 +80,7 @@ constexpr bool in_set(std::uint64_t set, FieldId id) {
 
 constexpr std::uint64_t kHopByHop =
     set_of({connection, keep_alive, proxy_connection, te, trailer, transfer_encoding, upgrade,
-            proxy_authenticate, proxy_authentication_info, proxy_authorization});
+            proxy_authenticate, proxy_authentication_info, proxy_authorization, proxy_support});
 
 constexpr std::uint64_t kForbiddenInTrailers =
     kHopByHop |

@@ -18,6 +18,7 @@ enum class FieldId : std::uint8_t {
   other,
   accept,
   age,
+  authentication_info,
   authorization,
   cache_control,
   connection,
@@ -46,6 +47,7 @@ enum class FieldId : std::uint8_t {
   proxy_authorization,
   proxy_connection,
   proxy_status,
+  proxy_support,
   range,
   retry_after,
   server,
@@ -72,7 +74,9 @@ enum class FieldId : std::uint8_t {
 [[nodiscard]] std::string_view field_name(FieldId id);
 // True for fields that end at each hop whether Connection names them or not (RFC 9110 section
 // 7.6.1): Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade,
-// Proxy-Authenticate, Proxy-Authentication-Info, Proxy-Authorization.
+// Proxy-Authenticate, Proxy-Authentication-Info, Proxy-Authorization, Proxy-Support. The last one
+// is a proxy's word about its own connections (RFC 4559 section 6): passed on, it would be taken
+// for ours.
 [[nodiscard]] bool is_hop_by_hop(FieldId id);
 // True for fields that must not be sent in a trailer section: framing, routing, request modifiers,
 // authentication, content handling (RFC 9110 section 6.5.1).

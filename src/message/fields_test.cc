@@ -71,7 +71,8 @@ TEST(FieldId, HopByHopFieldsAreThoseOfRfc9110Section761) {
   });
   EXPECT_EQ(names,
             "Connection Keep-Alive Proxy-Authenticate Proxy-Authentication-Info "
-            "Proxy-Authorization Proxy-Connection TE Trailer Transfer-Encoding Upgrade ");
+            "Proxy-Authorization Proxy-Connection Proxy-Support TE Trailer Transfer-Encoding "
+            "Upgrade ");
 }
 
 TEST(FieldId, TrailersMayNotFrameRouteOrAuthenticate) {
@@ -80,7 +81,8 @@ TEST(FieldId, TrailersMayNotFrameRouteOrAuthenticate) {
                            FieldId::set_cookie, FieldId::trailer, FieldId::connection}) {
     EXPECT_TRUE(is_forbidden_in_trailers(id)) << field_name(id);
   }
-  for (const FieldId id : {FieldId::other, FieldId::etag, FieldId::proxy_status}) {
+  for (const FieldId id :
+       {FieldId::other, FieldId::etag, FieldId::proxy_status, FieldId::authentication_info}) {
     EXPECT_FALSE(is_forbidden_in_trailers(id)) << field_name(id);
   }
 }
