@@ -1,191 +1,121 @@
 #include "net/resolver.h"
 
 #include <algorithm>
-#include <chrono>
-#include <unordered_map>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <utility>
 
-#include <ares.h>
-#include <netdb.h>
-
-#include "async/event.h"
 #include "async/wait.h"
 #include "base/text.h"
+#include "net/address_order.h"
 
 namespace penstock {
 namespace {
 
-constexpr Duration kFailureKept = std::chrono::seconds(5);
-constexpr Duration kShortestLife = std::chrono::seconds(1);
-constexpr Duration kLongestLife = std::chrono::hours(1);
-constexpr std::size_t kMaxNames = 10'000;
+// A name in lower case, in place: looking one up that is known allocates nothing.
+class LowerName {
+ public:
+  explicit LowerName(std::string_view name) : size_(name.size()) {
+    if (name.size() > text_.size()) return;
+    valid_ = !name.empty();
+    std::ranges::transform(name, text_.begin(), [this](char c) {
+      // What c-ares would take for an escape, and what is in no name of a host.
+      if (c <= ' ' || c > '~' || c == '\\') valid_ = false;
+      return to_lower(c);
+    });
+  }
+  // Whether it can be asked for at all; of the rest the name servers decide.
+  [[nodiscard]] bool valid() const { return valid_; }
+  [[nodiscard]] std::string_view text() const { return {text_.data(), size_}; }
 
-// ares_library_init() is to be called once a process; this object's life is the library's.
-struct AresLibrary {
-  AresLibrary() { ares_library_init(ARES_LIB_INIT_ALL); }
+ private:
+  std::array<char, 254> text_;  // 253 characters and a dot at the end
+  std::size_t size_;
+  bool valid_ = false;
 };
+
+Result<Resolution> literal(Address address) {
+  return Resolution{.addresses = {std::move(address)}, .expires = kNever};
+}
+
+bool is_cancelled(const Result<void>& waited) {
+  return !waited && waited.error().kind == ErrorKind::cancelled;
+}
 
 }  // namespace
 
-// One c-ares channel, its sockets on the loop, and the names it has found.
-class Resolver::Channel final : private Timer {
- public:
-  explicit Channel(EventLoop& loop) : loop_(&loop) {
-    static const AresLibrary library;
-    ares_options options{};
-    options.sock_state_cb = &Channel::on_socket_state;
-    options.sock_state_cb_data = this;
-    std::string lookups = "fb";  // the hosts file first
-    options.lookups = lookups.data();
-    options.timeout = 2000;
-    options.tries = 3;
-    const int mask =
-        ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
-    if (ares_init_options(&channel_, &options, mask) != ARES_SUCCESS) channel_ = nullptr;
-  }
-  ~Channel() override {
-    if (channel_ != nullptr) ares_destroy(channel_);
-  }
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
+Resolver::Resolver(EventLoop& loop, const DnsSettings& settings, const ResolverFiles& files)
+    : loop_(&loop),
+      cache_(std::make_shared<DnsCache>(settings)),
+      hosts_(settings, settings.hosts_file ? files.hosts : std::string()),
+      client_(loop, cache_->settings(), files.resolv_conf) {}
 
-  struct Entry {
-    AddressList addresses;  // empty: there are none
-    TimePoint expires{};
-    std::unique_ptr<Event> answered;  // while the question is being asked
-  };
-
-  // The answer if it is known and fresh, else the entry with the question under way. Whoever waits
-  // holds the entry, so that it has its answer though the name may be forgotten meanwhile.
-  std::shared_ptr<Entry> look_up(const std::string& host) {
-    std::shared_ptr<Entry>& known = entries_[host];
-    if (!known) known = std::make_shared<Entry>();
-    const std::shared_ptr<Entry> entry = known;
-    if (entry->answered || entry->expires > loop_->executor().now()) return entry;
-    entry->answered = std::make_unique<Event>();
-    ask(host, entry);
-    return entry;
-  }
-  void make_room() {
-    if (entries_.size() < kMaxNames) return;
-    const TimePoint now = loop_->executor().now();
-    std::erase_if(entries_, [now](const auto& item) {
-      return !item.second->answered && item.second->expires <= now;
-    });
-    if (entries_.size() < kMaxNames) return;
-    std::erase_if(entries_, [](const auto& item) { return !item.second->answered; });
-  }
-
- private:
-  struct Question {
-    Channel* channel;
-    std::shared_ptr<Entry> entry;
-  };
-  // A socket of c-ares on the loop.
-  struct Socket final : EventSource {
-    Socket(Channel& owner, ares_socket_t socket) : channel(&owner), fd(socket) {}
-    void on_events(std::uint32_t events) override {
-      const bool in = (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
-      const bool out = (events & EPOLLOUT) != 0;
-      channel->process(in ? fd : ARES_SOCKET_BAD, out ? fd : ARES_SOCKET_BAD);
-    }
-    Channel* channel;
-    ares_socket_t fd;
-    bool on_loop = false;
-  };
-
-  void ask(const std::string& host, const std::shared_ptr<Entry>& entry) {
-    if (channel_ == nullptr) return answer(*entry, {}, kFailureKept);
-    ares_addrinfo_hints hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    ares_getaddrinfo(channel_, host.c_str(), nullptr, &hints, &Channel::on_answer,
-                     new Question{this, entry});
-    arm_timer();
-  }
-
-  static void on_answer(void* argument, int status, int /*timeouts*/, ares_addrinfo* result) {
-    const std::unique_ptr<Question> question(static_cast<Question*>(argument));
-    const std::unique_ptr<ares_addrinfo, decltype(&ares_freeaddrinfo)> owned(result,
-                                                                             &ares_freeaddrinfo);
-    if (status == ARES_EDESTRUCTION) return;
-    AddressList addresses;
-    Duration life = kLongestLife;
-    if (status == ARES_SUCCESS && result != nullptr) {
-      for (const ares_addrinfo_node* node = result->nodes; node != nullptr; node = node->ai_next) {
-        addresses.push_back(Address::from_sockaddr(node->ai_addr, node->ai_addrlen));
-        life = std::min<Duration>(life, std::chrono::seconds(node->ai_ttl));
-      }
-    }
-    if (addresses.empty()) life = kFailureKept;
-    question->channel->answer(*question->entry, std::move(addresses),
-                              std::max(life, kShortestLife));
-  }
-
-  void answer(Entry& entry, AddressList addresses, Duration life) {
-    entry.addresses = std::move(addresses);
-    entry.expires = loop_->executor().now() + life;
-    // The waiters hold no reference to the event past this call.
-    if (entry.answered) std::exchange(entry.answered, nullptr)->set();
-  }
-
-  static void on_socket_state(void* self, ares_socket_t fd, int readable, int writable) {
-    auto& channel = *static_cast<Channel*>(self);
-    auto& slot = channel.sockets_[fd];
-    const std::uint32_t events = (readable != 0 ? EPOLLIN : 0U) | (writable != 0 ? EPOLLOUT : 0U);
-    if (events == 0) {
-      if (slot && slot->on_loop) channel.loop_->remove(fd);
-      // The object may be the source of the event being handled: it is kept for later use.
-      if (slot) slot->on_loop = false;
-      return;
-    }
-    if (!slot) slot = std::make_unique<Socket>(channel, fd);
-    if (slot->on_loop) {
-      channel.loop_->modify(fd, events, *slot);
-    } else {
-      slot->on_loop = channel.loop_->add(fd, events, *slot) == 0;
-    }
-  }
-
-  void process(ares_socket_t readable, ares_socket_t writable) {
-    ares_process_fd(channel_, readable, writable);
-    arm_timer();
-  }
-
-  void on_timer() override { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }
-
-  void arm_timer() {
-    timeval next{};
-    if (ares_timeout(channel_, nullptr, &next) == nullptr) return disarm();
-    const Duration wait =
-        std::chrono::seconds(next.tv_sec) + std::chrono::microseconds(next.tv_usec);
-    loop_->executor().timers().arm(*this, loop_->executor().now() + wait);
-  }
-
-  EventLoop* loop_;
-  ares_channel channel_ = nullptr;
-  std::unordered_map<ares_socket_t, std::unique_ptr<Socket>> sockets_;
-  std::unordered_map<std::string, std::shared_ptr<Entry>> entries_;
-};
-
-Resolver::Resolver(EventLoop& loop) : channel_(std::make_unique<Channel>(loop)) {}
 Resolver::~Resolver() = default;
 
-Task<Result<AddressList>> Resolver::resolve(std::string_view host, std::uint16_t port,
-                                            TimePoint deadline) {
-  if (auto literal = Address::from_ip(host, port)) {
-    co_return AddressList{std::move(*literal)};
+std::optional<Result<Resolution>> Resolver::find_host(std::string_view host, std::uint16_t port) {
+  if (auto address = Address::from_ip(host, port)) return literal(std::move(*address));
+  const LowerName name(host);
+  if (!name.valid()) return fail(ErrorKind::resolve_failed);
+  return hosts_.find(name.text(), port, loop_->executor().now());
+}
+
+std::shared_ptr<DnsName> Resolver::look_up(std::string_view host, bool service) {
+  std::shared_ptr<DnsName> name = cache_->use(LowerName(host).text());
+  if (!name) return name;
+  if (service) {
+    ask_if_due(name, DnsType::srv);
+  } else {
+    ask_if_due(name, DnsType::aaaa);
+    ask_if_due(name, DnsType::a);
   }
-  const std::string name = to_lower(host);
-  channel_->make_room();
-  const auto entry = channel_->look_up(name);
-  if (Event* pending = entry->answered.get()) {
-    const Result<void> waited = co_await wait_until(*pending, deadline);
-    if (!waited) co_return fail(waited.error());
+  return name;
+}
+
+void Resolver::ask_if_due(const std::shared_ptr<DnsName>& name, DnsType type) {
+  const TimePoint now = loop_->executor().now();
+  if (!cache_->is_due(name->record(type), now)) return;
+  if (client_.under_way() >= cache_->settings().max_questions) return;
+  cache_->begin(*name, type, now);
+  client_.ask(name->name, type, [loop = loop_, cache = cache_, name, type](DnsAnswer answer) {
+    answer.reachable = sort_by_preference(answer.addresses);
+    cache->finish(*name, type, std::move(answer), loop->executor().now());
+  });
+}
+
+Task<Result<Resolution>> Resolver::resolve(std::string_view host, std::uint16_t port,
+                                           TimePoint deadline) {
+  if (auto known = find_host(host, port)) co_return std::move(*known);
+  Executor& executor = loop_->executor();
+  const TimePoint since = executor.now();
+  const std::shared_ptr<DnsCache> cache = cache_;
+  const std::shared_ptr<DnsName> name = look_up(host, false);
+  if (!name) co_return fail(ErrorKind::overloaded);
+  // From the first wait on the resolver may be gone.
+  while (executor.now() < deadline) {
+    const auto until = cache->wait_for_addresses(*name, since, executor.now());
+    if (!until) break;
+    const Result<void> waited = co_await wait_until(name->changed, std::min(deadline, *until));
+    if (is_cancelled(waited)) co_return fail(waited.error());
   }
-  AddressList addresses = entry->addresses;
-  if (addresses.empty()) co_return fail(ErrorKind::resolve_failed);
-  for (Address& address : addresses) address.set_port(port);
-  co_return addresses;
+  co_return cache->addresses(*name, port, since, executor.now());
+}
+
+Task<Result<ServiceResolution>> Resolver::resolve_service(std::string_view service,
+                                                          TimePoint deadline) {
+  if (!LowerName(service).valid()) co_return fail(ErrorKind::resolve_failed);
+  Executor& executor = loop_->executor();
+  const TimePoint since = executor.now();
+  const std::shared_ptr<DnsCache> cache = cache_;
+  const std::shared_ptr<DnsName> name = look_up(service, true);
+  if (!name) co_return fail(ErrorKind::overloaded);
+  while (executor.now() < deadline) {
+    const auto until = cache->wait_for_service(*name, since, executor.now());
+    if (!until) break;
+    const Result<void> waited = co_await wait_until(name->changed, std::min(deadline, *until));
+    if (is_cancelled(waited)) co_return fail(waited.error());
+  }
+  co_return cache->service(*name, since, executor.now());
 }
 
 }  // namespace penstock

@@ -1,4 +1,4 @@
-// Host names to addresses, by c-ares on the event loop.
+// Host names to addresses: configured ones, the hosts file, and name servers behind a cache.
 #pragma once
 
 #include <cstdint>
@@ -8,28 +8,51 @@
 
 #include "async/task.h"
 #include "base/error.h"
-#include "net/address.h"
+#include "net/dns_cache.h"
+#include "net/dns_client.h"
 #include "net/event_loop.h"
+#include "net/hosts.h"
+#include "net/network.h"
+#include "net/settings.h"
 
 namespace penstock {
 
-// Asks /etc/hosts and the name servers of /etc/resolv.conf. Answers are kept for their time to
-// live (1 s to 1 h), failures for a few seconds; concurrent questions for one name are asked once.
-// Belongs to one thread.
+// The system's files that have a say in it.
+struct ResolverFiles {
+  std::string hosts = "/etc/hosts";  // read only where DnsSettings::hosts_file says so
+  std::string resolv_conf = "/etc/resolv.conf";
+};
+
+// IPv6 and IPv4 addresses are asked for at the same time and kept each for its own time to live;
+// concurrent questions for one name are asked once. A name in use is asked for anew shortly before
+// its answer expires, and where the name servers then fail, the old answer serves on
+// (DnsSettings::stale). Belongs to one thread.
 class Resolver {
  public:
-  explicit Resolver(EventLoop& loop);
+  explicit Resolver(EventLoop& loop, const DnsSettings& settings = {},
+                    const ResolverFiles& files = {});
+  // Who still waits then gets resolve_failed.
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  // All addresses with `port` set, IPv6 and IPv4 in the order of RFC 6724. An IP literal (an IPv6
-  // one without brackets) is its own answer. Fails with resolve_failed, timed_out or cancelled.
-  Task<Result<AddressList>> resolve(std::string_view host, std::uint16_t port, TimePoint deadline);
+  // As Network's. One family's addresses wait at most 50 ms for the other's (RFC 8305 section 3),
+  // which are remembered when they come later.
+  Task<Result<Resolution>> resolve(std::string_view host, std::uint16_t port, TimePoint deadline);
+  Task<Result<ServiceResolution>> resolve_service(std::string_view name, TimePoint deadline);
 
  private:
-  class Channel;
-  std::unique_ptr<Channel> channel_;
+  [[nodiscard]] std::optional<Result<Resolution>> find_host(std::string_view host,
+                                                            std::uint16_t port);
+  // The name, its questions asked where they are due. Null: there is no room for another.
+  std::shared_ptr<DnsName> look_up(std::string_view host, bool service);
+  void ask_if_due(const std::shared_ptr<DnsName>& name, DnsType type);
+
+  EventLoop* loop_;
+  // Waiting tasks hold it: they may go on when the resolver is gone.
+  std::shared_ptr<DnsCache> cache_;
+  Hosts hosts_;
+  DnsClient client_;
 };
 
 }  // namespace penstock

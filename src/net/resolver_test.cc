@@ -15,7 +15,7 @@ namespace penstock {
 namespace {
 
 using namespace std::chrono_literals;
-using Answer = std::optional<Result<AddressList>>;
+using Answer = std::optional<Result<Resolution>>;
 
 // Asks what needs no name server: the hosts file, literals, and names that must not be asked for
 // (RFC 7686). Whether there is a name server, and what it says, is not a matter of these tests.
@@ -47,8 +47,8 @@ TEST_F(ResolverTest, LiteralsAreTheirOwnAnswerAtOnce) {
     Answer answer;
     start(std::string(ip), answer, kNever);
     ASSERT_TRUE(answer && *answer) << ip;
-    ASSERT_EQ((*answer)->size(), 1U);
-    EXPECT_EQ((*answer)->front(), *Address::from_ip(ip, 8080));
+    ASSERT_EQ((*answer)->addresses.size(), 1U);
+    EXPECT_EQ((*answer)->addresses.front(), *Address::from_ip(ip, 8080));
   }
 }
 
@@ -56,8 +56,8 @@ TEST_F(ResolverTest, LocalhostIsLoopback) {
   for (const char* const name : {"localhost", "LocalHost", "localhost"}) {
     const Answer answer = resolve(name);
     ASSERT_TRUE(answer && *answer) << name;
-    EXPECT_FALSE((*answer)->empty());
-    for (const Address& address : **answer) {
+    EXPECT_FALSE((*answer)->addresses.empty());
+    for (const Address& address : (*answer)->addresses) {
       EXPECT_TRUE(address.is_loopback()) << address.to_string();
       EXPECT_EQ(address.port(), 8080);
     }

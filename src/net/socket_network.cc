@@ -19,7 +19,8 @@ Error connect_error(int errno_value) {
 
 }  // namespace
 
-SocketNetwork::SocketNetwork(EventLoop& loop) : loop_(&loop), resolver_(loop) {}
+SocketNetwork::SocketNetwork(EventLoop& loop, const DnsSettings& dns)
+    : loop_(&loop), resolver_(loop, dns) {}
 
 Task<Result<std::unique_ptr<ByteStream>>> SocketNetwork::connect(const Address& to,
                                                                  TimePoint deadline) {
@@ -51,9 +52,14 @@ Task<Result<std::unique_ptr<ByteStream>>> SocketNetwork::connect(const Address& 
   co_return stream;
 }
 
-Task<Result<AddressList>> SocketNetwork::resolve(std::string_view host, std::uint16_t port,
-                                                 TimePoint deadline) {
+Task<Result<Resolution>> SocketNetwork::resolve(std::string_view host, std::uint16_t port,
+                                                TimePoint deadline) {
   return resolver_.resolve(host, port, deadline);
+}
+
+Task<Result<ServiceResolution>> SocketNetwork::resolve_service(std::string_view name,
+                                                               TimePoint deadline) {
+  return resolver_.resolve_service(name, deadline);
 }
 
 }  // namespace penstock

@@ -127,7 +127,7 @@ Task<Result<void>> Transaction::find_addresses() {
   }
   auto resolved = co_await parts_.network.resolve(destination_.host, destination_.port, deadline);
   if (!resolved) co_return fail(resolved.error().at(Side::server));
-  candidates_.owned = std::move(*resolved);
+  candidates_.owned = std::move(resolved->addresses);
   candidates_.order = AcquireOrder::any_idle_first;
   co_return Result<void>{};
 }

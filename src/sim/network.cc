@@ -7,6 +7,7 @@
 #include "async/event.h"
 #include "async/wait.h"
 #include "base/text.h"
+#include "net/address_order.h"
 
 namespace penstock {
 namespace {
@@ -131,26 +132,46 @@ Task<Result<std::unique_ptr<ByteStream>>> SimNetwork::connect(const Address& to,
 
 // ---- Resolving.
 
-Task<Result<AddressList>> SimNetwork::resolve(std::string_view host, std::uint16_t port,
-                                              TimePoint deadline) {
+Task<Result<void>> SimNetwork::wait_for_answer(bool answered, Duration delay,
+                                               TimePoint deadline) {
+  const auto event = std::make_shared<Event>();
+  if (answered) {
+    world_->call_at(world_->now() + delay, [event] { event->set(); });
+  }
+  co_return co_await wait_until(*event, deadline);
+}
+
+Task<Result<Resolution>> SimNetwork::resolve(std::string_view host, std::uint16_t port,
+                                             TimePoint deadline) {
   if (auto literal = Address::from_ip(host, port)) {
-    co_return AddressList{std::move(*literal)};
+    co_return Resolution{.addresses = {std::move(*literal)}, .expires = kNever};
   }
   const std::string name = to_lower(host);
   const auto found = world_->names_.find(name);
   const SimName answer = found == world_->names_.end() ? SimName{} : found->second;
-  const auto answered = std::make_shared<Event>();
-  if (answer.answered) {
-    world_->call_at(world_->now() + answer.delay, [answered] { answered->set(); });
-  }
-  const Result<void> waited = co_await wait_until(*answered, deadline);
+  const Result<void> waited = co_await wait_for_answer(answer.answered, answer.delay, deadline);
   if (!waited) co_return fail(waited.error());
   if (answer.ips.empty()) co_return fail(ErrorKind::resolve_failed);
   AddressList addresses;
   for (const std::string& ip : answer.ips) {
     addresses.push_back(Address::from_ip(ip, port).value());
   }
-  co_return addresses;
+  co_return Resolution{.addresses = interleave(addresses), .expires = world_->now() + answer.ttl};
+}
+
+Task<Result<ServiceResolution>> SimNetwork::resolve_service(std::string_view name,
+                                                            TimePoint deadline) {
+  const auto found = world_->services_.find(to_lower(name));
+  const SimService answer = found == world_->services_.end() ? SimService{} : found->second;
+  const Result<void> waited = co_await wait_for_answer(answer.answered, answer.delay, deadline);
+  if (!waited) co_return fail(waited.error());
+  const auto& targets = answer.targets;
+  if (targets.empty() || (targets.size() == 1 && targets.front().host == ".")) {
+    co_return fail(ErrorKind::resolve_failed);
+  }
+  ServiceResolution resolution{.targets = targets, .expires = world_->now() + answer.ttl};
+  std::ranges::sort(resolution.targets, {}, &ServiceTarget::priority);
+  co_return resolution;
 }
 
 }  // namespace penstock

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "net/network.h"
 #include "sim/connection.h"
@@ -57,11 +59,17 @@ class SimNetwork final : public Network {
 
   [[nodiscard]] Executor& executor() override { return world_->executor(); }
   Task<Result<std::unique_ptr<ByteStream>>> connect(const Address& to, TimePoint deadline) override;
-  Task<Result<AddressList>> resolve(std::string_view host, std::uint16_t port,
-                                    TimePoint deadline) override;
+  // Every question is asked anew: a world has no cache of names.
+  Task<Result<Resolution>> resolve(std::string_view host, std::uint16_t port,
+                                   TimePoint deadline) override;
+  Task<Result<ServiceResolution>> resolve_service(std::string_view name,
+                                                  TimePoint deadline) override;
+  void call(std::function<void()> f) override { world_->call_at(world_->now(), std::move(f)); }
 
  private:
   struct Attempt;
+  // Waits for an answer that takes `delay`, or never comes.
+  Task<Result<void>> wait_for_answer(bool answered, Duration delay, TimePoint deadline);
   static void knock(SimWorld& world, const Faults& faults, const std::shared_ptr<Attempt>& attempt);
 
   SimWorld* world_;

@@ -37,8 +37,13 @@ Task<void> connect_to(Network& network, Address to, TimePoint deadline, Connecte
 }
 
 Task<void> resolve_name(Network& network, std::string name, TimePoint deadline,
-                        Result<AddressList>& result) {
+                        Result<Resolution>& result) {
   result = co_await network.resolve(name, 80, deadline);
+}
+
+Task<void> resolve_srv(Network& network, std::string name, TimePoint deadline,
+                       Result<ServiceResolution>& result) {
+  result = co_await network.resolve_service(name, deadline);
 }
 
 class SimNetworkTest : public testing::Test {
@@ -49,9 +54,15 @@ class SimNetworkTest : public testing::Test {
     EXPECT_EQ(world.run_until_idle(), SimOutcome::idle);
     return result;
   }
-  Result<AddressList> resolve(std::string name) {
-    Result<AddressList> result = fail(ErrorKind::io);
+  Result<Resolution> resolve(std::string name) {
+    Result<Resolution> result = fail(ErrorKind::io);
     scope.spawn(resolve_name(network, std::move(name), world.now() + seconds(5), result));
+    EXPECT_EQ(world.run_until_idle(), SimOutcome::idle);
+    return result;
+  }
+  Result<ServiceResolution> resolve_service(std::string name) {
+    Result<ServiceResolution> result = fail(ErrorKind::io);
+    scope.spawn(resolve_srv(network, std::move(name), world.now() + seconds(5), result));
     EXPECT_EQ(world.run_until_idle(), SimOutcome::idle);
     return result;
   }
@@ -167,19 +178,55 @@ TEST_F(SimNetworkTest, ClosingAListenerResetsWhatWaits) {
 }
 
 TEST_F(SimNetworkTest, ResolvesNames) {
-  world.set_name("a.example", {.ips = {"192.0.2.1", "2001:db8::1"}, .delay = milliseconds(7)});
+  world.set_name("a.example", {.ips = {"192.0.2.1", "192.0.2.2", "2001:db8::1"},
+                               .delay = milliseconds(7),
+                               .ttl = seconds(9)});
   world.set_name("gone.example", {});
   world.set_name("silent.example", {.ips = {}, .answered = false});
   const TimePoint start = world.now();
-  const Result<AddressList> found = resolve("A.example");
+  const Result<Resolution> found = resolve("A.example");
   ASSERT_TRUE(found);
   EXPECT_EQ(world.now() - start, milliseconds(7));
-  ASSERT_EQ(found->size(), 2U);
-  EXPECT_EQ((*found)[1].to_string(), "[2001:db8::1]:80");
-  EXPECT_EQ(resolve("192.0.2.9").value()[0].to_string(), "192.0.2.9:80");
+  EXPECT_EQ(found->expires, world.now() + seconds(9));
+  std::string order;
+  for (const Address& each : found->addresses) order += each.to_string() + " ";
+  EXPECT_EQ(order, "[2001:db8::1]:80 192.0.2.1:80 192.0.2.2:80 ");
+  const Result<Resolution> literal = resolve("192.0.2.9");
+  EXPECT_EQ(literal.value().addresses.at(0).to_string(), "192.0.2.9:80");
+  EXPECT_EQ(literal->expires, kNever);
   EXPECT_EQ(resolve("gone.example").error().kind, ErrorKind::resolve_failed);
   EXPECT_EQ(resolve("unknown.example").error().kind, ErrorKind::resolve_failed);
   EXPECT_EQ(resolve("silent.example").error().kind, ErrorKind::timed_out);
+}
+
+TEST_F(SimNetworkTest, ResolvesServices) {
+  const ServiceTarget second{.host = "b.example", .port = 81, .priority = 2, .weight = 5};
+  const ServiceTarget first{.host = "a.example", .port = 80, .priority = 1, .weight = 0};
+  world.set_service("_http._tcp.example", {.targets = {second, first},
+                                           .delay = milliseconds(7),
+                                           .answered = true,
+                                           .ttl = seconds(9)});
+  world.set_service("_no._tcp.example", {.targets = {{.host = "."}}});
+  world.set_service("_silent._tcp.example", {.targets = {first}, .answered = false});
+  const TimePoint start = world.now();
+  const Result<ServiceResolution> found = resolve_service("_HTTP._tcp.example");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(world.now() - start, milliseconds(7));
+  EXPECT_EQ(found->expires, world.now() + seconds(9));
+  EXPECT_EQ(found->targets, (std::vector<ServiceTarget>{first, second}));
+  EXPECT_EQ(resolve_service("_no._tcp.example").error().kind, ErrorKind::resolve_failed);
+  EXPECT_EQ(resolve_service("_unknown._tcp.example").error().kind, ErrorKind::resolve_failed);
+  EXPECT_EQ(resolve_service("_silent._tcp.example").error().kind, ErrorKind::timed_out);
+}
+
+TEST_F(SimNetworkTest, CallsAreMadeWhenItRuns) {
+  bool called = false;
+  network.call([&called] { called = true; });
+  EXPECT_FALSE(called);
+  const TimePoint start = world.now();
+  world.run_until_idle();
+  EXPECT_TRUE(called);
+  EXPECT_EQ(world.now(), start);
 }
 
 }  // namespace

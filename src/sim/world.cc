@@ -100,6 +100,10 @@ void SimWorld::set_name(std::string_view host, SimName name) {
   names_.insert_or_assign(std::string(host), std::move(name));
 }
 
+void SimWorld::set_service(std::string_view name, SimService service) {
+  services_.insert_or_assign(std::string(name), std::move(service));
+}
+
 std::size_t SimWorld::bytes_in_flight() const {
   std::size_t bytes = 0;
   const_cast<SimWorld*>(this)->connections_.for_each(

@@ -17,6 +17,7 @@
 #include "async/executor.h"
 #include "base/intrusive_list.h"
 #include "net/address.h"
+#include "net/network.h"
 #include "sim/faults.h"
 #include "sim/random.h"
 
@@ -38,6 +39,15 @@ struct SimName {
   std::vector<std::string> ips;  // literals; empty: there is no such name
   Duration delay = {};
   bool answered = true;  // else resolving takes until its deadline
+  Duration ttl = std::chrono::seconds(60);
+};
+
+// Where a service is to be had in a world.
+struct SimService {
+  std::vector<ServiceTarget> targets;  // empty: there is no such service
+  Duration delay = {};
+  bool answered = true;
+  Duration ttl = std::chrono::seconds(60);
 };
 
 class SimWorld {
@@ -65,7 +75,9 @@ class SimWorld {
   [[nodiscard]] const Faults& faults() const { return faults_; }
   // What becomes of the next connection to that address; called again, of the one after it.
   void script(const Address& to, const Fate& fate) { scripts_[to.to_string()].push_back(fate); }
+  // Names in lower case.
   void set_name(std::string_view host, SimName name);
+  void set_service(std::string_view name, SimService service);
 
   // What a test asserts at its end.
   [[nodiscard]] std::size_t open_streams() const { return open_streams_; }
@@ -114,6 +126,7 @@ class SimWorld {
   std::map<std::string, SimListener*> listeners_;
   std::map<std::string, std::deque<Fate>> scripts_;
   std::map<std::string, SimName> names_;
+  std::map<std::string, SimService> services_;
   std::size_t open_streams_ = 0;
   std::size_t pending_ops_ = 0;
   std::size_t connections_made_ = 0;

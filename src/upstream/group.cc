@@ -60,7 +60,7 @@ Task<Result<Candidates>> ServerGroup::resolve_all(Network& network, TimePoint de
       error = resolved.error();
       continue;
     }
-    for (Address& address : *resolved) candidates.owned.push_back(std::move(address));
+    for (Address& address : resolved->addresses) candidates.owned.push_back(std::move(address));
   }
   if (candidates.owned.empty()) co_return fail(error.at(Side::server));
   candidates.addresses = candidates.owned;
