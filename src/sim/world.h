@@ -16,9 +16,9 @@
 
 #include "async/executor.h"
 #include "base/intrusive_list.h"
+#include "base/random.h"
 #include "net/address.h"
 #include "sim/faults.h"
-#include "sim/random.h"
 
 namespace penstock {
 
