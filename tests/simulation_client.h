@@ -8,8 +8,8 @@
 
 #include "async/event.h"
 #include "async/scope.h"
+#include "base/random.h"
 #include "net/network.h"
-#include "sim/random.h"
 #include "tests/simulation_ledger.h"
 #include "tests/simulation_wire.h"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/random.h"
+#include "base/random.h"
 
 namespace penstock::simulation {
 

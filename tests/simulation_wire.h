@@ -12,7 +12,7 @@
 #include "async/stream.h"
 #include "async/task.h"
 #include "base/error.h"
-#include "sim/random.h"
+#include "base/random.h"
 #include "tests/simulation_ledger.h"
 
 namespace penstock::simulation {

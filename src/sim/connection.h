@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "base/intrusive_list.h"
+#include "base/random.h"
 #include "sim/faults.h"
-#include "sim/random.h"
 #include "sim/world.h"
 
 namespace penstock {

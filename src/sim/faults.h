@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/random.h"
 #include "base/time.h"
-#include "sim/random.h"
 
 namespace penstock {
 

@@ -16,10 +16,10 @@
 
 #include "async/executor.h"
 #include "base/intrusive_list.h"
+#include "base/random.h"
 #include "net/address.h"
 #include "net/network.h"
 #include "sim/faults.h"
-#include "sim/random.h"
 
 namespace penstock {
 

@@ -1,4 +1,4 @@
-#include "sim/random.h"
+#include "base/random.h"
 
 #include <chrono>
 

@@ -1,4 +1,4 @@
-#include "sim/random.h"
+#include "base/random.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,30 +7,11 @@
 
 namespace penstock {
 
-std::uint64_t mix(std::uint64_t value) {
-  value += 0x9e3779b97f4a7c15U;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
-  return value ^ (value >> 31);
-}
-
 Random::Random(std::uint64_t seed) {
   for (std::uint64_t& word : state_) {
     word = mix(seed);
     seed += 0x9e3779b97f4a7c15U;
   }
-}
-
-std::uint64_t Random::next() {
-  const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
-  const std::uint64_t shifted = state_[1] << 17;
-  state_[2] ^= state_[0];
-  state_[3] ^= state_[1];
-  state_[1] ^= state_[2];
-  state_[0] ^= state_[3];
-  state_[2] ^= shifted;
-  state_[3] = std::rotl(state_[3], 45);
-  return result;
 }
 
 std::uint64_t Random::below(std::uint64_t bound) {

@@ -1,7 +1,9 @@
-// A seeded generator whose numbers are the same with every compiler and library.
+// A seeded generator whose numbers are the same with every compiler and library. Fast, and good
+// enough for choices, jitter and tests; what an attacker must not guess needs another one.
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -9,12 +11,30 @@
 
 namespace penstock {
 
+// One step of splitmix64: a good hash of one number.
+[[nodiscard]] constexpr std::uint64_t mix(std::uint64_t value) {
+  value += 0x9e3779b97f4a7c15U;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
+  return value ^ (value >> 31);
+}
+
 // xoshiro256**, seeded by splitmix64.
 class Random {
  public:
   explicit Random(std::uint64_t seed);
 
-  [[nodiscard]] std::uint64_t next();
+  [[nodiscard]] std::uint64_t next() {
+    const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
+    const std::uint64_t shifted = state_[1] << 17;
+    state_[2] ^= state_[0];
+    state_[3] ^= state_[1];
+    state_[1] ^= state_[2];
+    state_[0] ^= state_[3];
+    state_[2] ^= shifted;
+    state_[3] = std::rotl(state_[3], 45);
+    return result;
+  }
   // 0 to bound - 1; the bound must not be 0.
   [[nodiscard]] std::uint64_t below(std::uint64_t bound);
   // low to high, both included.
@@ -34,8 +54,5 @@ class Random {
  private:
   std::array<std::uint64_t, 4> state_{};
 };
-
-// One step of splitmix64: a good hash of one number.
-[[nodiscard]] std::uint64_t mix(std::uint64_t value);
 
 }  // namespace penstock
