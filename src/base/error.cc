@@ -64,6 +64,8 @@ std::string_view to_string(ErrorKind kind) {
       return "denied";
     case ErrorKind::overloaded:
       return "overloaded";
+    case ErrorKind::unavailable:
+      return "unavailable";
     case ErrorKind::io:
       return "io";
   }

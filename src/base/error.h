@@ -15,11 +15,12 @@ enum class ErrorKind : std::uint8_t {
   cancelled,       // the scope the work belonged to was cancelled
   refused,         // the peer refused the connection
   unreachable,     // no way to the peer
-  resolve_failed,  // the name has no address, or the resolver failed
+  resolve_failed,  // the name has no address, or the resolver failed; cause is a ResolveCause
   protocol,        // the peer sent what cannot be understood with certainty; cause is a Refusal
   limit,           // a configured limit was passed
   denied,          // our own rules forbid it
   overloaded,      // no room: memory, descriptors or connections are at their bound
+  unavailable,     // there is no server to turn to; cause is an Unavailable (upstream/unavailable.h)
   io,              // any other failure of the operating system; cause is its errno
 };
 
@@ -32,8 +33,8 @@ struct Error {
   // True where nothing of the request can have taken effect at the peer, so that sending it again
   // on another connection is safe whatever its method (RFC 9110 section 9.2.2).
   bool retryable = false;
-  // An errno for kinds that come from the operating system, a Refusal for `protocol`, a
-  // ResolveCause for `resolve_failed`, else 0.
+  // An errno for kinds that come from the operating system, a Refusal for `protocol`, what the kind
+  // says for others, else 0.
   int cause = 0;
 
   // The same error, said of one side.

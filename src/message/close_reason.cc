@@ -32,8 +32,10 @@ std::string_view to_string(CloseReason reason) {
       return "tunnel_ended";
     case CloseReason::tunnel_refused:
       return "tunnel_refused";
-    case CloseReason::login_bound:
-      return "login_bound";
+    case CloseReason::pinned:
+      return "pinned";
+    case CloseReason::pin_ended:
+      return "pin_ended";
     case CloseReason::draining:
       return "draining";
     case CloseReason::pool_full:

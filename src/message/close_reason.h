@@ -23,7 +23,8 @@ enum class CloseReason : std::uint8_t {
   broken,             // reset, or an error of the network
   tunnel_ended,       // it was a tunnel
   tunnel_refused,     // it was to become one: bytes for the tunnel may be under way already
-  login_bound,        // it is logged in as a user (NTLM, Negotiate): not to be shared
+  pinned,             // it persists, for the client connection it is logged in for (NTLM, Negotiate)
+  pin_ended,          // the server connection it was bound to has ended
   draining,           // we are shutting down
   pool_full,          // too many idle ones
   other_side_failed,  // the other connection of the exchange broke

@@ -1,5 +1,8 @@
 #include "proxy/failure.h"
 
+#include "net/network.h"
+#include "upstream/unavailable.h"
+
 namespace penstock {
 namespace {
 
@@ -43,6 +46,33 @@ Failure timeout_failure(Step step) {
   }
 }
 
+Failure resolve_failure(const Error& error) {
+  if (static_cast<ResolveCause>(error.cause) == ResolveCause::servers_failed) {
+    return {502, "dns_error", "The name servers failed to answer.", "", "servers_failed"};
+  }
+  return {502, "dns_error", "The host name has no address.", "", ""};
+}
+
+Failure unavailable_failure(Unavailable why) {
+  switch (why) {
+    case Unavailable::no_server:
+      return {503, "destination_unavailable", "No server is in service.", "", to_string(why)};
+    case Unavailable::queue_full:
+      return {503, "connection_limit_reached",
+              "The servers are at their limits, and too many requests wait already.", "",
+              to_string(why)};
+    case Unavailable::queue_timeout:
+      return {503, "connection_limit_reached",
+              "The servers were at their limits for as long as a request may wait.", "",
+              to_string(why)};
+    case Unavailable::login_lost:
+      break;
+  }
+  return {502, "connection_terminated",
+          "The server ended the connection you were logged in on. Please log in again.",
+          "RFC 4559 6", to_string(why)};
+}
+
 }  // namespace
 
 Failure failure_of(const Error& error, Step step) {
@@ -53,7 +83,7 @@ Failure failure_of(const Error& error, Step step) {
     case ErrorKind::timed_out:
       return timeout_failure(step);
     case ErrorKind::resolve_failed:
-      return {502, "dns_error", "The host name has no address.", "", ""};
+      return resolve_failure(error);
     case ErrorKind::refused:
       return {502, "connection_refused", "The server refused the connection.", "", ""};
     case ErrorKind::unreachable:
@@ -67,6 +97,8 @@ Failure failure_of(const Error& error, Step step) {
     case ErrorKind::overloaded:
       return {503, "connection_limit_reached", "The proxy is at its limits; try again later.", "",
               ""};
+    case ErrorKind::unavailable:
+      return unavailable_failure(static_cast<Unavailable>(error.cause));
     case ErrorKind::closed:
     case ErrorKind::reset:
       return {502, "connection_terminated", "The server ended the connection without a response.",

@@ -10,7 +10,8 @@
 
 namespace penstock {
 
-// At which step of a transaction an error happened: the same error means different things.
+// At which step of a transaction an error happened: the same error means different things. Past the
+// head they are those of DeliveryStep.
 enum class Step : std::uint8_t { head, resolve, connect, exchange };
 
 // Views are of static text.

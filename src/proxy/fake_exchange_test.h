@@ -9,9 +9,10 @@
 
 namespace penstock {
 
-class FakeExchange final : public Exchange {
+class FakeExchange final : public Exchange, private ClientControl {
  public:
-  explicit FakeExchange(const ClientInfo& client) : Exchange(client) {}
+  explicit FakeExchange(const ClientInfo& client) : Exchange(client, *this) {}
+  void end_if_idle() override {}
 
   using Exchange::fate_;
   using Exchange::request_;

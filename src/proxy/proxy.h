@@ -3,24 +3,21 @@
 
 #include <string>
 
-#include "net/network.h"
 #include "proxy/access_log.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/targets.h"
 #include "server/exchange.h"
-#include "upstream/pool.h"
+#include "upstream/server_side.h"
 
 namespace penstock {
 
 // All must outlive the proxy. `pseudonym` is how Via and Proxy-Status name it.
 struct ProxyParts {
-  Network& network;
-  ServerPool& pool;
+  ServerSide& servers;
   RouteTable& routes;
   AccessLog& access_log;
   const ProxySettings& settings;
-  const UpstreamSettings& upstream;
   const OwnAddresses& own_addresses;
   std::string pseudonym;
 };

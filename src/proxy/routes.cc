@@ -1,22 +1,14 @@
 #include "proxy/routes.h"
 
-#include <algorithm>
-
 #include "message/fields.h"
 
 namespace penstock {
 
-RouteTable::RouteTable(const std::vector<RouteSettings>& routes,
-                       const std::vector<UpstreamGroupSettings>& groups) {
-  for (const UpstreamGroupSettings& group : groups) {
-    groups_.push_back(std::make_unique<ServerGroup>(group));
-  }
+RouteTable::RouteTable(const std::vector<RouteSettings>& routes, ServerSide& servers) {
   for (const RouteSettings& route : routes) {
-    const auto group =
-        std::find_if(groups_.begin(), groups_.end(),
-                     [&route](const auto& candidate) { return candidate->name() == route.to; });
-    if (group == groups_.end()) continue;  // refused when the configuration was read
-    Entry entry{.host = route.host, .route = {&route, group->get()}};
+    ServerGroup* const group = servers.group(route.to);
+    if (group == nullptr) continue;  // refused when the configuration was read
+    Entry entry{.host = route.host, .route = {&route, group}};
     if (entry.host == "*") entry.host.clear();
     if (entry.host.starts_with("*.")) {
       entry.wildcard = true;

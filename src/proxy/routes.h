@@ -1,13 +1,12 @@
 // Which group of servers a request to a reverse proxy goes to.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "proxy/settings.h"
-#include "upstream/group.h"
+#include "upstream/server_side.h"
 
 namespace penstock {
 
@@ -16,12 +15,11 @@ struct Route {
   ServerGroup* group;
 };
 
-// The routes of a configuration, with the server groups of one worker. Belongs to one thread; the
-// settings must outlive it.
+// The routes of a configuration, to the server groups of one worker. Belongs to one thread; both
+// must outlive it.
 class RouteTable {
  public:
-  RouteTable(const std::vector<RouteSettings>& routes,
-             const std::vector<UpstreamGroupSettings>& groups);
+  RouteTable(const std::vector<RouteSettings>& routes, ServerSide& servers);
 
   // The first route that matches, or null. `host` is compared without regard to case, and without
   // port; `path` by prefix, where "/app" covers "/app", "/app/..." and "/app?..." but not
@@ -37,7 +35,6 @@ class RouteTable {
   static bool host_matches(const Entry& entry, std::string_view host);
   static bool path_matches(std::string_view prefix, std::string_view path);
 
-  std::vector<std::unique_ptr<ServerGroup>> groups_;
   std::vector<Entry> entries_;
 };
 

@@ -6,9 +6,27 @@
 
 namespace penstock {
 namespace {
-// A request is tried again when an idle connection had died, or a server closed at once; more
-// tries than that would only add to a server's trouble.
-constexpr int kMaxAttempts = 3;
+
+// The server connections that the client's connection is logged in on; made when there is one.
+class Logins final : public ConnectionState {
+ public:
+  Logins(Executor& executor, ClientControl& connection)
+      : pins(executor, [&connection] { connection.end_if_idle(); }) {}
+  PinStore pins;
+};
+
+Step step_of(DeliveryStep step) {
+  switch (step) {
+    case DeliveryStep::resolve:
+      return Step::resolve;
+    case DeliveryStep::acquire:
+      return Step::connect;
+    case DeliveryStep::exchange:
+      break;
+  }
+  return Step::exchange;
+}
+
 }  // namespace
 
 Task<void> Proxy::handle(Exchange& exchange) {
@@ -20,7 +38,8 @@ Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
     : parts_(parts),
       exchange_(exchange),
       request_(exchange.request()),
-      body_(exchange.body(), parts.settings.max_body) {}
+      body_(exchange.body(), parts.settings.max_body),
+      delivery_(parts.servers, *this, pins_of(exchange)) {}
 
 Task<void> Transaction::run() {
   co_await serve();
@@ -34,79 +53,63 @@ Task<void> Transaction::serve() {
 
   // Route: where to, by the rules of the listener. CONNECT leaves to a tunnel.
   if (const auto failure = route()) co_return co_await fail_with(*failure);
-  const auto found = co_await find_addresses();
-  if (!found) co_return co_await give_up(found.error(), Step::resolve);
-  if (const auto failure = check_addresses()) co_return co_await fail_with(*failure);
   if (request_.method == Method::connect) co_return co_await connect_tunnel();
   prepare();
 
   // Policy, adapting the request, looking it up in the cache: their places are here, empty so far.
 
-  // Until answered: acquire a server connection, send the request, get the response's head.
-  while (true) {
-    const bool fresh = record_.attempts++ > 0;  // a retry is not given another idle connection
-    auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, fresh);
-    if (!lease) co_return co_await give_up(lease.error(), Step::connect);
-    note_acquired(*lease);
+  // Until answered: choose a server, acquire a connection to it, exchange; body up and head down
+  // together, 1xx responses passed on meanwhile. Again where that is safe (upstream/delivery.cc).
+  const ServerRequest request{.head = &request_,
+                              .form = TargetForm::origin,
+                              .body = &body_,
+                              .framing = exchange_.body_framing(),
+                              .connection = hop_.connection};
+  const Address& client = exchange_.client().peer;
+  const auto answered = co_await delivery_.run(destination_, request, body_, &client);
+  if (!answered) co_return co_await give_up(answered.error());
+  record_.server_answered = parts_.servers.pool().executor().now();
 
-    // Exchange: body up and head down together, 1xx responses passed on meanwhile.
-    ResponseHead response;
-    const ServerRequest request{.head = &request_,
-                                .form = TargetForm::origin,
-                                .body = &body_,
-                                .framing = exchange_.body_framing(),
-                                .connection = hop_.connection};
-    const auto answered = co_await lease->exchange(request, response, *this);
-    if (!answered) {
-      const bool retry = may_retry(answered.error(), *lease);
-      if (!lease->reused()) candidates_.pass_over_first();
-      co_await settle(*lease, false);
-      if (!retry) co_return co_await give_up(answered.error(), Step::exchange);
-      body_.rewind();
-      continue;
-    }
-    record_.server_answered = parts_.network.executor().now();
-    body_.forget();
+  // A switch of protocols leaves to a tunnel.
+  if (delivery_.response().status == 101) co_return co_await upgrade_tunnel();
 
-    // A switch of protocols leaves to a tunnel.
-    if (response.status == 101) co_return co_await upgrade_tunnel(*lease, response);
+  // Adapting the response, storing it: their places are here, empty so far.
 
-    // Adapting the response, storing it: their places are here, empty so far.
-
-    // Send it, at the client's pace; settle both connections, each with a reason.
-    co_return co_await send_response(*lease, response);
-  }
+  // Send it, at the client's pace; settle both connections, each with a reason.
+  co_await send_response();
 }
 
-void Transaction::note_acquired(const Lease& lease) {
-  record_.acquired = parts_.network.executor().now();
+void Transaction::on_acquired(const Lease& lease, const NextHop* server) {
+  record_.acquired = parts_.servers.pool().executor().now();
   record_.server_reused = lease.reused();
   server_ = lease.address();
   record_.server = &server_;
+  // HTTP/1.0 clients need not send Host, HTTP/1.1 servers need to get one.
+  const bool of_server = route_ != nullptr && (route_->host_policy == HostPolicy::server ||
+                                               (host_field_.empty() && server != nullptr));
+  if (of_server && server != nullptr) request_.fields.set(FieldId::host, server->host_field());
 }
 
 // There will be no response of a server. A client that is gone needs none of ours.
-Task<void> Transaction::give_up(Error error, Step step) {
+Task<void> Transaction::give_up(Error error) {
+  co_await settle(false);
   if (error.kind == ErrorKind::cancelled) co_return note_client_gone();
-  co_await fail_with(failure_of(error, step));
+  if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
+  co_await fail_with(denied_ ? *denied_ : failure_of(error, step_of(delivery_.step())));
 }
 
-// RFC 9110 section 9.2.2: again only where the server can't have acted on the request, or acting
-// twice is the same as once; and only while the client has seen nothing and the body is at hand.
-bool Transaction::may_retry(const Error& error, const Lease& lease) const {
-  if (error.side != Side::server || record_.attempts >= kMaxAttempts) return false;
-  if (error.kind != ErrorKind::closed && error.kind != ErrorKind::reset) return false;
-  if (lease.response_started() || exchange_.traffic().sent > 0 || !body_.can_rewind()) return false;
-  return error.retryable || is_idempotent(request_.method);
-}
-
-Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
+Task<void> Transaction::send_response() {
+  ResponseHead& response = delivery_.response();
+  Lease& lease = delivery_.lease();
   BodySource& body = lease.response_body();
   const Framing framing = lease.response_framing();
-  const bool bound_to_login = logs_in_connection(request_, response);
+  if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   prepare_response(response, framing, parts_.pseudonym);
-  if (destination_.route != nullptr) {
-    apply(destination_.route->settings->response, response.fields);
+  if (route_ != nullptr) {
+    apply(route_->response, response.fields);
+    const std::string_view cookie = destination_.group->affinity_cookie(
+        delivery_.choice(), false, response.fields.arena());
+    if (!cookie.empty()) response.fields.add(FieldId::set_cookie, cookie);
   }
   record_.status = response.status;
   const auto sent = co_await exchange_.respond(response, body, framing);
@@ -116,8 +119,7 @@ Task<void> Transaction::send_response(Lease& lease, ResponseHead& response) {
     record_.detail = "response_cut";
     if (sent.error().side == Side::client) note_client_gone();
   }
-  co_await settle(lease, sent.has_value() && !bound_to_login);
-  if (bound_to_login) record_.server_fate = CloseReason::login_bound;
+  co_await settle(sent.has_value());
 }
 
 void Transaction::note_client_gone() {
@@ -125,9 +127,10 @@ void Transaction::note_client_gone() {
   record_.detail = {};
 }
 
-Task<void> Transaction::settle(Lease& lease, bool reusable) {
-  record_.request_sent += lease.bytes_sent();
-  record_.server_fate = co_await lease.settle(reusable);
+Task<void> Transaction::settle(bool reusable) {
+  record_.server_fate = co_await delivery_.settle(reusable);
+  record_.request_sent = delivery_.bytes_sent();
+  record_.attempts = delivery_.attempts();
 }
 
 Task<void> Transaction::fail_with(Failure failure) {

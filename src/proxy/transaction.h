@@ -8,22 +8,13 @@
 #include "proxy/access_record.h"
 #include "proxy/failure.h"
 #include "proxy/proxy.h"
-#include "proxy/replay_body.h"
 #include "proxy/rewrite.h"
 #include "proxy/tunnel.h"
-#include "upstream/lease.h"
+#include "upstream/delivery.h"
 
 namespace penstock {
 
-// Where a request goes: decided by routing, before any connection is made.
-struct Destination {
-  const Route* route = nullptr;  // reverse: the group; null: the target itself
-  std::string_view host;         // forward: name or address to resolve
-  std::uint16_t port = 80;
-  std::string_view host_field;  // what the server gets as Host
-};
-
-class Transaction final : private InformationalSink {
+class Transaction final : private DeliveryOwner {
  public:
   // Both must outlive it.
   Transaction(const ProxyParts& parts, Exchange& exchange);
@@ -42,30 +33,32 @@ class Transaction final : private InformationalSink {
   [[nodiscard]] std::optional<Failure> route_reverse();
   [[nodiscard]] bool is_for_the_proxy_itself();
   Task<void> answer_itself();
-  Task<Result<void>> find_addresses();
-  [[nodiscard]] std::optional<Failure> check_addresses();
   void prepare();
-  void note_acquired(const Lease& lease);
-  [[nodiscard]] bool may_retry(const Error& error, const Lease& lease) const;
-  Task<void> send_response(Lease& lease, ResponseHead& response);
-  Task<void> settle(Lease& lease, bool reusable);
+  Task<void> send_response();
+  Task<void> settle(bool reusable);
   Task<void> connect_tunnel();
-  Task<void> upgrade_tunnel(Lease& lease, ResponseHead& response);
-  Task<void> tunnel(Lease& lease, ResponseHead& head, std::string_view upgrade);
-  Task<void> give_up(Error error, Step step);
+  Task<void> upgrade_tunnel();
+  Task<void> tunnel(ResponseHead& head, std::string_view upgrade);
+  Task<void> give_up(Error error);
   Task<void> fail_with(Failure failure);
   void note_client_gone();
   Task<Result<void>> on_informational(ResponseHead& head) override;
+  Task<Result<AddressList>> target_addresses() override;
+  void on_acquired(const Lease& lease, const NextHop* server) override;
 
   const ProxyParts& parts_;
   Exchange& exchange_;
   RequestHead& request_;
   AccessRecord record_;
   Address server_;  // for the record: the one connected to
+  // Where the request goes: decided by routing, before any connection is made.
+  const RouteSettings* route_ = nullptr;  // of a reverse listener
   Destination destination_;
-  Candidates candidates_;
+  std::string_view host_field_;     // what the server gets as Host
+  std::optional<Failure> denied_;   // why none of the target's addresses may be reached
   RequestHop hop_;
   ReplayBody body_;
+  Delivery delivery_;
 };
 
 }  // namespace penstock

@@ -94,13 +94,14 @@ std::optional<Failure> Transaction::route_forward() {
     }
     destination_.host = target.host.host;
     destination_.port = target.host.port;
+    destination_.name = target.authority;
     return std::nullopt;
   }
   if (target.form != TargetForm::absolute) return kNotForThisListener;
   if (!equals_ignoring_case(target.scheme, "http")) return kSchemeNotSupported;
   destination_.host = target.host.host;
   destination_.port = target.host.port == 0 ? std::uint16_t{80} : target.host.port;
-  destination_.host_field = target.authority;
+  destination_.name = host_field_ = target.authority;
   return std::nullopt;
 }
 
@@ -108,54 +109,38 @@ std::optional<Failure> Transaction::route_reverse() {
   const Target& target = request_.target;
   if (target.form == TargetForm::authority) return kConnectNotHere;
   // The target's authority where it has one (RFC 9112 section 3.2.2).
-  destination_.host_field = request_.fields.value(FieldId::host);
-  const auto authority = parse_authority(destination_.host_field);
-  destination_.route =
+  host_field_ = request_.fields.value(FieldId::host);
+  const auto authority = parse_authority(host_field_);
+  const Route* const route =
       parts_.routes.match(authority ? authority->host : std::string_view(), target.path_and_query);
-  if (destination_.route == nullptr) return kMisdirected;
+  if (route == nullptr) return kMisdirected;
+  route_ = route->settings;
+  destination_.group = route->group;
+  destination_.name = route->group->name();
   return std::nullopt;
 }
 
-Task<Result<void>> Transaction::find_addresses() {
-  Executor& executor = parts_.network.executor();
-  const TimePoint deadline = deadline_after(executor.now(), parts_.upstream.connect);
-  if (destination_.route != nullptr) {
-    auto found = co_await destination_.route->group->candidates(parts_.network, deadline);
-    if (!found) co_return fail(found.error());
-    candidates_ = std::move(*found);
-    co_return Result<void>{};
-  }
-  auto resolved = co_await parts_.network.resolve(destination_.host, destination_.port, deadline);
-  if (!resolved) co_return fail(resolved.error().at(Side::server));
-  candidates_.owned = std::move(resolved->addresses);
-  candidates_.order = AcquireOrder::any_idle_first;
-  co_return Result<void>{};
-}
-
 // A forward proxy may not be led to everything that has an address.
-std::optional<Failure> Transaction::check_addresses() {
-  if (destination_.route != nullptr) return std::nullopt;
-  const auto denied = filter_targets(candidates_.owned, parts_.own_addresses,
-                                     parts_.settings.forward, exchange_.client());
-  candidates_.addresses = candidates_.owned;
-  return denied;
+Task<Result<AddressList>> Transaction::target_addresses() {
+  Network& network = parts_.servers.network();
+  const TimePoint deadline =
+      deadline_after(network.executor().now(), parts_.servers.settings().connect);
+  auto resolution = co_await network.resolve(destination_.host, destination_.port, deadline);
+  if (!resolution) co_return fail(resolution.error().at(Side::server));
+  denied_ = filter_targets(resolution->addresses, parts_.own_addresses, parts_.settings.forward,
+                           exchange_.client());
+  if (denied_) co_return fail({.kind = ErrorKind::denied, .side = Side::server});
+  co_return std::move(resolution->addresses);
 }
 
 void Transaction::prepare() {
-  const std::string_view asked_host = destination_.host_field;
-  if (const Route* route = destination_.route) {
-    const RouteSettings& settings = *route->settings;
-    if (settings.host_policy == HostPolicy::set) destination_.host_field = settings.host_value;
-    // HTTP/1.0 clients need not send Host, HTTP/1.1 servers need to get one.
-    if (settings.host_policy == HostPolicy::server || destination_.host_field.empty()) {
-      destination_.host_field = route->group->turn_name();
-    }
-  }
-  hop_ = prepare_request(request_, exchange_.body_framing(), destination_.host_field,
-                         parts_.pseudonym);
-  if (const Route* route = destination_.route) {
+  const std::string_view asked_host = host_field_;
+  if (route_ != nullptr && route_->host_policy == HostPolicy::set) host_field_ = route_->host_value;
+  hop_ = prepare_request(request_, exchange_.body_framing(), host_field_, parts_.pseudonym);
+  if (route_ != nullptr) {
+    destination_.group->strip_cookie(request_);
     add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);
-    apply(route->settings->request, request_.fields);
+    apply(route_->request, request_.fields);
   }
 }
 

@@ -22,30 +22,31 @@ bool offered(std::string_view asked, std::string_view switched) {
 
 // RFC 9110 section 9.3.6: the client hears of success when the connection to the target is there.
 Task<void> Transaction::connect_tunnel() {
-  record_.attempts = 1;
-  auto lease = co_await parts_.pool.acquire(candidates_.addresses, candidates_.order, true);
-  if (!lease) co_return co_await give_up(lease.error(), Step::connect);
-  note_acquired(*lease);
+  const Address& client = exchange_.client().peer;
+  const auto connected = co_await delivery_.connect(destination_, request_, &client);
+  if (!connected) co_return co_await give_up(connected.error());
   ResponseHead head;
   head.status = 200;
   head.reason = "Connection established";
-  co_await tunnel(*lease, head, {});
+  co_await tunnel(head, {});
 }
 
 // RFC 9110 section 7.8: the server agreed to one of the protocols the client offered.
-Task<void> Transaction::upgrade_tunnel(Lease& lease, ResponseHead& response) {
+Task<void> Transaction::upgrade_tunnel() {
+  ResponseHead& response = delivery_.response();
   const std::string_view protocol = response.fields.value(FieldId::upgrade);
   if (!offered(hop_.upgrade, protocol)) {
-    co_await settle(lease, false);
+    co_await settle(false);
     co_return co_await fail_with(kUnexpectedUpgrade);
   }
   prepare_response(response, {}, parts_.pseudonym);
-  co_await tunnel(lease, response, protocol);
+  co_await tunnel(response, protocol);
 }
 
 // Answers with the head, then moves bytes until both directions have ended.
-Task<void> Transaction::tunnel(Lease& lease, ResponseHead& head, std::string_view upgrade) {
+Task<void> Transaction::tunnel(ResponseHead& head, std::string_view upgrade) {
   record_.status = head.status;
+  Lease& lease = delivery_.lease();
   const auto opened = co_await exchange_.open_tunnel(head, upgrade);
   if (opened) {
     TunnelTraffic traffic;
@@ -58,7 +59,7 @@ Task<void> Transaction::tunnel(Lease& lease, ResponseHead& head, std::string_vie
   } else {
     note_client_gone();
   }
-  co_await settle(lease, false);
+  co_await settle(false);
   record_.server_fate = CloseReason::tunnel_ended;
 }
 

@@ -43,7 +43,7 @@ Task<void> ClientConnection::run() {
 Task<bool> ClientConnection::serve_one() {
   TaskContext& outer = co_await this_context();
   const ConnectionSide side{stream_.get(), &input_, settings_, draining_};
-  Http1Exchange exchange(client_, side, requests_++, outer.executor());
+  Http1Exchange exchange(client_, *this, side, requests_++, outer.executor());
   if (!co_await exchange.take_head()) co_return false;
 
   // While the handler works the stream is watched: a client that is gone needs no response.
@@ -78,7 +78,7 @@ Task<void> ClientConnection::close_lingering() {
 }
 
 // A request that is here already, though not read, is still served.
-void ClientConnection::drain() {
+void ClientConnection::end_if_idle() {
   if (idle_read_ == nullptr || stream_->ask_pending_input()) return;
   ReadOp& read = *std::exchange(idle_read_, nullptr);
   if (!read.linked()) return;  // it is complete already: its bytes are served in this turn

@@ -14,7 +14,7 @@
 namespace penstock {
 
 // An HTTP/1 client connection. While it waits for a request it holds no buffer and little else.
-class ClientConnection final : public ListNode, private StreamObserver {
+class ClientConnection final : public ListNode, public ClientControl, private StreamObserver {
  public:
   // Recycled, like coroutine frames: connections come and go.
   static void* operator new(std::size_t size) { return pool_allocate(size); }
@@ -25,8 +25,8 @@ class ClientConnection final : public ListNode, private StreamObserver {
 
   // Its whole life, up to the close. Suspends nearly all the time.
   Task<void> run();
-  // Ends it if it is waiting between two requests; else it ends after the present one.
-  void drain();
+  // For drain: a connection that is not idle ends after its present request.
+  void end_if_idle() override;
 
  private:
   // One request and its response. True when the connection can take another one. Not inlined, or

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "async/input_buffer.h"
@@ -26,6 +27,24 @@ struct ClientInfo {
   bool listener_is_local = false;  // bound to loopback or a unix socket: only this machine gets in
 };
 
+// What a handler keeps with a client connection, from one exchange to the next.
+class ConnectionState {
+ public:
+  virtual ~ConnectionState() = default;
+};
+
+// A client connection, as handlers may influence it. Outlives its exchanges.
+class ClientControl {
+ public:
+  // Ends the connection if no request is under way or has arrived.
+  virtual void end_if_idle() = 0;
+  // Null at first; destroyed with the connection.
+  std::unique_ptr<ConnectionState> state;
+
+ protected:
+  ~ClientControl() = default;
+};
+
 // What went over the client connection for this exchange, for the log.
 struct ClientTraffic {
   TimePoint started{};                // the first byte of the request was there
@@ -48,6 +67,7 @@ class Exchange {
   [[nodiscard]] virtual BodySource& body() = 0;
   [[nodiscard]] const Framing& body_framing() const { return body_framing_; }
   [[nodiscard]] const ClientInfo& client() const { return *client_; }
+  [[nodiscard]] ClientControl& connection() { return *control_; }
   // Why the request can't be taken, if so: `protocol` with a Refusal, `timed_out`, `overloaded`.
   // The handler then gives the error response, and the connection is closed.
   [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
@@ -63,6 +83,9 @@ class Exchange {
   virtual Task<Result<void>> respond(ResponseHead& head, BodySource& body,
                                      const Framing& framing) = 0;
   [[nodiscard]] bool response_begun() const { return response_begun_; }
+  // The client connection is not to go on after this response, for that reason. To be said before
+  // respond().
+  void close_after(CloseReason reason) { close_after_ = reason; }
 
   // Answers with 101, or 2xx to CONNECT: after that the connection is a tunnel of bytes.
   // `upgrade` is the value of the Upgrade field for 101.
@@ -75,7 +98,8 @@ class Exchange {
   [[nodiscard]] CloseReason fate() const { return fate_; }
 
  protected:
-  explicit Exchange(const ClientInfo& client) : client_(&client) {}
+  Exchange(const ClientInfo& client, ClientControl& control)
+      : client_(&client), control_(&control) {}
 
   RequestHead request_;
   Framing body_framing_;
@@ -83,9 +107,11 @@ class Exchange {
   ClientTraffic traffic_;
   bool response_begun_ = false;
   CloseReason fate_ = CloseReason::cancelled;
+  CloseReason close_after_ = CloseReason::kept;
 
  private:
   const ClientInfo* client_;
+  ClientControl* control_;
 };
 
 // What makes responses of requests: the transaction, an admin page, a test.

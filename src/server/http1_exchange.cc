@@ -14,9 +14,10 @@ namespace {
 constexpr std::uint64_t kWorthDraining = 64 * 1024;
 }  // namespace
 
-Http1Exchange::Http1Exchange(const ClientInfo& client, const ConnectionSide& connection,
-                             std::uint64_t requests_before, Executor& executor)
-    : Exchange(client), connection_(connection), executor_(&executor) {
+Http1Exchange::Http1Exchange(const ClientInfo& client, ClientControl& control,
+                             const ConnectionSide& connection, std::uint64_t requests_before,
+                             Executor& executor)
+    : Exchange(client, control), connection_(connection), executor_(&executor) {
   traffic_.started = executor.now();
   traffic_.requests_before = requests_before;
 }
@@ -110,6 +111,7 @@ Framing Http1Exchange::frame_for_client(const ResponseHead& head, const Framing&
 
 CloseReason Http1Exchange::decide_fate(const Framing& framing) const {
   if (problem_) return close_reason_of(problem_->kind);
+  if (close_after_ != CloseReason::kept) return close_after_;
   if (*connection_.draining) return CloseReason::draining;
   if (!client_persists_) return CloseReason::said_close;
   if (framing.kind == BodyKind::until_close) return CloseReason::framed_by_close;

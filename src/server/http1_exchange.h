@@ -21,7 +21,7 @@ struct ConnectionSide {
 // Made when the first bytes of a request are there; lives until its response is complete.
 class Http1Exchange final : public Exchange {
  public:
-  Http1Exchange(const ClientInfo& client, const ConnectionSide& connection,
+  Http1Exchange(const ClientInfo& client, ClientControl& control, const ConnectionSide& connection,
                 std::uint64_t requests_before, Executor& executor);
 
   // Takes the head from the connection: afterwards either request(), body() and body_framing() are

@@ -69,7 +69,7 @@ void Server::on_timer() {
 
 void Server::drain() {
   draining_ = true;
-  connections_.for_each([](ClientConnection& connection) { connection.drain(); });
+  connections_.for_each([](ClientConnection& connection) { connection.end_if_idle(); });
 }
 
 }  // namespace penstock

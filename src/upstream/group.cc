@@ -1,70 +1,212 @@
 #include "upstream/group.h"
 
-#include <charconv>
+#include <algorithm>
 #include <utility>
+
+#include "async/wait.h"
+#include "upstream/choice_key.h"
+#include "upstream/slow_start.h"
+#include "upstream/sticky.h"
+#include "upstream/unavailable.h"
 
 namespace penstock {
 namespace {
-constexpr std::uint16_t kDefaultPort = 80;
+
+// Retries a second that a worker may make whatever the budget.
+constexpr std::uint32_t kLeastRetries = 5;
+
+Error unavailable(Unavailable why) {
+  return {.kind = ErrorKind::unavailable,
+          .side = Side::server,
+          .retryable = true,
+          .cause = static_cast<int>(why)};
+}
+
 }  // namespace
 
-ServerGroup::ServerGroup(const UpstreamGroupSettings& settings) : name_(settings.name) {
-  AddressList addresses;
-  for (const std::string& text : settings.servers) {
-    Server server{.text = text, .host = text, .port = kDefaultPort};
-    const std::size_t colon = text.rfind(':');
-    if (colon != std::string::npos && !text.starts_with("unix:") && !text.ends_with(']')) {
-      std::from_chars(text.data() + colon + 1, text.data() + text.size(), server.port);
-      server.host = text.substr(0, colon);
+// Also closes an idle connection where somebody else has more use for its place.
+class ServerGroup::Room final : public WaitingRoom {
+ public:
+  explicit Room(ServerGroup& group) : WaitingRoom(group.share()), group_(&group) {}
+  void on_room_wanted() override {
+    for (const auto& hop : group_->hops_) {
+      if (hop->share->full() || group_->share_->full()) group_->pool_->close_oldest(*hop->endpoint);
     }
-    if (server.host.starts_with('[')) server.host = server.host.substr(1, server.host.size() - 2);
-    auto address = text.starts_with("unix:") ? Address::parse(text)
-                                             : Address::from_ip(server.host, server.port);
-    if (address) addresses.push_back(std::move(*address));
-    servers_.push_back(std::move(server));
   }
-  if (addresses.size() == servers_.size()) {
-    doubled_ = addresses;
-    doubled_.insert(doubled_.end(), addresses.begin(), addresses.end());
+
+ private:
+  ServerGroup* group_;
+};
+
+ServerGroup::ServerGroup(GroupShare& share, ServerPool& pool, std::uint64_t seed)
+    : share_(&share),
+      pool_(&pool),
+      settings_(&share.settings()),
+      balancer_(settings_->balance, seed),
+      random_(seed),
+      budget_(settings_->retry.budget / 100.0, kLeastRetries),
+      room_(std::make_shared<Room>(*this)) {
+  share.join(pool.network(), room_);
+  for (const ServerEntry& entry : settings_->servers) {
+    hops_.push_back(std::make_shared<NextHop>(entry, share));
+  }
+  members_changed();
+}
+
+ServerGroup::~ServerGroup() {
+  share_->leave(pool_->network());
+  for (const auto& hop : hops_) pool_->retire(*hop->endpoint);
+}
+
+void ServerGroup::members_changed() {
+  members_.resize(hops_.size());
+  std::vector<MemberIdentity> identities;
+  needs_resolving_ = !settings_->service.empty();
+  for (const auto& hop : hops_) {
+    identities.push_back({.text = hop->share->identity(), .weight = hop->entry.weight});
+    if (!hop->endpoint->linked()) pool_->adopt(*hop->endpoint, *room_);
+    hop->sticky_id = make_sticky_id(make_hash_key(settings_->name), hop->share->identity());
+    needs_resolving_ = needs_resolving_ || !hop->host.empty();
+  }
+  balancer_.set_members(identities);
+  if (!needs_resolving_) resolved_.set();
+}
+
+bool ServerGroup::in_service(const NextHop& hop, TimePoint now) const {
+  return hop.has_addresses() && hop.share->available(now);
+}
+
+bool ServerGroup::has_room(const NextHop& hop) const {
+  return hop.endpoint->idle_count() > 0 || (!hop.share->full() && !share_->full());
+}
+
+// The servers or the backups, as the balancer is to see them; how many of them are in service.
+std::size_t ServerGroup::fill_members(TimePoint now, bool backups) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < hops_.size(); ++i) {
+    const NextHop& hop = *hops_[i];
+    Member& member = members_[i];
+    const bool serves = hop.entry.backup == backups && !hop.entry.drain && in_service(hop, now);
+    member.available = serves && has_room(hop);
+    member.weight = slow_start_weight(hop.entry.weight, hop.share->available_since(), now,
+                                      settings_->slow_start);
+    member.load = hop.share->requests();
+    count += serves ? 1 : 0;
+  }
+  return count;
+}
+
+std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
+  const TimePoint now = pool_->executor().now();
+  serving_ = fill_members(now, false);
+  if (serving_ == 0) serving_ = fill_members(now, true);
+  if (serving_ == 0) return std::nullopt;
+  std::array<std::uint32_t, Choice::kMaxTried> tried;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < choice.tried_count; ++i) {
+    const auto at = std::ranges::find(hops_, choice.tried[i]);
+    if (at != hops_.end()) tried[count++] = static_cast<std::uint32_t>(at - hops_.begin());
+  }
+  const bool by_hash = settings_->balance.algorithm == Balance::hash;
+  const std::uint64_t key = by_hash ? choice_key(settings_->balance, choice) : 0;
+  return balancer_.pick(members_, key, random_, std::span(tried).first(count));
+}
+
+// A client that has a server's cookie gets that server, though it takes no others any more.
+bool ServerGroup::choose_bound(Choice& choice) {
+  const auto id = find_cookie(choice.request->fields, settings_->sticky_cookie);
+  if (!id) return false;
+  const auto at = std::ranges::find_if(hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == *id; });
+  if (at == hops_.end() || !in_service(**at, pool_->executor().now()) || choice.was_tried(*at)) {
+    return false;
+  }
+  choice.hop = *at;
+  choice.by_cookie = true;
+  return true;
+}
+
+bool ServerGroup::choose(Choice& choice) {
+  choice.hop = nullptr;
+  choice.by_cookie = false;
+  if (!settings_->sticky_cookie.empty() && choose_bound(choice)) return has_room(*choice.hop);
+  const auto index = pick(choice);
+  if (index) choice.hop = hops_[*index];
+  return index.has_value();
+}
+
+std::optional<Lease> ServerGroup::take_idle(Choice& choice) {
+  if (!choose(choice)) return std::nullopt;
+  auto lease = pool_->take_idle(*choice.hop->endpoint);
+  if (lease) count_load(*lease);
+  return lease;
+}
+
+void ServerGroup::count_load(Lease& lease) const {
+  const Balance algorithm = settings_->balance.algorithm;
+  if (algorithm == Balance::least_connections || algorithm == Balance::two_choices) {
+    lease.count_load();
   }
 }
 
-Task<Result<Candidates>> ServerGroup::candidates(Network& network, TimePoint deadline) {
-  turn_ = (turn_ + 1) % servers_.size();
-  if (doubled_.empty()) return resolve_all(network, deadline);
-  struct Known {
-    static Task<Result<Candidates>> give(std::span<const Address> addresses) {
-      co_return Candidates{.owned = {}, .addresses = addresses, .order = AcquireOrder::in_order};
-    }
-  };
-  return Known::give(std::span(doubled_).subspan(turn_, servers_.size()));
-}
-
-std::string_view ServerGroup::turn_name() const {
-  const std::string& text = servers_[turn_].text;
-  return text.starts_with("unix:") ? std::string_view("localhost") : std::string_view(text);
-}
-
-Task<Result<Candidates>> ServerGroup::resolve_all(Network& network, TimePoint deadline) {
-  Candidates candidates;
-  Error error{.kind = ErrorKind::resolve_failed, .side = Side::server, .retryable = true};
-  const std::size_t first = turn_;
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const Server& server = servers_[(first + i) % servers_.size()];
-    if (server.text.starts_with("unix:")) {
-      candidates.owned.push_back(*Address::parse(server.text));
-      continue;
-    }
-    auto resolved = co_await network.resolve(server.host, server.port, deadline);
-    if (!resolved) {
-      error = resolved.error();
-      continue;
-    }
-    for (Address& address : resolved->addresses) candidates.owned.push_back(std::move(address));
+Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
+  Executor& executor = pool_->executor();
+  if (!resolved_.is_set()) {
+    const TimePoint limit = deadline_after(executor.now(), pool_->settings().connect);
+    const auto waited = co_await wait_until(resolved_, limit);
+    if (!waited) co_return fail(waited.error().at(Side::server));
   }
-  if (candidates.owned.empty()) co_return fail(error.at(Side::server));
-  candidates.addresses = candidates.owned;
-  co_return candidates;
+  const TimePoint deadline = deadline_after(executor.now(), settings_->queue.timeout);
+  std::optional<WaitingRoom::Seat> seat;
+  while (true) {
+    const bool chosen = (choice.hop != nullptr && !choice.by_cookie) || choose(choice);
+    auto idle = chosen && !fresh ? pool_->take_idle(*choice.hop->endpoint) : std::nullopt;
+    if (idle) {
+      count_load(*idle);
+      co_return std::move(*idle);
+    }
+    if (chosen && choice.hop->share->open_connection()) break;
+    if (!chosen && !choice.by_cookie && serving_ == 0) co_return fail(why_none());
+    if (seat) {
+      const auto called = co_await seat->wait(deadline);
+      const bool late = !called && called.error().kind == ErrorKind::timed_out;
+      if (late) co_return fail(unavailable(Unavailable::queue_timeout));
+      if (!called) co_return fail(called.error());
+    } else {
+      // After this, places that become free are told of: so it is looked once more.
+      seat.emplace(*room_, choice.by_cookie ? choice.hop->share.get() : nullptr);
+      if (!seat->taken()) co_return fail(unavailable(Unavailable::queue_full));
+      share_->tell_room_wanted();
+    }
+    choice.hop = nullptr;
+  }
+  seat.reset();
+  auto opened = co_await pool_->open(choice.hop->endpoint, ConnectionPlace(choice.hop->share));
+  if (opened) count_load(*opened);
+  co_return opened;
+}
+
+// No server is in service: for want of an address, or because none works.
+Error ServerGroup::why_none() const {
+  for (const auto& hop : hops_) {
+    if (hop->has_addresses()) return unavailable(Unavailable::no_server);
+  }
+  return hops_.empty() ? resolve_error_ : hops_.front()->resolve_error;
+}
+
+bool ServerGroup::may_retry() {
+  return budget_.withdraw(pool_->executor().now()) && share_->begin_retry();
+}
+
+std::string_view ServerGroup::affinity_cookie(const Choice& choice, bool secure,
+                                              Arena& arena) const {
+  if (settings_->sticky_cookie.empty() || choice.by_cookie || !choice.hop) return {};
+  return set_cookie_value(arena, {.name = settings_->sticky_cookie,
+                                  .id = text_of(choice.hop->sticky_id),
+                                  .secure = secure});
+}
+
+void ServerGroup::strip_cookie(RequestHead& request) const {
+  if (!settings_->sticky_cookie.empty()) remove_cookie(request.fields, settings_->sticky_cookie);
 }
 
 }  // namespace penstock

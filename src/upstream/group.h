@@ -1,59 +1,137 @@
-// A group of servers that serve the same thing, and whose turn it is.
+// A group of servers that serve the same thing, as one worker sees it.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "async/event.h"
+#include "async/scope.h"
 #include "async/task.h"
 #include "base/error.h"
+#include "base/random.h"
+#include "message/head.h"
 #include "net/network.h"
+#include "upstream/balancer.h"
+#include "upstream/hop_share.h"
+#include "upstream/next_hop.h"
 #include "upstream/pool.h"
+#include "upstream/retry_budget.h"
+#include "upstream/room.h"
 #include "upstream/settings.h"
 
 namespace penstock {
 
-// Addresses for ServerPool::acquire(). The span is into `owned`, or into the group it is of.
-struct Candidates {
-  AddressList owned;
-  std::span<const Address> addresses;
-  AcquireOrder order = AcquireOrder::in_order;
+// What a server is chosen by, and those that were tried before. Lives as long as the delivery of
+// its request; so must what it points to.
+struct Choice {
+  const RequestHead* request = nullptr;
+  const Address* client = nullptr;
+  // The server of the last choice; null before.
+  std::shared_ptr<NextHop> hop;
+  bool by_cookie = false;  // the request's cookie chose it
 
-  // The first one has failed: the next try is for the others, if there are any.
-  void pass_over_first() {
-    if (addresses.size() > 1) addresses = addresses.subspan(1);
+  // It failed this request: the others come first from now on.
+  void avoid_hop() {
+    if (tried_count < kMaxTried) tried[tried_count++] = hop;
   }
+  [[nodiscard]] bool was_tried(const std::shared_ptr<NextHop>& which) const {
+    const auto all = std::span(tried).first(tried_count);
+    return std::ranges::find(all, which) != all.end();
+  }
+  static constexpr std::size_t kMaxTried = 8;
+  std::array<std::shared_ptr<NextHop>, kMaxTried> tried;
+  std::size_t tried_count = 0;
 };
 
-// Round robin over the servers of a group: each call starts with the next server, the others follow
-// as a way out when that one can't be connected to. Belongs to one thread.
-class ServerGroup {
+// Chooses servers by the group's algorithm among those that are in service, waits where all are at
+// their bounds, and keeps their names resolved. Belongs to one thread.
+class ServerGroup final {
  public:
-  // The settings were checked: every server is "host[:port]", "[v6]:port" or "unix:/path".
-  explicit ServerGroup(const UpstreamGroupSettings& settings);
+  // Both must outlive it, as must the pool.
+  // Groups of other workers should have other seeds, so that they do not take turns in step.
+  ServerGroup(GroupShare& share, ServerPool& pool, std::uint64_t seed);
+  ~ServerGroup();
+  ServerGroup(const ServerGroup&) = delete;
+  ServerGroup& operator=(const ServerGroup&) = delete;
 
-  [[nodiscard]] const std::string& name() const { return name_; }
-  // Passes the turn on, and gives the servers in the order to try. Suspends only where names have
-  // to be resolved; then fails if none of them can be.
-  Task<Result<Candidates>> candidates(Network& network, TimePoint deadline);
-  // What Host names the server whose turn it was in the last call of candidates(): as configured,
-  // "localhost" for a unix socket.
-  [[nodiscard]] std::string_view turn_name() const;
+  [[nodiscard]] const std::string& name() const { return settings_->name; }
+  [[nodiscard]] const UpstreamGroupSettings& settings() const { return *settings_; }
+  [[nodiscard]] GroupShare& share() { return *share_; }
+  // The servers at present; those that records name may change with every turn of the loop.
+  [[nodiscard]] std::span<const std::shared_ptr<NextHop>> hops() const { return hops_; }
+
+  // Resolves names, and goes on doing so, in the scope; keeps spare connections, and checks the
+  // servers if `checks`, where that is configured.
+  void start(Scope& scope, bool checks);
+
+  // An idle connection to the server whose turn it is. Empty if there is none: then acquire() goes
+  // on with the server that was chosen.
+  [[nodiscard]] std::optional<Lease> take_idle(Choice& choice);
+  // A connection to a server, an idle one unless `fresh`. Suspends while it connects, while all
+  // servers are at their bounds (up to the queue's time), and until a name is resolved at first.
+  // Errors are of side `server` and retryable: those of resolving and of connecting, and
+  // `unavailable` with an Unavailable as cause.
+  Task<Result<Lease>> acquire(Choice& choice, bool fresh);
+
+  // For the budget of retries: a request has come; one may be tried again, to be told when that has
+  // ended.
+  void count_request() { budget_.deposit(pool_->executor().now()); }
+  [[nodiscard]] bool may_retry();
+  void end_retry() { share_->end_retry(); }
+
+  // The value of Set-Cookie that binds a client to that server, empty if there is no need. Lives as
+  // long as the arena.
+  [[nodiscard]] std::string_view affinity_cookie(const Choice& choice, bool secure,
+                                                 Arena& arena) const;
+  // Takes the group's cookie out of a request: it is none of the server's business.
+  void strip_cookie(RequestHead& request) const;
 
  private:
-  struct Server {
-    std::string text;
-    std::string host;  // a name to resolve; empty when there is an address already
-    std::uint16_t port = 80;
-  };
-  Task<Result<Candidates>> resolve_all(Network& network, TimePoint deadline);
+  class Room;
 
-  std::string name_;
-  std::vector<Server> servers_;
-  // Twice over, so that every rotation is a span; empty when some server has to be resolved.
-  AddressList doubled_;
-  std::size_t turn_ = 0;
+  // False: there is none that could take a request at present.
+  bool choose(Choice& choice);
+  bool choose_bound(Choice& choice);
+  std::optional<std::size_t> pick(const Choice& choice);
+  std::size_t fill_members(TimePoint now, bool backups);
+  [[nodiscard]] bool in_service(const NextHop& hop, TimePoint now) const;
+  [[nodiscard]] bool has_room(const NextHop& hop) const;
+  void members_changed();
+
+  void count_load(Lease& lease) const;
+  [[nodiscard]] Error why_none() const;
+
+  // In group_upkeep.cc.
+  static Task<void> keep_resolved(ServerGroup& group);
+  static Task<void> resolve_name(ServerGroup& group, std::shared_ptr<NextHop> hop);
+  static Task<void> keep_spare(ServerGroup& group);
+  Task<void> resolve_service();
+  void set_targets(const std::vector<ServiceTarget>& targets);
+  [[nodiscard]] TimePoint next_resolution() const;
+
+  GroupShare* share_;
+  ServerPool* pool_;
+  const UpstreamGroupSettings* settings_;
+  std::vector<std::shared_ptr<NextHop>> hops_;
+  std::vector<Member> members_;  // of hops_, filled in for a choice
+  Balancer balancer_;
+  Random random_;
+  RetryBudget budget_;
+  std::shared_ptr<Room> room_;
+  Event resolved_;  // set when every name was asked for once
+  bool needs_resolving_ = false;
+  std::size_t serving_ = 0;  // servers in service at the last choice
+  // Of the service's name.
+  TimePoint service_at_{};
+  std::uint32_t service_failures_ = 0;
+  Error resolve_error_{};
 };
 
 }  // namespace penstock

@@ -1,5 +1,9 @@
 #include "upstream/lease.h"
 
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -22,18 +26,65 @@ http1::RequestForm wire_form(TargetForm form) {
       return http1::RequestForm::origin;
   }
 }
+
+// Keep-Alive: timeout=5, max=100 (RFC 2068 section 19.7.1.1): the server's patience with an unused
+// connection, in seconds, and how many requests more it takes.
+std::optional<std::uint32_t> keep_alive_parameter(const FieldSection& fields,
+                                                  std::string_view name) {
+  std::optional<std::uint32_t> found;
+  const auto look = [&](std::string_view element) {
+    const std::size_t equals = element.find('=');
+    if (equals == std::string_view::npos) return;
+    if (!equals_ignoring_case(element.substr(0, equals), name)) return;
+    std::uint32_t number = 0;
+    const char* const end = element.data() + element.size();
+    const auto parsed = std::from_chars(element.data() + equals + 1, end, number);
+    if (parsed.ec == std::errc{} && parsed.ptr == end) found = number;
+  };
+  for (const Field& field : fields) {
+    if (field.id == FieldId::keep_alive) for_each_element(field.value, look);
+  }
+  return found;
+}
 }  // namespace
 
 Lease::Lease(ServerPool& pool, std::unique_ptr<ServerConnection> connection, bool reused)
     : pool_(&pool), connection_(std::move(connection)), reused_(reused) {}
 
-Lease::~Lease() = default;
+Lease::Lease(Lease&& other) noexcept
+    : pool_(other.pool_),
+      connection_(std::move(other.connection_)),
+      load_(std::exchange(other.load_, nullptr)),
+      reused_(other.reused_) {}
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  end_load();
+  pool_ = other.pool_;
+  connection_ = std::move(other.connection_);
+  load_ = std::exchange(other.load_, nullptr);
+  reused_ = other.reused_;
+  return *this;
+}
+
+Lease::~Lease() { end_load(); }
+
+HopShare* Lease::server() const { return connection_->endpoint().share().get(); }
+
+void Lease::count_load() {
+  load_ = server();
+  if (load_ != nullptr) load_->request_begun();
+}
+
+void Lease::end_load() {
+  if (load_ != nullptr) std::exchange(load_, nullptr)->request_ended();
+}
 
 Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& response,
                                    InformationalSink& informational) {
   TaskContext& context = co_await this_context();
   ServerCall& call = connection_->call().emplace(connection_->stream(), pool_->settings().stall,
                                                  pool_->executor().now(), context);
+  connection_->count_request();
 
   const Result<void> begun = co_await send_request(request);
   if (!begun && begun.error().side == Side::client) co_return begun;
@@ -141,10 +192,23 @@ Result<void> Lease::frame(Method method, const ResponseHead& response) {
   call.response_framing = *framing;
   call.persistent = framing->kind != BodyKind::until_close && response.status != 101 &&
                     wants_persistence(response.version, connection_options(response.fields));
+  if (response.fields.has(FieldId::keep_alive)) note_keep_alive(response);
   const UpstreamSettings& settings = pool_->settings();
   call.response_body.emplace(connection_->stream(), connection_->input(), *framing,
                              settings.response_chunks, Side::server, settings.stall);
   return {};
+}
+
+void Lease::note_keep_alive(const ResponseHead& response) {
+  const auto timeout = keep_alive_parameter(response.fields, "timeout");
+  // A server without patience closes at once.
+  const bool last = timeout == 0 || keep_alive_parameter(response.fields, "max") == 0;
+  connection_->limit_by_server(std::chrono::seconds(timeout.value_or(0)), last);
+}
+
+bool Lease::persists() const {
+  const auto& call = connection_->call();
+  return call && call->persistent;
 }
 
 std::uint64_t Lease::bytes_sent() const {
@@ -172,7 +236,8 @@ CloseReason Lease::why_close(bool reusable) const {
   return CloseReason::kept;
 }
 
-Task<CloseReason> Lease::settle(bool reusable) {
+Task<CloseReason> Lease::settle(Settlement how, std::unique_ptr<ServerConnection>* pinned) {
+  end_load();
   if (!connection_->call()) {
     connection_.reset();
     co_return CloseReason::cancelled;
@@ -182,14 +247,18 @@ Task<CloseReason> Lease::settle(bool reusable) {
     call.upload.cancel();
     co_await call.upload.join();
   }
-  CloseReason reason = why_close(reusable);
+  CloseReason reason = why_close(how != Settlement::close);
   // The end of our half-sent request must not look like the end of a whole one.
   if (!call.request_complete) connection_->stream().set_abortive();
   // The next response is likely to be of a like size: it is then read with its head in one piece.
   connection_->input().expect(call.response_body ? call.response_body->received() : 0);
   connection_->call().reset();
-  if (reason == CloseReason::kept) {
-    if (!pool_->keep(std::move(connection_))) reason = CloseReason::pool_full;
+  if (reason == CloseReason::kept && how == Settlement::pin) {
+    *pinned = std::move(connection_);
+    reason = CloseReason::pinned;
+  }
+  if (reason == CloseReason::kept && !pool_->keep(std::move(connection_))) {
+    reason = CloseReason::pool_full;
   }
   connection_.reset();
   co_return reason;

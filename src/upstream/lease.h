@@ -16,6 +16,9 @@ namespace penstock {
 
 class ServerPool;
 
+// What may become of a connection after an exchange.
+enum class Settlement : std::uint8_t { reuse, pin, close };
+
 // A request ready to be sent: hop-by-hop fields already removed.
 struct ServerRequest {
   const RequestHead* head;
@@ -39,13 +42,17 @@ class InformationalSink {
 class Lease {
  public:
   Lease(ServerPool& pool, std::unique_ptr<ServerConnection> connection, bool reused);
-  Lease(Lease&&) noexcept = default;
-  Lease& operator=(Lease&&) noexcept = default;
+  Lease(Lease&& other) noexcept;
+  Lease& operator=(Lease&& other) noexcept;
   ~Lease();
 
   // True when the connection served other requests before.
   [[nodiscard]] bool reused() const { return reused_; }
   [[nodiscard]] const Address& address() const { return connection_->address(); }
+  // The configured server it leads to, null for a target of a request.
+  [[nodiscard]] HopShare* server() const;
+  // Counts the request under way among the server's, up to settle().
+  void count_load();
 
   // Sends the request and gives the head of its final response; body up and head down run
   // concurrently, and the rest of the body goes on being sent while the response's is read. What
@@ -62,9 +69,14 @@ class Lease {
   // A byte of a response has come: the server has the request.
   [[nodiscard]] bool response_started() const;
 
-  // Ends the exchange: stops what is left of the upload, and gives the connection back to the pool
-  // if it is in a state to be used again and `reusable`. The reason it was closed, or `kept`.
-  Task<CloseReason> settle(bool reusable);
+  // True when the connection can serve another request once the response is read to its end.
+  [[nodiscard]] bool persists() const;
+
+  // Ends the exchange: stops what is left of the upload, and closes the connection unless it is in
+  // a state to be used again and may be. Then, for `reuse`, it goes back to the pool; for `pin` it
+  // goes into `pinned`, to serve nobody but the client it is for. The reason it was closed, `kept`
+  // or `pinned`.
+  Task<CloseReason> settle(Settlement how, std::unique_ptr<ServerConnection>* pinned = nullptr);
 
   // For tunnels, after a 101 or a 2xx to CONNECT, or right after acquire: the connection itself.
   [[nodiscard]] ByteStream& stream() { return connection_->stream(); }
@@ -77,10 +89,13 @@ class Lease {
                                    InformationalSink& informational);
   Task<Result<void>> read_one_head(ResponseHead& response);
   Result<void> frame(Method method, const ResponseHead& response);
+  void note_keep_alive(const ResponseHead& response);
   [[nodiscard]] CloseReason why_close(bool reusable) const;
+  void end_load();
 
   ServerPool* pool_;
   std::unique_ptr<ServerConnection> connection_;
+  HopShare* load_ = nullptr;  // where the request is counted
   bool reused_;
 };
 

@@ -6,6 +6,8 @@
 namespace penstock {
 namespace {
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
+// Targets without connections are forgotten beyond so many.
+constexpr std::size_t kTargetsKept = 64;
 }  // namespace
 
 ServerPool::ServerPool(Network& network, const UpstreamSettings& settings)
@@ -13,54 +15,59 @@ ServerPool::ServerPool(Network& network, const UpstreamSettings& settings)
 
 ServerPool::~ServerPool() = default;
 
-Task<Result<Lease>> ServerPool::acquire(std::span<const Address> addresses, AcquireOrder order,
-                                        bool fresh) {
-  if (!fresh && order == AcquireOrder::any_idle_first) {
-    for (const Address& address : addresses) {
-      if (auto idle = take_idle(address)) co_return Lease(*this, std::move(idle), true);
-    }
+std::shared_ptr<Endpoint> ServerPool::target(const Address& address) {
+  std::shared_ptr<Endpoint>& endpoint = targets_[address];
+  if (!endpoint) {
+    endpoint = std::make_shared<Endpoint>(settings_->targets, nullptr);
+    endpoint->set_addresses({address});
+    endpoints_.push_back(*endpoint);
+    if (!armed()) executor().timers().arm(*this, executor().now() + kSweepEvery);
   }
-  Error error{.kind = ErrorKind::unreachable, .side = Side::server, .retryable = true};
-  for (const Address& address : addresses) {
-    if (!fresh && order == AcquireOrder::in_order) {
-      if (auto idle = take_idle(address)) co_return Lease(*this, std::move(idle), true);
-    }
-    auto opened = co_await open(address);
-    if (opened) co_return opened;
-    error = opened.error();
-    if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::overloaded) break;
-  }
-  co_return fail(error);
+  return endpoint;
 }
 
-std::unique_ptr<ServerConnection> ServerPool::take_idle(const Address& address) {
-  const auto found = idle_.find(address);
-  if (found == idle_.end()) return nullptr;
-  Stack& stack = found->second;
-  const TimePoint oldest = executor().now() - settings_->server_idle;
-  while (!stack.empty()) {
-    std::unique_ptr<ServerConnection> connection = std::move(stack.back());
-    stack.pop_back();
-    --idle_count_;
-    connection->become_busy();
-    if (!connection->dead() && connection->idle_since() >= oldest) return connection;
-  }
-  return nullptr;
+std::optional<Lease> ServerPool::take_idle(Endpoint& endpoint) {
+  const std::size_t before = endpoint.idle_count();
+  auto connection = endpoint.take_idle(executor().now());
+  idle_count_ -= before - endpoint.idle_count();
+  if (!connection) return std::nullopt;
+  return Lease(*this, std::move(connection), true);
 }
 
-Task<Result<Lease>> ServerPool::open(const Address& address) {
-  auto stream =
-      co_await network_->connect(address, deadline_after(executor().now(), settings_->connect));
-  if (!stream) co_return fail(stream.error());
-  co_return Lease(*this, std::make_unique<ServerConnection>(std::move(*stream), address), false);
+Task<Result<Lease>> ServerPool::open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
+  // A copy: names may be resolved anew meanwhile.
+  const AddressList addresses = endpoint->addresses();
+  co_return co_await connect(addresses, std::move(endpoint), std::move(place));
+}
+
+Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresses, bool fresh) {
+  for (const Address& address : fresh ? std::span<const Address>() : addresses) {
+    const auto found = targets_.find(address);
+    if (found == targets_.end()) continue;
+    if (auto idle = take_idle(*found->second)) co_return std::move(*idle);
+  }
+  co_return co_await connect(addresses, nullptr, ConnectionPlace());
+}
+
+Task<Result<Lease>> ServerPool::connect(std::span<const Address> addresses,
+                                        std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
+  const TimePoint deadline = deadline_after(executor().now(), settings_->connect);
+  auto connected = co_await connect_first(*network_, addresses, deadline);
+  if (!connected) co_return fail(connected.error());
+  const Address& address = addresses[connected->index];
+  if (!endpoint) endpoint = target(address);
+  auto connection = std::make_unique<ServerConnection>(std::move(connected->stream), address,
+                                                       std::move(endpoint), std::move(place),
+                                                       executor().now());
+  co_return Lease(*this, std::move(connection), false);
 }
 
 bool ServerPool::keep(std::unique_ptr<ServerConnection> connection) {
   if (closing_ || idle_count_ >= settings_->max_idle) return false;
-  ServerConnection& kept = *connection;
-  idle_[kept.address()].push_back(std::move(connection));
+  Endpoint& endpoint = connection->endpoint();
+  if (!endpoint.may_stay()) return false;
+  if (!endpoint.keep(std::move(connection), executor().now(), *this)) return false;
   ++idle_count_;
-  kept.become_idle(executor().now(), *this);
   if (!armed()) executor().timers().arm(*this, executor().now() + kSweepEvery);
   return true;
 }
@@ -74,16 +81,25 @@ void ServerPool::on_timer() {
 }
 
 void ServerPool::sweep() {
-  const TimePoint oldest = executor().now() - settings_->server_idle;
-  for (auto& [address, stack] : idle_) {
-    idle_count_ -= std::erase_if(stack, [oldest, this](const auto& connection) {
-      return closing_ || connection->dead() || connection->idle_since() < oldest;
-    });
-  }
-  // Empty stacks of groups in use are worth keeping; those of many one-time targets are not.
-  if (idle_.size() > 64 + idle_count_) {
-    std::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
-  }
+  const TimePoint now = executor().now();
+  endpoints_.for_each([&](Endpoint& endpoint) {
+    idle_count_ -= closing_ ? endpoint.close_all() : endpoint.sweep(now);
+  });
+  // Targets in use are worth keeping; those of many one-time requests are not.
+  if (targets_.size() <= kTargetsKept + idle_count_ && !closing_) return;
+  std::erase_if(targets_, [](const auto& entry) {
+    return entry.second->idle_count() == 0 && entry.second.use_count() == 1;
+  });
+}
+
+void ServerPool::adopt(Endpoint& endpoint, WaitingRoom& room) {
+  endpoint.set_room(room);
+  endpoints_.push_back(endpoint);
+}
+
+void ServerPool::retire(Endpoint& endpoint) {
+  endpoint.retire();
+  idle_count_ -= endpoint.close_all();
 }
 
 void ServerPool::close_idle() {

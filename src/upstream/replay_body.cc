@@ -1,4 +1,4 @@
-#include "proxy/replay_body.h"
+#include "upstream/replay_body.h"
 
 namespace penstock {
 

@@ -1,0 +1,117 @@
+// The way of one request to a server's answer: which server, which connection, again or not.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "async/task.h"
+#include "base/error.h"
+#include "message/close_reason.h"
+#include "message/head.h"
+#include "net/address.h"
+#include "upstream/group.h"
+#include "upstream/lease.h"
+#include "upstream/pin_store.h"
+#include "upstream/replay_body.h"
+#include "upstream/server_side.h"
+
+namespace penstock {
+
+// Where a request goes, as routing decided. What it points to must stay valid for the delivery.
+struct Destination {
+  ServerGroup* group = nullptr;  // one of its servers; null: the target itself
+  std::string_view host;         // of the target: name or address
+  std::uint16_t port = 80;
+  // What a login of a connection is for, so that the client's later requests find it: the group's
+  // name or the target's authority.
+  std::string_view name;
+};
+
+// At which step a delivery failed: the same error means different things.
+enum class DeliveryStep : std::uint8_t { resolve, acquire, exchange };
+
+// Who has the request delivered.
+class DeliveryOwner : public InformationalSink {
+ public:
+  // The addresses at which the target may be reached, in the order to try them; only for
+  // destinations without a group. May suspend.
+  virtual Task<Result<AddressList>> target_addresses() = 0;
+  // A connection has been acquired, and the request is sent on it next: the last moment to change
+  // its fields. `hop`: the server of the group, or null.
+  virtual void on_acquired(const Lease& lease, const NextHop* hop) = 0;
+
+ protected:
+  ~DeliveryOwner() = default;
+};
+
+// Acquires a connection, exchanges request and response's head, and does both again where that is
+// safe and configured (docs/upstreams.md has the table). Afterwards either there is a response,
+// whose body is read from lease(), or an error. settle() must be called in both cases if run() was.
+class Delivery final : private InformationalSink {
+ public:
+  // All must outlive it. `pins`: of the client connection, null where there is none to bind to.
+  Delivery(ServerSide& side, DeliveryOwner& owner, PinStore* pins)
+      : side_(&side), owner_(&owner), pins_(pins) {}
+
+  // Delivers. `request.body` must be `body`. Errors are of side `server`, or of side `client` where
+  // the request's own body fails.
+  Task<Result<void>> run(const Destination& destination, const ServerRequest& request,
+                         ReplayBody& body, const Address* client);
+  // Only a new connection, for a tunnel.
+  Task<Result<void>> connect(const Destination& destination, const RequestHead& request,
+                             const Address* client);
+
+  [[nodiscard]] ResponseHead& response() { return response_; }
+  // There is one after success.
+  [[nodiscard]] Lease& lease() { return *lease_; }
+  // Ends it all: the connection is kept for others if `reusable` and its state allows it; one that
+  // carried a login is kept for this client only. Why it was closed, or that it was kept.
+  Task<CloseReason> settle(bool reusable);
+
+  // Of a failure.
+  [[nodiscard]] DeliveryStep step() const { return step_; }
+  [[nodiscard]] int attempts() const { return attempts_; }
+  // Bytes of the request that connections have taken, all attempts together; final after settle().
+  [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+  // The login that the client's connection stands for has ended, or ends with this response: the
+  // client must not go on as if it were still logged in.
+  [[nodiscard]] bool login_ended() const;
+  // What was chosen in the group.
+  [[nodiscard]] const Choice& choice() const { return choice_; }
+
+ private:
+  Task<Result<void>> attempt(bool fresh);
+  Task<Result<void>> acquire(bool fresh);
+  Result<bool> take_pinned();
+  Task<Result<void>> acquire_target(bool fresh);
+  void note(const Result<void>& outcome);
+  [[nodiscard]] bool may_retry(const Error& error);
+  [[nodiscard]] bool may_retry_status();
+  [[nodiscard]] bool may_send_again() const;
+  [[nodiscard]] bool allowed_to_retry();
+  Task<Result<void>> prepare_retry(bool broken);
+  [[nodiscard]] const RetrySettings& policy() const;
+  Task<Result<void>> on_informational(ResponseHead& head) override;
+
+  ServerSide* side_;
+  DeliveryOwner* owner_;
+  PinStore* pins_;
+  const Destination* destination_ = nullptr;
+  const ServerRequest* request_ = nullptr;
+  ReplayBody* body_ = nullptr;
+  Choice choice_;
+  std::optional<Lease> lease_;
+  ResponseHead response_;
+  DeliveryStep step_ = DeliveryStep::resolve;
+  int attempts_ = 0;
+  std::uint32_t retries_ = 0;      // of those that the policy bounds
+  bool retry_counted_ = false;     // among the group's retries under way
+  std::uint64_t bytes_sent_ = 0;
+  bool informed_ = false;          // the client has seen something of an answer
+  bool pinned_ = false;            // on the client's own connection
+  bool carries_login_ = false;
+};
+
+}  // namespace penstock

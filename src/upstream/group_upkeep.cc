@@ -1,0 +1,142 @@
+// What a group does beside serving: keeps its names resolved, and connections in reserve.
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "async/scope.h"
+#include "async/sleep.h"
+#include "upstream/group.h"
+
+namespace penstock {
+namespace {
+
+constexpr Duration kQuestionLimit = std::chrono::seconds(10);
+// After a failure, doubled with each one more.
+constexpr Duration kAskAgain = std::chrono::seconds(1);
+constexpr Duration kAskAgainAtMost = std::chrono::seconds(30);
+// However short an answer's life is.
+constexpr Duration kShortestLife = std::chrono::seconds(1);
+constexpr Duration kSpareEvery = std::chrono::milliseconds(500);
+
+TimePoint after_failures(TimePoint now, std::uint32_t failures) {
+  const Duration wait = kAskAgain * (1U << std::min(failures, 5U));
+  return now + std::min(wait, kAskAgainAtMost);
+}
+
+}  // namespace
+
+void ServerGroup::start(Scope& scope, bool checks) {
+  if (needs_resolving_) scope.spawn(keep_resolved(*this));
+  if (settings_->pool.spare > 0) scope.spawn(keep_spare(*this));
+  if (checks && settings_->check.kind != CheckKind::none) scope.spawn(keep_checking(*this));
+}
+
+TimePoint ServerGroup::next_resolution() const {
+  TimePoint next = settings_->service.empty() ? kNever : service_at_;
+  for (const auto& hop : hops_) {
+    if (!hop->host.empty()) next = std::min(next, hop->resolve_at);
+  }
+  return next;
+}
+
+Task<void> ServerGroup::keep_resolved(ServerGroup& group) {
+  TaskContext& context = co_await this_context();
+  Executor& executor = context.executor();
+  while (!context.cancelled()) {
+    const bool service_due =
+        !group.settings_->service.empty() && group.service_at_ <= executor.now();
+    if (service_due) co_await group.resolve_service();
+    Scope questions(context);
+    const auto hops = group.hops_;  // a copy: an answer may come while servers change
+    for (const auto& hop : hops) {
+      if (hop->host.empty() || hop->resolve_at > executor.now()) continue;
+      questions.spawn(resolve_name(group, hop));
+    }
+    co_await questions.join();
+    group.resolved_.set();
+    const TimePoint next = group.next_resolution();
+    if (!co_await sleep_until(next)) co_return;
+  }
+}
+
+// An answer replaces the addresses; connections to those that stay are kept. Without an answer the
+// old addresses go on being used.
+Task<void> ServerGroup::resolve_name(ServerGroup& group, std::shared_ptr<NextHop> hop) {
+  Network& network = group.pool_->network();
+  Executor& executor = network.executor();
+  const TimePoint deadline = executor.now() + kQuestionLimit;
+  auto resolution = co_await network.resolve(hop->host, hop->port, deadline);
+  if (!resolution) {
+    hop->resolve_error = resolution.error().at(Side::server);
+    hop->resolve_error.retryable = true;
+    hop->resolve_at = after_failures(executor.now(), hop->resolve_failures++);
+    co_return;
+  }
+  hop->resolve_failures = 0;
+  hop->resolve_at = std::max(resolution->expires, executor.now() + kShortestLife);
+  const bool first = !hop->has_addresses();
+  hop->endpoint->set_addresses(std::move(resolution->addresses));
+  if (first) group.share_->tell_room(*hop->share);
+}
+
+// RFC 2782: the targets of the lowest priority serve, the others are their backups.
+Task<void> ServerGroup::resolve_service() {
+  Network& network = pool_->network();
+  Executor& executor = network.executor();
+  const TimePoint deadline = executor.now() + kQuestionLimit;
+  auto resolution = co_await network.resolve_service(settings_->service, deadline);
+  if (!resolution) {
+    resolve_error_ = resolution.error().at(Side::server);
+    resolve_error_.retryable = true;
+    service_at_ = after_failures(executor.now(), service_failures_++);
+    co_return;
+  }
+  service_failures_ = 0;
+  service_at_ = std::max(resolution->expires, executor.now() + kShortestLife);
+  set_targets(resolution->targets);
+}
+
+void ServerGroup::set_targets(const std::vector<ServiceTarget>& targets) {
+  std::uint16_t first = UINT16_MAX;
+  for (const ServiceTarget& target : targets) first = std::min(first, target.priority);
+  std::vector<std::shared_ptr<NextHop>> hops;
+  bool changed = false;
+  for (const ServiceTarget& target : targets) {
+    ServerEntry entry{.address = target.host + ':' + std::to_string(target.port),
+                      .weight = std::max<std::uint32_t>(target.weight, 1),
+                      .backup = target.priority != first};
+    const auto known = std::ranges::find_if(hops_, [&](const auto& hop) {
+      return hop->entry.address == entry.address && hop->entry.weight == entry.weight &&
+             hop->entry.backup == entry.backup;
+    });
+    changed = changed || known == hops_.end();
+    hops.push_back(known != hops_.end() ? *known : std::make_shared<NextHop>(entry, *share_));
+  }
+  if (!changed && hops.size() == hops_.size()) return;
+  for (const auto& hop : hops_) {
+    if (std::ranges::find(hops, hop) == hops.end()) pool_->retire(*hop->endpoint);
+  }
+  hops_ = std::move(hops);
+  members_changed();
+}
+
+// Connections that wait for requests, rather than the other way round.
+Task<void> ServerGroup::keep_spare(ServerGroup& group) {
+  TaskContext& context = co_await this_context();
+  ServerPool& pool = *group.pool_;
+  while (!context.cancelled()) {
+    const auto hops = group.hops_;
+    for (const auto& hop : hops) {
+      if (!group.in_service(*hop, pool.executor().now())) continue;
+      if (hop->endpoint->idle_count() >= group.settings_->pool.spare) continue;
+      if (!hop->share->open_connection()) continue;
+      auto opened = co_await pool.open(hop->endpoint, ConnectionPlace(hop->share));
+      if (opened) std::move(*opened).keep_unused();
+      hop->share->noted(!opened, false, pool.executor().now());
+    }
+    if (!co_await sleep_until(pool.executor().now() + kSpareEvery)) co_return;
+  }
+}
+
+}  // namespace penstock

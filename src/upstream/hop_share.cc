@@ -1,0 +1,143 @@
+#include "upstream/hop_share.h"
+
+#include <algorithm>
+
+namespace penstock {
+namespace {
+
+// Servers that SRV records no longer name are forgotten beyond so many.
+constexpr std::size_t kMaxForgotten = 1024;
+
+std::int64_t count(TimePoint t) { return t.time_since_epoch().count(); }
+
+// One more, unless that would be more than `most` (0: no bound). Sequentially consistent, as are
+// the counters of waiters: either who waits sees the place, or who gives it back sees who waits.
+bool take_place(std::atomic<std::uint32_t>& taken, std::uint32_t most) {
+  if (taken.fetch_add(1) < most || most == 0) return true;
+  taken.fetch_sub(1);
+  return false;
+}
+
+}  // namespace
+
+bool HopShare::open_connection() {
+  if (!take_place(connections_, max_connections_)) return false;
+  if (take_place(group_->connections_, group_->settings().breaker.connections)) return true;
+  connections_.fetch_sub(1);
+  return false;
+}
+
+void HopShare::connection_closed() {
+  connections_.fetch_sub(1);
+  group_->connections_.fetch_sub(1);
+  group_->tell_room(*this);
+}
+
+TimePoint HopShare::available_since() const {
+  return std::max(TimePoint(Duration(up_since_.load(std::memory_order_relaxed))), ejected_until());
+}
+
+bool HopShare::checked(bool good, const CheckSettings& settings, TimePoint now) {
+  if (good == checked_up()) {
+    checks_in_a_row_ = 0;
+    return false;
+  }
+  if (++checks_in_a_row_ < (good ? settings.rise : settings.fall)) return false;
+  checks_in_a_row_ = 0;
+  if (good) up_since_.store(count(now), std::memory_order_relaxed);
+  checked_up_.store(good, std::memory_order_relaxed);
+  if (good) group_->tell_room(*this);
+  return true;
+}
+
+bool HopShare::noted(bool failed, bool bad_response, TimePoint now) {
+  // Nearly always there is nothing to write: the line of memory stays shared between cores.
+  const auto counted = [](std::atomic<std::uint32_t>& in_a_row, bool bad, std::uint32_t most) {
+    if (bad) return in_a_row.fetch_add(1, std::memory_order_relaxed) + 1 >= most && most != 0;
+    if (in_a_row.load(std::memory_order_relaxed) != 0) in_a_row.store(0, std::memory_order_relaxed);
+    return false;
+  };
+  const EjectionSettings& settings = group_->settings().ejection;
+  const bool too_many_failures = counted(failures_, failed, settings.failures);
+  // A connection that failed says nothing about the responses.
+  const bool too_many_bad = !failed && counted(bad_responses_, bad_response, settings.responses);
+  return (too_many_failures || too_many_bad) && eject(now);
+}
+
+bool HopShare::eject(TimePoint now) {
+  const std::lock_guard lock(group_->mutex_);
+  if (now < ejected_until()) return false;
+  const EjectionSettings& settings = group_->settings().ejection;
+  const auto& servers = group_->servers_;
+  const auto out = static_cast<std::size_t>(std::ranges::count_if(
+      servers, [now](const auto& entry) { return now < entry.second->ejected_until(); }));
+  if ((out + 1) * 100 > servers.size() * settings.max_share) return false;
+  failures_.store(0, std::memory_order_relaxed);
+  bad_responses_.store(0, std::memory_order_relaxed);
+  // Each time longer; one that did well for as long again begins anew.
+  const Duration last = std::min(settings.time * (1U << std::min(ejections_, 16U)) / 2,
+                                 settings.max_time);
+  if (ejections_ > 0 && now - ejected_until() > 2 * last) ejections_ = 0;
+  const Duration time =
+      std::min<Duration>(settings.time * (1U << std::min(ejections_, 16U)), settings.max_time);
+  ++ejections_;
+  ejected_until_.store(count(now + time), std::memory_order_relaxed);
+  return true;
+}
+
+std::shared_ptr<HopShare> GroupShare::server(const std::string& identity,
+                                             std::uint32_t max_connections) {
+  const std::lock_guard lock(mutex_);
+  if (servers_.size() >= kMaxForgotten) {
+    std::erase_if(servers_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  }
+  std::shared_ptr<HopShare>& server = servers_[identity];
+  if (!server) server = std::make_shared<HopShare>(*this, identity, max_connections);
+  return server;
+}
+
+bool GroupShare::begin_waiting() {
+  if (waiting_.fetch_add(1) < settings_->queue.length) return true;
+  waiting_.fetch_sub(1);
+  return false;
+}
+
+bool GroupShare::begin_retry() { return take_place(retries_, settings_->breaker.retries); }
+
+bool GroupShare::full() const {
+  const std::uint32_t most = settings_->breaker.connections;
+  return most != 0 && connections() >= most;
+}
+
+void GroupShare::join(Network& network, const std::shared_ptr<RoomListener>& listener) {
+  const std::lock_guard lock(mutex_);
+  threads_.push_back({.network = &network, .listener = listener});
+}
+
+void GroupShare::leave(const Network& network) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(threads_, [&](const Thread& thread) { return thread.network == &network; });
+}
+
+// A listener that is gone meanwhile is not told: it is looked up on its own thread, which is the
+// only one that lets go of it.
+template <class F>
+void GroupShare::tell(F f) {
+  if (waiting_.load() == 0) return;
+  const std::lock_guard lock(mutex_);
+  for (const Thread& thread : threads_) {
+    thread.network->call([weak = thread.listener, f] {
+      if (const auto listener = weak.lock()) f(*listener);
+    });
+  }
+}
+
+void GroupShare::tell_room(const HopShare& server) {
+  tell([which = &server](RoomListener& listener) { listener.on_room(which); });
+}
+
+void GroupShare::tell_room_wanted() {
+  tell([](RoomListener& listener) { listener.on_room_wanted(); });
+}
+
+}  // namespace penstock

@@ -1,0 +1,50 @@
+#include "upstream/pin_store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+// Destinations one client connection is logged in at; the one unused for longest goes first.
+constexpr std::size_t kMaxPins = 16;
+// As long as the client stays: the server decides how long that is.
+constexpr Duration kForLife = std::chrono::hours(24 * 365);
+
+}  // namespace
+
+PinStore::Pin& PinStore::pin_for(std::string_view destination) {
+  const auto found = std::ranges::find(pins_, destination, &Pin::destination);
+  if (found != pins_.end()) {
+    std::rotate(found, found + 1, pins_.end());
+    return pins_.back();
+  }
+  if (pins_.size() >= kMaxPins) pins_.erase(pins_.begin());
+  return pins_.emplace_back(Pin{.destination = std::string(destination)});
+}
+
+std::unique_ptr<ServerConnection> PinStore::take(std::string_view destination, bool& lost) {
+  lost = false;
+  const auto found = std::ranges::find(pins_, destination, &Pin::destination);
+  if (found == pins_.end()) return nullptr;
+  auto connection = std::move(found->connection);
+  if (connection) connection->become_busy();
+  if (connection && !connection->dead()) return connection;
+  found->lost = true;
+  lost = true;
+  return nullptr;
+}
+
+void PinStore::keep(std::string_view destination, std::unique_ptr<ServerConnection> connection) {
+  Pin& pin = pin_for(destination);
+  pin.connection = std::move(connection);
+  pin.lost = false;
+  pin.connection->become_idle(executor_->now(), kForLife, *this);
+}
+
+void PinStore::lose(std::string_view destination) { pin_for(destination).lost = true; }
+
+void PinStore::on_idle_connection_dead() { on_lost_(); }
+
+}  // namespace penstock
