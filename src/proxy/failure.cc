@@ -1,5 +1,7 @@
 #include "proxy/failure.h"
 
+#include "net/network.h"
+
 namespace penstock {
 namespace {
 
@@ -43,6 +45,13 @@ Failure timeout_failure(Step step) {
   }
 }
 
+Failure resolve_failure(const Error& error) {
+  if (error.cause == static_cast<int>(ResolveCause::servers_failed)) {
+    return {502, "dns_error", "The name servers failed to answer.", "", ""};
+  }
+  return {502, "dns_error", "The host name has no address.", "", ""};
+}
+
 }  // namespace
 
 Failure failure_of(const Error& error, Step step) {
@@ -53,7 +62,7 @@ Failure failure_of(const Error& error, Step step) {
     case ErrorKind::timed_out:
       return timeout_failure(step);
     case ErrorKind::resolve_failed:
-      return {502, "dns_error", "The host name has no address.", "", ""};
+      return resolve_failure(error);
     case ErrorKind::refused:
       return {502, "connection_refused", "The server refused the connection.", "", ""};
     case ErrorKind::unreachable:
