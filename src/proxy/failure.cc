@@ -48,7 +48,7 @@ Failure timeout_failure(Step step) {
 
 Failure resolve_failure(const Error& error) {
   if (static_cast<ResolveCause>(error.cause) == ResolveCause::servers_failed) {
-    return {502, "dns_error", "The name servers failed to answer.", "", "servers_failed"};
+    return {502, "dns_error", "The name servers failed to answer.", "", ""};
   }
   return {502, "dns_error", "The host name has no address.", "", ""};
 }

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "net/network.h"
 #include "proxy/error_page.h"
 
 namespace penstock {
@@ -105,6 +106,18 @@ TEST(FailureOf, EveryKindStepAndSide) {
       }
     }
   }
+}
+
+TEST(FailureOf, ResolvingTellsWhoseFaultItIs) {
+  const auto text = [](ErrorKind kind, ResolveCause cause) {
+    return failure_of({.kind = kind, .side = Side::server, .cause = static_cast<int>(cause)},
+                      Step::resolve)
+        .text;
+  };
+  EXPECT_EQ(text(ErrorKind::resolve_failed, ResolveCause::no_address),
+            "The host name has no address.");
+  EXPECT_EQ(text(ErrorKind::resolve_failed, ResolveCause::servers_failed),
+            "The name servers failed to answer.");
 }
 
 TEST(FailureOf, EveryRefusal) {

@@ -37,7 +37,7 @@ class ProxyTest : public testing::Test {
     client->send(request, wait);
     return client->take();
   }
-  ServerPool& pool() { return parts_->pool; }
+  ServerPool& pool() { return parts_->servers.pool(); }
   Server& server() { return parts_->server; }
   void wait(Duration time) { world.run_for(time); }
   void be_forward() {
@@ -52,39 +52,44 @@ class ProxyTest : public testing::Test {
   ServerSettings server_settings;
   UpstreamSettings upstream;
   ProxySettings settings;
-  std::vector<UpstreamGroupSettings> groups = {{.name = "origins", .servers = {"10.0.0.1:80"}}};
+  std::vector<UpstreamGroupSettings> groups = {
+      {.name = "origins", .servers = {{.address = "10.0.0.1:80"}}}};
 
  private:
   struct Parts {
     explicit Parts(ProxyTest& test)
         : own({Address::parse(test.listener.address).value()}),
-          pool(test.network, test.upstream),
-          routes(test.settings.routes, test.groups),
+          share(test.groups),
+          servers(test.network, test.upstream, share, 1),
+          routes(test.settings.routes, servers),
           log(test.world.executor(), nullptr, AccessLogFormat::json),
           proxy(
-              ProxyParts{test.network, pool, routes, log, test.settings, test.upstream, own, "us"}),
-          share{.settings = &test.listener},
-          server(test.world.executor(), test.server_settings, share, proxy),
+              ProxyParts{servers, routes, log, test.settings, own, "us"}),
+          listening{.settings = &test.listener},
+          server(test.world.executor(), test.server_settings, listening, proxy),
           accepting(test.network.listen(Address::parse(test.listener.address).value(), server)) {
       server.set_listener(accepting.get());
+      servers.start(true);
     }
     ~Parts() {
       server.set_listener(nullptr);
       accepting.reset();
       server.drain();
       server.cancel();
-      pool.close_idle();
-      Executor& executor = pool.executor();
+      Executor& executor = servers.pool().executor();
+      Scope stopping(executor);
+      stopping.spawn(servers.stop());
       while (executor.has_ready()) executor.run_ready();
       EXPECT_EQ(server.connections(), 0U);
     }
 
     OwnAddresses own;
-    ServerPool pool;
+    UpstreamShare share;
+    ServerSide servers;
     RouteTable routes;
     AccessLog log;
     Proxy proxy;
-    ListenerShare share;
+    ListenerShare listening;
     Server server;
     std::unique_ptr<Listener> accepting;
   };

@@ -1,6 +1,5 @@
 #include "proxy/rewrite.h"
 
-#include <algorithm>
 #include <string>
 
 #include "message/hop.h"
@@ -92,20 +91,6 @@ void prepare_response(ResponseHead& head, const Framing& framing, std::string_vi
   remove_hop_by_hop(fields, connection_options(fields));
   set_trailer_field(fields, announced, framing);
   append_via(fields, head.version, pseudonym);
-}
-
-bool logs_in_connection(const RequestHead& request, const ResponseHead& response) {
-  const auto any = [](const FieldSection& fields, FieldId id) {
-    if (!fields.has(id)) return false;
-    return std::any_of(fields.begin(), fields.end(), [id](const Field& field) {
-      const auto starts = [&field](std::string_view scheme) {
-        return equals_ignoring_case(field.value.substr(0, scheme.size()), scheme);
-      };
-      return field.id == id && (starts("NTLM") || starts("Negotiate"));
-    });
-  };
-  return any(request.fields, FieldId::authorization) ||
-         any(response.fields, FieldId::www_authenticate);
 }
 
 void apply(const FieldEdits& edits, FieldSection& fields) {

@@ -28,11 +28,6 @@ void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
 // Readies a response for the client. `framing` is how it came from the server.
 void prepare_response(ResponseHead& head, const Framing& framing, std::string_view pseudonym);
 
-// True when the server connection is, or is about to be, logged in as the client's user: NTLM and
-// Negotiate authenticate the connection, not the request (RFC 4559 section 6). Such a connection
-// must not serve anybody else. To be asked before prepare_response().
-[[nodiscard]] bool logs_in_connection(const RequestHead& request, const ResponseHead& response);
-
 void apply(const FieldEdits& edits, FieldSection& fields);
 
 }  // namespace penstock

@@ -15,6 +15,15 @@ class Logins final : public ConnectionState {
   PinStore pins;
 };
 
+PinStore* pins_of(Exchange& exchange, Executor& executor) {
+  ClientControl& connection = exchange.connection();
+  if (!connection.state) {
+    if (!carries_login(exchange.request())) return nullptr;
+    connection.state = std::make_unique<Logins>(executor, connection);
+  }
+  return &static_cast<Logins&>(*connection.state).pins;
+}
+
 Step step_of(DeliveryStep step) {
   switch (step) {
     case DeliveryStep::resolve:
@@ -39,7 +48,7 @@ Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
       exchange_(exchange),
       request_(exchange.request()),
       body_(exchange.body(), parts.settings.max_body),
-      delivery_(parts.servers, *this, pins_of(exchange)) {}
+      delivery_(parts.servers, *this, pins_of(exchange, parts.servers.pool().executor())) {}
 
 Task<void> Transaction::run() {
   co_await serve();
@@ -92,9 +101,9 @@ void Transaction::on_acquired(const Lease& lease, const NextHop* server) {
 
 // There will be no response of a server. A client that is gone needs none of ours.
 Task<void> Transaction::give_up(Error error) {
+  if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   co_await settle(false);
   if (error.kind == ErrorKind::cancelled) co_return note_client_gone();
-  if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   co_await fail_with(denied_ ? *denied_ : failure_of(error, step_of(delivery_.step())));
 }
 

@@ -15,17 +15,14 @@ namespace {
 // Nobody is helped by more, whatever the configuration says.
 constexpr int kMaxAttempts = 20;
 
-// The request logs its connection in (RFC 4559 section 6), or is about to.
-bool carries_login(const RequestHead& request) {
-  for (const Field& field : request.fields) {
-    if (field.id == FieldId::authorization && is_connection_bound(scheme_of(field.value))) {
-      return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
+
+bool carries_login(const RequestHead& request) {
+  if (!request.fields.has(FieldId::authorization)) return false;
+  return std::ranges::any_of(request.fields, [](const Field& field) {
+    return field.id == FieldId::authorization && is_connection_bound(scheme_of(field.value));
+  });
+}
 
 Task<Result<void>> Delivery::run(const Destination& destination, const ServerRequest& request,
                                  ReplayBody& body, const Address* client) {
@@ -33,7 +30,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   request_ = &request;
   body_ = &body;
   choice_ = {.request = request.head, .client = client};
-  carries_login_ = request.head->fields.has(FieldId::authorization) && carries_login(*request.head);
+  carries_login_ = carries_login(*request.head);
   if (destination.group != nullptr) destination.group->count_request();
   bool fresh = false;
   while (true) {

@@ -29,6 +29,10 @@ struct Destination {
   std::string_view name;
 };
 
+// True when the request logs its connection in, or is about to: NTLM and Negotiate authenticate the
+// connection, not the request (RFC 4559 section 6).
+[[nodiscard]] bool carries_login(const RequestHead& request);
+
 // At which step a delivery failed: the same error means different things.
 enum class DeliveryStep : std::uint8_t { resolve, acquire, exchange };
 

@@ -1,5 +1,7 @@
 #include "upstream/pool.h"
 
+#include "upstream/happy_eyeballs.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -51,8 +53,8 @@ Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresse
 
 Task<Result<Lease>> ServerPool::connect(std::span<const Address> addresses,
                                         std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
-  const TimePoint deadline = deadline_after(executor().now(), settings_->connect);
-  auto connected = co_await connect_first(*network_, addresses, deadline);
+  const ConnectLimits limits{.deadline = deadline_after(executor().now(), settings_->connect)};
+  auto connected = co_await connect_first(*network_, addresses, limits);
   if (!connected) co_return fail(connected.error());
   const Address& address = addresses[connected->index];
   if (!endpoint) endpoint = target(address);

@@ -39,10 +39,9 @@ class Conversation final : public InformationalSink {
   RequestHead head;
   BodySource* body = &no_body_;
   Framing framing;
-  AcquireOrder order = AcquireOrder::in_order;
   bool fresh = false;
   bool read_body = true;
-  bool reusable = true;
+  Settlement settlement = Settlement::reuse;
 
   // What came of it.
   Result<void> acquired = fail(ErrorKind::io);
@@ -66,7 +65,7 @@ class Conversation final : public InformationalSink {
 
  private:
   Task<void> talk(ServerPool& pool, const std::vector<Address>& addresses) {
-    auto lease = co_await pool.acquire(addresses, order, fresh);
+    auto lease = co_await pool.acquire_target(addresses, fresh);
     if (!lease) {
       acquired = fail(lease.error());
       co_return;
@@ -84,7 +83,7 @@ class Conversation final : public InformationalSink {
     }
     bytes_sent = lease->bytes_sent();
     response_started = lease->response_started();
-    fate = co_await lease->settle(reusable);
+    fate = co_await lease->settle(settlement);
   }
 
   Task<void> read(BodySource& source) {
