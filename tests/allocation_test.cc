@@ -15,7 +15,7 @@
 #include "net/socket_network.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
-#include "upstream/pool.h"
+#include "upstream/server_side.h"
 
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define PENSTOCK_COUNTS_ALLOCATIONS 0  // the pools are off, and operator new is the sanitizer's
@@ -86,11 +86,13 @@ class OneThreadProxy {
  public:
   OneThreadProxy(ListenerMode mode, const Address& origin) {
     listener_settings_.mode = mode;
-    groups_.push_back({.name = "app", .servers = {origin.to_string()}});
+    groups_.push_back({.name = "app", .servers = {{.address = origin.to_string()}}});
     proxy_settings_.routes.emplace_back().to = "app";
-    routes_.emplace(proxy_settings_.routes, groups_);
-    proxy_.emplace(ProxyParts{network_, pool_, *routes_, access_log_, proxy_settings_, upstream_,
-                              own_addresses_, "test"});
+    upstream_share_.emplace(groups_);
+    servers_.emplace(network_, upstream_, *upstream_share_, 1);
+    routes_.emplace(proxy_settings_.routes, *servers_);
+    proxy_.emplace(
+        ProxyParts{*servers_, *routes_, access_log_, proxy_settings_, own_addresses_, "test"});
     server_.emplace(loop_.executor(), server_settings_, share_, *proxy_);
     listener_.emplace(loop_, listen_on_loopback(), *server_);
   }
@@ -106,9 +108,10 @@ class OneThreadProxy {
   EventLoop loop_;
   SocketNetwork network_{loop_};
   UpstreamSettings upstream_;
-  ServerPool pool_{network_, upstream_};
   ProxySettings proxy_settings_;
   std::vector<UpstreamGroupSettings> groups_;
+  std::optional<UpstreamShare> upstream_share_;
+  std::optional<ServerSide> servers_;
   std::optional<RouteTable> routes_;
   AccessLog access_log_{loop_.executor(), nullptr, AccessLogFormat::json};
   OwnAddresses own_addresses_;

@@ -21,11 +21,13 @@ class RealProxy final : public Proxy {
  public:
   RealProxy(SimWorld& world, SimNetwork& network, const std::vector<Address>& origins)
       : settings_(proxy_settings()),
-        pool_(network, upstream_),
-        routes_(settings_.routes, groups(origins)),
+        groups_(groups(origins)),
+        upstream_share_(groups_),
+        servers_(network, upstream_, upstream_share_, world.seed()),
+        routes_(settings_.routes, servers_),
         log_file_(open_log()),
         log_(world.executor(), log_file_.get(), AccessLogFormat::json),
-        handler_(ProxyParts{network, pool_, routes_, log_, settings_, upstream_, own_, "sim"}),
+        handler_(ProxyParts{servers_, routes_, log_, settings_, own_, "sim"}),
         server_(world.executor(), server_settings_, share_, handler_),
         accepting_(network.listen(Address::parse(listener_.address).value(), server_)) {
     server_.set_listener(accepting_.get());
@@ -37,10 +39,10 @@ class RealProxy final : public Proxy {
     accepting_.reset();
     server_.drain();
     server_.cancel();
-    pool_.close_idle();
+    servers_.pool().close_idle();
   }
   [[nodiscard]] std::size_t running() const override {
-    return server_.connections() + pool_.idle_count();
+    return server_.connections() + servers_.pool().idle_count();
   }
 
  private:
@@ -52,7 +54,9 @@ class RealProxy final : public Proxy {
   }
   static std::vector<UpstreamGroupSettings> groups(const std::vector<Address>& origins) {
     UpstreamGroupSettings group{.name = "origins", .servers = {}};
-    for (const Address& origin : origins) group.servers.push_back(origin.to_string());
+    for (const Address& origin : origins) {
+      group.servers.push_back({.address = origin.to_string()});
+    }
     return {group};
   }
 
@@ -61,7 +65,9 @@ class RealProxy final : public Proxy {
   UpstreamSettings upstream_;
   ProxySettings settings_;
   OwnAddresses own_;
-  ServerPool pool_;
+  std::vector<UpstreamGroupSettings> groups_;
+  UpstreamShare upstream_share_;
+  ServerSide servers_;
   RouteTable routes_;
   std::unique_ptr<LogFile> log_file_;
   AccessLog log_;

@@ -187,6 +187,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
                 .listeners = {},
                 .own_addresses = OwnAddresses(addresses),
                 .pseudonym = make_pseudonym(snapshot->proxy),
+                .upstream = UpstreamShare(snapshot->groups),
                 .access_file = access_file,
                 .on_worker_done = supervisor.done_callback()};
   shared.server_settings.buffer_bytes /= count;
@@ -194,7 +195,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
     shared.listeners.emplace_back(&listener);
   }
   std::list<Worker> workers;
-  for (std::vector<Fd>& own : sockets) workers.emplace_back(shared, std::move(own));
+  for (unsigned i = 0; i < count; ++i) workers.emplace_back(shared, i, std::move(sockets[i]));
   for (Worker& worker : workers) worker.start();
   log.info("penstock {} serving with {} worker{}", version(), count, count == 1 ? "" : "s");
 

@@ -1,5 +1,6 @@
 #include "app/worker.h"
 
+#include <random>
 #include <utility>
 
 #include <malloc.h>
@@ -7,15 +8,24 @@
 #include "async/sleep.h"
 
 namespace penstock {
+namespace {
 
-Worker::Worker(Shared& shared, std::vector<Fd> sockets)
+std::uint64_t random_seed() {
+  std::random_device random;
+  return std::uint64_t{random()} << 32 | random();
+}
+
+}  // namespace
+
+Worker::Worker(Shared& shared, unsigned number, std::vector<Fd> sockets)
     : shared_(shared),
-      network_(loop_),
-      pool_(network_, shared.snapshot->upstream),
-      routes_(shared.snapshot->proxy.routes, shared.snapshot->groups),
+      number_(number),
+      network_(loop_, shared.snapshot->dns),
+      upstream_(network_, shared.snapshot->upstream, shared.upstream, random_seed()),
+      routes_(shared.snapshot->proxy.routes, upstream_),
       access_log_(loop_.executor(), shared.access_file, shared.snapshot->log.access_format),
-      proxy_(ProxyParts{network_, pool_, routes_, access_log_, shared.snapshot->proxy,
-                        shared.snapshot->upstream, shared.own_addresses, shared.pseudonym}) {
+      proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy, shared.own_addresses,
+                        shared.pseudonym}) {
   auto share = shared.listeners.begin();
   for (Fd& socket : sockets) {
     Server& server =
@@ -43,6 +53,7 @@ void Worker::start() {
 }
 
 void Worker::run() {
+  upstream_.start(number_ == 0);
   loop_.run();
   shared_.on_worker_done();
 }
@@ -61,7 +72,7 @@ void Worker::begin_drain(Duration limit) {
     server.set_listener(nullptr);
     server.drain();
   }
-  pool_.close_idle();
+  upstream_.pool().close_idle();
   drain_scope_ = std::make_unique<Scope>(loop_.executor());
   drain_scope_->spawn(end_when_drained(*this, limit));
 }
@@ -78,7 +89,7 @@ Task<void> Worker::end_when_drained(Worker& worker, Duration limit) {
   Executor& executor = worker.loop_.executor();
   executor.timers().arm(at_limit, deadline_after(executor.now(), limit));
   for (Server& server : worker.servers_) co_await server.drained();
-  worker.pool_.close_idle();
+  co_await worker.upstream_.stop();
   worker.loop_.stop();
 }
 

@@ -19,7 +19,7 @@
 #include "proxy/routes.h"
 #include "proxy/targets.h"
 #include "server/server.h"
-#include "upstream/pool.h"
+#include "upstream/server_side.h"
 
 namespace penstock {
 
@@ -30,14 +30,16 @@ struct Shared {
   std::list<ListenerShare> listeners;  // in the order of the snapshot's
   OwnAddresses own_addresses;
   std::string pseudonym;
+  UpstreamShare upstream;
   LogFile* access_file = nullptr;
   std::function<void()> on_worker_done;  // called by each worker's thread when it has drained
 };
 
 class Worker {
  public:
+  // `number`: counts the workers; the first does what only one should, such as checking servers.
   // `sockets`: one listening socket for each of the snapshot's listeners.
-  Worker(Shared& shared, std::vector<Fd> sockets);
+  Worker(Shared& shared, unsigned number, std::vector<Fd> sockets);
   // The thread must have been joined: drain() was called.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -64,9 +66,10 @@ class Worker {
   static Task<void> end_when_drained(Worker& worker, Duration limit);
 
   Shared& shared_;
+  unsigned number_;
   EventLoop loop_;
   SocketNetwork network_;
-  ServerPool pool_;
+  ServerSide upstream_;
   RouteTable routes_;
   AccessLog access_log_;
   Proxy proxy_;

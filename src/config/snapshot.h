@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/settings.h"
+#include "net/settings.h"
 #include "proxy/settings.h"
 #include "server/settings.h"
 #include "upstream/settings.h"
@@ -18,6 +19,7 @@ struct WorkerSettings {
 struct Snapshot {
   std::vector<ListenerSettings> listeners;  // never empty: the default one where none is given
   ServerSettings server;
+  DnsSettings dns;
   UpstreamSettings upstream;
   std::vector<UpstreamGroupSettings> groups;
   ProxySettings proxy;

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "upstream/sticky.h"
 
 namespace penstock {

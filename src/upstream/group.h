@@ -112,6 +112,8 @@ class ServerGroup final {
   static Task<void> keep_resolved(ServerGroup& group);
   static Task<void> resolve_name(ServerGroup& group, std::shared_ptr<NextHop> hop);
   static Task<void> keep_spare(ServerGroup& group);
+  static Task<void> keep_checking(ServerGroup& group);
+  static Task<void> check(ServerGroup& group, std::shared_ptr<NextHop> hop, TimePoint when);
   Task<void> resolve_service();
   void set_targets(const std::vector<ServiceTarget>& targets);
   [[nodiscard]] TimePoint next_resolution() const;

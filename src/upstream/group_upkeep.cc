@@ -7,6 +7,7 @@
 #include "async/scope.h"
 #include "async/sleep.h"
 #include "upstream/group.h"
+#include "upstream/health_check.h"
 
 namespace penstock {
 namespace {
@@ -132,11 +133,39 @@ Task<void> ServerGroup::keep_spare(ServerGroup& group) {
       if (hop->endpoint->idle_count() >= group.settings_->pool.spare) continue;
       if (!hop->share->open_connection()) continue;
       auto opened = co_await pool.open(hop->endpoint, ConnectionPlace(hop->share));
-      if (opened) std::move(*opened).keep_unused();
+      if (opened) opened->keep_unused();
       hop->share->noted(!opened, false, pool.executor().now());
     }
     if (!co_await sleep_until(pool.executor().now() + kSpareEvery)) co_return;
   }
+}
+
+// The checks of a round are spread over the interval, so that they come one after the other.
+Task<void> ServerGroup::keep_checking(ServerGroup& group) {
+  TaskContext& context = co_await this_context();
+  Executor& executor = context.executor();
+  const Duration interval = group.settings_->check.interval;
+  while (!context.cancelled()) {
+    const TimePoint begin = executor.now();
+    Scope round(context);
+    const auto hops = group.hops_;
+    for (std::size_t i = 0; i < hops.size(); ++i) {
+      const auto part = interval / static_cast<int>(hops.size()) * static_cast<int>(i);
+      round.spawn(check(group, hops[i], begin + part));
+    }
+    co_await round.join();
+    if (!co_await sleep_until(begin + interval)) co_return;
+  }
+}
+
+Task<void> ServerGroup::check(ServerGroup& group, std::shared_ptr<NextHop> hop, TimePoint when) {
+  TaskContext& context = co_await this_context();
+  Executor& executor = context.executor();
+  if (when > executor.now() && !co_await sleep_until(when)) co_return;
+  if (!hop->has_addresses()) co_return;
+  const CheckSettings& settings = group.settings_->check;
+  const bool good = co_await check_health(*group.pool_, *hop, settings);
+  if (!context.cancelled()) hop->share->checked(good, settings, executor.now());
 }
 
 }  // namespace penstock

@@ -236,6 +236,11 @@ CloseReason Lease::why_close(bool reusable) const {
   return CloseReason::kept;
 }
 
+void Lease::keep_unused() {
+  end_load();
+  static_cast<void>(pool_->keep(std::move(connection_)));
+}
+
 Task<CloseReason> Lease::settle(Settlement how, std::unique_ptr<ServerConnection>* pinned) {
   end_load();
   if (!connection_->call()) {

@@ -78,6 +78,9 @@ class Lease {
   // or `pinned`.
   Task<CloseReason> settle(Settlement how, std::unique_ptr<ServerConnection>* pinned = nullptr);
 
+  // Gives a connection that was not used to the pool. The lease is empty afterwards.
+  void keep_unused();
+
   // For tunnels, after a 101 or a 2xx to CONNECT, or right after acquire: the connection itself.
   [[nodiscard]] ByteStream& stream() { return connection_->stream(); }
   [[nodiscard]] InputBuffer& input() { return connection_->input(); }
