@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "message/characters.h"
 #include "message/fields.h"
+#include "upstream/digest.h"
 
 namespace {
 
@@ -70,6 +71,24 @@ void check_same(const std::vector<Challenge>& a, const std::vector<Challenge>& b
   }
 }
 
+void check_answer(const std::vector<Challenge>& challenges) {
+  const auto challenge = choose_digest_challenge(challenges, {});
+  if (!challenge) return;
+  const std::string answer = digest_credentials(
+      *challenge,
+      {.user = "a\"\xff", .password = "b", .method = "GET", .uri = "/\\\"?a=b, c", .cnonce = "c"});
+  PENSTOCK_CHECK(!answer.empty() && is_field_value(answer));
+  Arena text;
+  const auto read = parse_challenges(answer, text);
+  PENSTOCK_CHECK(read.size() == 1 && read.front().is("Digest"));
+  PENSTOCK_CHECK(read.front().find("realm")->value == challenge->realm);
+  PENSTOCK_CHECK(read.front().find("nonce")->value == challenge->nonce);
+  PENSTOCK_CHECK(read.front().find("uri")->value == "/\\\"?a=b, c");
+  const AuthParameter* const opaque = read.front().find("opaque");
+  PENSTOCK_CHECK((opaque != nullptr) == challenge->opaque.has_value());
+  PENSTOCK_CHECK(opaque == nullptr || opaque->value == *challenge->opaque);
+}
+
 void check_challenges(const FieldSection& fields, std::string_view input) {
   Arena text;
   const auto challenges = parse_challenges(fields, FieldId::www_authenticate, text);
@@ -81,6 +100,7 @@ void check_challenges(const FieldSection& fields, std::string_view input) {
     PENSTOCK_CHECK(scheme_of(challenge.scheme) == challenge.scheme);
     check_parameters(challenge.parameters, input);
   }
+  check_answer(challenges);
   // Written plainly, it may become longer than the limit.
   const std::string plain = written(challenges);
   if (plain.size() <= kMaxChallengeText) check_same(parse_challenges(plain, text), challenges);
