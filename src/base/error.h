@@ -9,18 +9,21 @@ namespace penstock {
 
 // What went wrong, as far as a caller can act on it.
 enum class ErrorKind : std::uint8_t {
-  closed,          // the peer ended the stream in an orderly way, but earlier than allowed
-  reset,           // the connection broke (RST, EPIPE, keep-alive probe failed)
-  timed_out,       // a time limit passed
-  cancelled,       // the scope the work belonged to was cancelled
-  refused,         // the peer refused the connection
-  unreachable,     // no way to the peer
-  resolve_failed,  // the name has no address, or the resolver failed
-  protocol,        // the peer sent what cannot be understood with certainty; cause is a Refusal
-  limit,           // a configured limit was passed
-  denied,          // our own rules forbid it
-  overloaded,      // no room: memory, descriptors or connections are at their bound
-  io,              // any other failure of the operating system; cause is its errno
+  closed,           // the peer ended the stream in an orderly way, but earlier than allowed
+  reset,            // the connection broke (RST, EPIPE, keep-alive probe failed)
+  timed_out,        // a time limit passed
+  cancelled,        // the scope the work belonged to was cancelled
+  refused,          // the peer refused the connection
+  unreachable,      // no way to the peer
+  resolve_failed,   // the name has no address, or the resolver failed
+  protocol,         // the peer sent what cannot be understood with certainty; cause is a Refusal
+  limit,            // a configured limit was passed
+  denied,           // our own rules forbid it
+  tls_protocol,     // TLS was not understood, or nothing agreed on; cause is OpenSSL's error code
+  tls_certificate,  // the peer's certificate is not accepted; cause is an X509_V_ERR_* number
+  tls_alert,        // the peer sent an alert that ends it; cause is its number
+  overloaded,       // no room: memory, descriptors or connections are at their bound
+  io,               // any other failure of the operating system; cause is its errno
 };
 
 // On which connection it went wrong, seen from the proxy.
@@ -32,7 +35,8 @@ struct Error {
   // True where nothing of the request can have taken effect at the peer, so that sending it again
   // on another connection is safe whatever its method (RFC 9110 section 9.2.2).
   bool retryable = false;
-  // An errno for kinds that come from the operating system, a Refusal for `protocol`, else 0.
+  // An errno for kinds that come from the operating system, what is said at the kind for
+  // `protocol` and those of TLS, else 0.
   int cause = 0;
 
   // The same error, said of one side.
