@@ -7,8 +7,10 @@ namespace penstock {
 void StreamOp::complete(Result<std::size_t> result) {
   unlink();
   result_ = result;
-  executor_->post(waiter_);
+  on_complete();
 }
+
+void StreamOp::on_complete() { executor_->post(waiter_); }
 
 bool StreamOp::suspend(std::coroutine_handle<> waiter, TaskContext& context) {
   if (context.cancelled()) {
@@ -44,6 +46,13 @@ bool WriteOp::advance(std::size_t n, TimePoint now) {
   front.iov_base = static_cast<char*>(front.iov_base) + n;
   front.iov_len -= n;
   return false;
+}
+
+void WriteOp::renew(std::span<iovec> parts, TimePoint deadline, Duration stall) {
+  parts_ = parts;
+  deadline_ = deadline;
+  stall_ = stall;
+  written_ = 0;
 }
 
 bool WriteOp::await_ready() { return stream_->start(*this); }

@@ -1,7 +1,7 @@
 // Byte streams: what a connection looks like to everything above the sockets.
 //
 // Completion-shaped: one gives a buffer and awaits a result. The epoll loop, the simulated network
-// and, later, TLS each implement it.
+// and TLS each implement it.
 #pragma once
 
 #include <coroutine>
@@ -22,7 +22,8 @@ namespace penstock {
 
 class ByteStream;
 
-// One suspended operation on a stream. Lives in the frame of the coroutine that awaits it.
+// One suspended operation on a stream. Lives in the frame of the coroutine that awaits it, or in a
+// stream over this one, which is told in place (on_complete).
 class StreamOp : public CancelHook {
  public:
   StreamOp(ByteStream& stream, TimePoint deadline) : stream_(&stream), deadline_(deadline) {}
@@ -30,6 +31,7 @@ class StreamOp : public CancelHook {
   // When it ends with timed_out.
   [[nodiscard]] TimePoint deadline() const { return deadline_; }
   // For streams: ends the suspended operation; its coroutine goes on in the executor's next round.
+  // The last thing to do with it: it may be started anew before this returns.
   void complete(Result<std::size_t> result);
   // For streams: sets the result of an operation that did not have to suspend.
   void set_result(Result<std::size_t> result) { result_ = result; }
@@ -43,6 +45,9 @@ class StreamOp : public CancelHook {
  protected:
   // Makes the stream forget the operation it keeps.
   virtual void forget() = 0;
+  // What completing leads to: its coroutine is posted. A stream over a stream, which has no
+  // coroutine of its own, does here what is next; it may start operations, but destroy nothing.
+  virtual void on_complete();
 
   ByteStream* stream_;
   TimePoint deadline_;
@@ -59,7 +64,7 @@ class StreamOp : public CancelHook {
 };
 
 // Reads once into an InputBuffer. The result is the number of bytes, 0 at the end of the stream.
-class ReadOp final : public StreamOp {
+class ReadOp : public StreamOp {
  public:
   ReadOp(ByteStream& stream, InputBuffer& into, TimePoint deadline)
       : StreamOp(stream, deadline), into_(&into) {}
@@ -70,6 +75,10 @@ class ReadOp final : public StreamOp {
 
   bool await_ready();
 
+ protected:
+  // For one that is used again and again, while not started.
+  void renew(TimePoint deadline) { deadline_ = deadline; }
+
  private:
   void forget() override;
   InputBuffer* into_ = nullptr;
@@ -78,7 +87,7 @@ class ReadOp final : public StreamOp {
 // Writes all of some bytes, gathered. The result is their number. With no bytes it waits until the
 // stream would take some. `stall` is how long the stream may go without taking a byte; the deadline
 // moves on with each byte taken.
-class WriteOp final : public StreamOp {
+class WriteOp : public StreamOp {
  public:
   WriteOp(ByteStream& stream, std::span<iovec> parts, TimePoint deadline, Duration stall)
       : StreamOp(stream, deadline), parts_(parts), stall_(stall) {}
@@ -88,10 +97,15 @@ class WriteOp final : public StreamOp {
   // For streams: n more bytes were taken. True when that was all.
   bool advance(std::size_t n, TimePoint now);
   [[nodiscard]] std::size_t written() const { return written_; }
+  [[nodiscard]] Duration stall() const { return stall_; }
   // Adds the bytes to `counter` as the stream takes them, not only at the end.
   void count_into(std::uint64_t& counter) { counter_ = &counter; }
 
   bool await_ready();
+
+ protected:
+  // For one that is used again and again, while not started.
+  void renew(std::span<iovec> parts, TimePoint deadline, Duration stall);
 
  private:
   void forget() override;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -105,6 +106,51 @@ TEST_F(StreamOps, CompletedGoesOnInTheNextRound) {
   time_.scope.cancel();  // too late
   time_.run();
   EXPECT_EQ(result_, Result<std::size_t>(3));
+}
+
+// The operations of a stream over another one.
+struct InnerRead final : ReadOp {
+  using ReadOp::ReadOp;
+  using ReadOp::renew;
+  void on_complete() override {
+    results.push_back(await_resume());
+    if (results.size() > 1) return;
+    renew(TimePoint{7s});
+    EXPECT_FALSE(below().start(*this));
+  }
+  [[nodiscard]] ByteStream& below() { return *stream_; }
+  std::vector<Result<std::size_t>> results;
+};
+struct InnerWrite final : WriteOp {
+  using WriteOp::renew;
+  using WriteOp::WriteOp;
+  void on_complete() override { ++completed; }
+  int completed = 0;
+};
+
+TEST_F(StreamOps, OfAStreamAreCompletedInPlaceAndStartedAnew) {
+  InnerRead read(stream_, buffer_, kNever);
+  ASSERT_FALSE(stream_.start(read));
+  stream_.input = "abc";
+  std::exchange(stream_.read, nullptr)->complete(stream_.deliver(read));
+  ASSERT_EQ(read.results.size(), 1U);
+  EXPECT_EQ(read.results[0], Result<std::size_t>(3));
+  EXPECT_EQ(stream_.read, &read);
+  EXPECT_EQ(read.deadline(), TimePoint{7s});
+  stream_.forget(read);
+
+  iovec part = to_iovec("abc");
+  InnerWrite write(stream_, {&part, 1}, kNever, 1s);
+  ASSERT_FALSE(stream_.start(write));
+  EXPECT_TRUE(write.advance(3, TimePoint{}));
+  write.complete(write.written());
+  EXPECT_EQ(write.completed, 1);
+  part = to_iovec("de");
+  write.renew({&part, 1}, TimePoint{2s}, 3s);
+  EXPECT_EQ(write.written(), 0U);
+  EXPECT_FALSE(write.advance(1, TimePoint{10s}));
+  EXPECT_EQ(write.deadline(), TimePoint{13s});
+  EXPECT_FALSE(time_.executor.has_ready());
 }
 
 TEST_F(StreamOps, CancelledIsForgotten) {

@@ -62,6 +62,12 @@ std::string_view to_string(ErrorKind kind) {
       return "limit";
     case ErrorKind::denied:
       return "denied";
+    case ErrorKind::tls_protocol:
+      return "tls_protocol";
+    case ErrorKind::tls_certificate:
+      return "tls_certificate";
+    case ErrorKind::tls_alert:
+      return "tls_alert";
     case ErrorKind::overloaded:
       return "overloaded";
     case ErrorKind::unavailable:

@@ -9,19 +9,22 @@ namespace penstock {
 
 // What went wrong, as far as a caller can act on it.
 enum class ErrorKind : std::uint8_t {
-  closed,          // the peer ended the stream in an orderly way, but earlier than allowed
-  reset,           // the connection broke (RST, EPIPE, keep-alive probe failed)
-  timed_out,       // a time limit passed
-  cancelled,       // the scope the work belonged to was cancelled
-  refused,         // the peer refused the connection
-  unreachable,     // no way to the peer
-  resolve_failed,  // the name has no address, or the resolver failed; cause is a ResolveCause
-  protocol,        // the peer sent what cannot be understood with certainty; cause is a Refusal
-  limit,           // a configured limit was passed
-  denied,          // our own rules forbid it
-  overloaded,      // no room: memory, descriptors or connections are at their bound
-  unavailable,     // there is no server to turn to; cause is an Unavailable (upstream/unavailable.h)
-  io,              // any other failure of the operating system; cause is its errno
+  closed,           // the peer ended the stream in an orderly way, but earlier than allowed
+  reset,            // the connection broke (RST, EPIPE, keep-alive probe failed)
+  timed_out,        // a time limit passed
+  cancelled,        // the scope the work belonged to was cancelled
+  refused,          // the peer refused the connection
+  unreachable,      // no way to the peer
+  resolve_failed,   // the name has no address, or none is known; cause is a ResolveCause
+  protocol,         // the peer sent what cannot be understood with certainty; cause is a Refusal
+  limit,            // a configured limit was passed
+  denied,           // our own rules forbid it
+  tls_protocol,     // TLS was not understood, or nothing agreed on; cause is OpenSSL's error code
+  tls_certificate,  // the peer's certificate is not accepted; cause is an X509_V_ERR_* number
+  tls_alert,        // the peer sent an alert that ends it; cause is its number
+  overloaded,       // no room: memory, descriptors or connections are at their bound
+  unavailable,      // no server to turn to; cause is an Unavailable (upstream/unavailable.h)
+  io,               // any other failure of the operating system; cause is its errno
 };
 
 // On which connection it went wrong, seen from the proxy.

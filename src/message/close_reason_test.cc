@@ -33,6 +33,9 @@ TEST(CloseReason, OfEachFailure) {
                         Case{ErrorKind::protocol, CloseReason::refused_message},
                         Case{ErrorKind::limit, CloseReason::refused_message},
                         Case{ErrorKind::denied, CloseReason::broken},
+                        Case{ErrorKind::tls_protocol, CloseReason::broken},
+                        Case{ErrorKind::tls_certificate, CloseReason::broken},
+                        Case{ErrorKind::tls_alert, CloseReason::broken},
                         Case{ErrorKind::overloaded, CloseReason::broken},
                         Case{ErrorKind::io, CloseReason::broken}}) {
     EXPECT_EQ(to_string(close_reason_of(c.kind)), to_string(c.reason)) << to_string(c.kind);

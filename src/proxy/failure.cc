@@ -94,6 +94,15 @@ Failure failure_of(const Error& error, Step step) {
       return {502, "http_protocol_error", "The server sent more than a response.", "", ""};
     case ErrorKind::denied:
       return {502, "destination_ip_prohibited", "The system forbids to reach the server.", "", ""};
+    case ErrorKind::tls_protocol:
+      return {502, "tls_protocol_error",
+              "No TLS connection to the server could be made, or it broke the rules of TLS.", "",
+              ""};
+    case ErrorKind::tls_certificate:
+      return {502, "tls_certificate_error", "The server's certificate is not accepted.", "", ""};
+    case ErrorKind::tls_alert:
+      return {502, "tls_alert_received", "The server ended the TLS connection with an alert.", "",
+              ""};
     case ErrorKind::overloaded:
       return {503, "connection_limit_reached", "The proxy is at its limits; try again later.", "",
               ""};
