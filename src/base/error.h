@@ -36,8 +36,8 @@ struct Error {
   // True where nothing of the request can have taken effect at the peer, so that sending it again
   // on another connection is safe whatever its method (RFC 9110 section 9.2.2).
   bool retryable = false;
-  // An errno for kinds that come from the operating system, a Refusal for `protocol`, what the kind
-  // says for others, else 0.
+  // An errno for kinds that come from the operating system, what is said at the kind for others,
+  // what a proxy on the way had against a tunnel (upstream/peer_failure.h), else 0.
   int cause = 0;
 
   // The same error, said of one side.

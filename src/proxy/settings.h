@@ -25,6 +25,10 @@ struct RouteSettings {
   std::string host = "*";  // exact, "*.example.com" for all below, "*" for all; case-insensitive
   std::string path = "/";  // prefix
   std::string to;          // name of an upstream group
+  // For forward listeners, in place of `to`: names of peers, and "direct" for none, to be tried in
+  // this order, or in one that depends on the host (rendezvous hashing).
+  std::vector<std::string> via;
+  bool via_by_host = false;
   HostPolicy host_policy = HostPolicy::keep;  // `host_header`: "keep", "server", or "set:NAME"
   std::string host_value;                     // for `set`
   FieldEdits request;

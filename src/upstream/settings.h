@@ -4,13 +4,16 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
 #include "http1/chunk_decoder.h"
 #include "http1/head_parser.h"
+#include "tls/settings.h"
 #include "upstream/balance_settings.h"
+#include "upstream/credential_settings.h"
 
 namespace penstock {
 
@@ -103,6 +106,27 @@ struct UpstreamGroupSettings {
   BreakerSettings breaker = {};
   RetrySettings retry = {};
   HedgeSettings hedge = {};
+  std::optional<TlsClientSettings> tls = {};  // TLS to the servers
+};
+
+// A [[peer]]: a proxy that requests are sent through.
+enum class PeerKind : std::uint8_t {
+  http,    // takes requests in absolute form, and CONNECT
+  socks5,  // RFC 1928
+};
+struct PeerSettings {
+  std::string name;
+  PeerKind kind = PeerKind::http;
+  std::string address;                    // "host:port"; a name is resolved again and again
+  std::optional<TlsClientSettings> tls;   // TLS to the peer; http only
+  std::optional<CredentialSettings> login;
+  bool pass_login = false;                // the client's own login at it is passed on; http only
+  std::uint32_t weight = 1;               // share of the hosts where they are hashed
+  std::uint32_t max_connections = 0;      // all workers together; 0: no limit
+  PoolSettings pool = {};
+  QueueSettings queue = {};
+  EjectionSettings ejection = {};
+  CheckSettings check = {};
 };
 
 // Of all server connections.
@@ -114,6 +138,9 @@ struct UpstreamSettings {
   std::size_t max_idle = 4096;  // idle connections kept by a worker, all servers
   PoolSettings targets;         // for the targets of forward proxies
   RetrySettings target_retry;
+  std::vector<UpstreamGroupSettings> groups;
+  std::vector<PeerSettings> peers;
+  std::vector<OriginCredentialSettings> credentials;
 };
 
 }  // namespace penstock

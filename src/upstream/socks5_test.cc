@@ -314,6 +314,7 @@ TEST(Socks5Connect, EndsWhateverTheNetworkDoes) {
     Socks5Attempt attempt(kExample, &kAlice);
     world.scope.spawn(Socks5Attempt::run(attempt, world.network));
     world.world.run_for(seconds(20));
+    world.stop();
     if (attempt.result) {
       ++tunnels;
       EXPECT_TRUE("hello, world"s.starts_with(attempt.tunnel)) << attempt.tunnel;

@@ -68,7 +68,9 @@ class TunnelWorld {
  public:
   explicit TunnelWorld(ServerScript script, std::uint64_t seed = 1, const Faults& faults = {})
       : world(seed, faults), network(world), peer(network, kPeer, {std::move(script)}) {}
-  ~TunnelWorld() {
+  ~TunnelWorld() { stop(); }
+  // An attempt that may not have ended must outlive this call.
+  void stop() {
     scope.cancel();
     world.run_for({});
   }

@@ -42,7 +42,11 @@ class Client(Wire):
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(LIMIT)
-        sock.connect(address[5:] if unix else (host.strip("[]"), int(port)))
+        try:
+            sock.connect(address[5:] if unix else (host.strip("[]"), int(port)))
+        except OSError:
+            sock.close()
+            raise
         super().__init__(sock)
 
     def request(self, target, *fields, **options):

@@ -5,33 +5,15 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import unittest
 
-from harness import Client, ScenarioTest, wait_until
+from harness import ScenarioTest
+from real_servers import Nginx
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 CURL = shutil.which("curl")
 LARGE = 50_000_000
 
-CONFIG = """
-daemon off;
-master_process off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log {folder}/access.log;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  default_type application/octet-stream;
-  server {{
-    listen unix:{folder}/nginx.sock;
-    root {folder}/files;
+LOCATIONS = """
     location /gzip/ {{
       alias {folder}/files/;
       gzip on;
@@ -45,47 +27,17 @@ http {{
       client_max_body_size 100m;
       create_full_put_path on;
     }}
-  }}
-}}
 """
 
 
-@unittest.skipUnless(NGINX and CURL, "nginx and curl are not both installed")
+@unittest.skipUnless(CURL, "curl is not installed")
 class RealServersTest(ScenarioTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        os.chmod(self.folder, 0o755)
+        self.nginx = self.enterContext(Nginx(LOCATIONS))
+        self.folder = self.nginx.folder.name
         self.files = os.path.join(self.folder, "files")
-        os.mkdir(self.files)
-        self.write("small.txt", b"hello, world\n" * 100)
-        config = os.path.join(self.folder, "nginx.conf")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(folder=self.folder))
-        socket_path = os.path.join(self.folder, "nginx.sock")
-        check = subprocess.run([NGINX, "-t", "-p", self.folder, "-c", config, "-e", "stderr"],
-                               capture_output=True, text=True, check=False)
-        if check.returncode != 0:
-            self.skipTest(f"this nginx cannot be used: {check.stderr}")
-        nginx = subprocess.Popen([NGINX, "-p", self.folder, "-c", config, "-e", "stderr"],
-                                 stderr=subprocess.DEVNULL)
-        self.addCleanup(nginx.wait)
-        self.addCleanup(nginx.terminate)
-        wait_until(lambda: self.answers(socket_path), "nginx to start")
-        self.proxy = self.reverse("unix:" + socket_path)
-
-    def answers(self, path):
-        try:
-            Client("unix:" + path).close()
-        except OSError:
-            return False
-        return True
-
-    def write(self, name, data):
-        with open(os.path.join(self.files, name), "wb") as file:
-            file.write(data)
-        os.chmod(os.path.join(self.files, name), 0o644)
+        self.nginx.put("small.txt", b"hello, world\n" * 100)
+        self.proxy = self.reverse(self.nginx.socket)
 
     def curl(self, *arguments, noproxy="*"):
         result = subprocess.run(
@@ -118,7 +70,7 @@ class RealServersTest(ScenarioTest):
 
     def test_large_download(self):
         data = os.urandom(1_000_000) * (LARGE // 1_000_000)
-        self.write("large", data)
+        self.nginx.put("large", data)
         path = os.path.join(self.folder, "got")
         self.curl("--output", path, self.url("large"))
         with open(path, "rb") as file:
