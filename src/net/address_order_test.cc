@@ -86,10 +86,10 @@ TEST(AddressOrder, Rule2MatchingScope) {
 }
 
 TEST(AddressOrder, Rule9LongestPrefixIsForIpv6Only) {
-  EXPECT_EQ(sorted({"2001:db8:ffff::1", "2001:db8:1::1"},
-                   sources({{"2001:db8:ffff::1", "2001:db8:1::9"},
-                            {"2001:db8:1::1", "2001:db8:1::9"}})),
-            "2001:db8:1::1 2001:db8:ffff::1");
+  EXPECT_EQ(
+      sorted({"2001:db8:ffff::1", "2001:db8:1::1"},
+             sources({{"2001:db8:ffff::1", "2001:db8:1::9"}, {"2001:db8:1::1", "2001:db8:1::9"}})),
+      "2001:db8:1::1 2001:db8:ffff::1");
   EXPECT_EQ(sorted({"203.0.113.1", "10.0.0.1"},
                    sources({{"203.0.113.1", "10.0.0.9"}, {"10.0.0.1", "10.0.0.9"}})),
             "203.0.113.1 10.0.0.1");

@@ -43,9 +43,7 @@ class DnsCacheTest : public testing::Test {
     ask(DnsType::aaaa);
     ask(DnsType::a);
   }
-  void answer(DnsType type, DnsAnswer answer) {
-    cache.finish(*name, type, std::move(answer), now);
-  }
+  void answer(DnsType type, DnsAnswer answer) { cache.finish(*name, type, std::move(answer), now); }
   // Both families, at once.
   void know(Duration v6_ttl, Duration v4_ttl) {
     ask_both();
@@ -249,9 +247,7 @@ class DnsStaleTest : public testing::Test {
     cache.begin(*name, DnsType::aaaa, now);
     cache.begin(*name, DnsType::a, now);
   }
-  void answer(DnsType type, DnsAnswer answer) {
-    cache.finish(*name, type, std::move(answer), now);
-  }
+  void answer(DnsType type, DnsAnswer answer) { cache.finish(*name, type, std::move(answer), now); }
   // Known for ten seconds, and expired.
   void expire() {
     ask_both();

@@ -52,8 +52,8 @@ TEST(DnsMessage, AnAliasLivesNoLongerThanItsLinks) {
 TEST(DnsMessage, OtherTypesAndClassesAreNotTaken) {
   std::string chaos = dns::a("192.0.2.3");
   chaos[5] = 3;  // its class
-  const DnsAnswer answer = read(
-      DnsType::a, {.records = {dns::aaaa("2001:db8::1", 1), chaos, dns::a("192.0.2.1", 60)}});
+  const DnsAnswer answer =
+      read(DnsType::a, {.records = {dns::aaaa("2001:db8::1", 1), chaos, dns::a("192.0.2.1", 60)}});
   EXPECT_EQ(ips_of(answer), "192.0.2.1 ");
   EXPECT_EQ(answer.ttl, 60s);
 }
@@ -111,9 +111,9 @@ TEST(DnsMessage, TargetsThatAreNoHostNamesAreGarbage) {
   for (const std::string& name :
        {std::string("\2a"), std::string("\3a.b\0", 5), std::string("\3a b\0", 5),
         std::string("\3a\0b\0", 5), std::string("\xc0\x28"), std::string("\xff\xff"),
-        std::string("\x41z\0", 3), dns::labels(std::string(50, 'x') + "." + std::string(60, 'x') +
-                                               "." + std::string(60, 'x') + "." +
-                                               std::string(60, 'x') + "." + std::string(60, 'x'))}) {
+        std::string("\x41z\0", 3),
+        dns::labels(std::string(50, 'x') + "." + std::string(60, 'x') + "." + std::string(60, 'x') +
+                    "." + std::string(60, 'x') + "." + std::string(60, 'x'))}) {
     const DnsAnswer answer = read(DnsType::srv, {.records = {dns::record(33, 60, numbers + name)}});
     EXPECT_EQ(answer.outcome, DnsOutcome::failed) << testing::PrintToString(name);
   }
@@ -126,7 +126,8 @@ TEST(DnsMessage, AddressesOfTheWrongSizeAreGarbage) {
             DnsOutcome::failed);
 }
 
-// Cut anywhere, and with any one byte changed: it may be something else then, but is read to an end.
+// Cut anywhere, and with any one byte changed: it may be something else then, but is read to an
+// end.
 TEST(DnsMessage, NoCutAndNoWrongByteLeadsAstray) {
   const Reply reply{.records = {dns::cname("b.example"), dns::a("192.0.2.1"),
                                 dns::srv({.host = "c.example", .port = 1})},

@@ -96,8 +96,7 @@ inline std::string message(std::string_view id, std::string_view question, const
 class Server final : EventSource {
  public:
   explicit Server(EventLoop& loop)
-      : loop_(&loop),
-        socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+      : loop_(&loop), socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
     sockaddr_storage storage;
     socklen_t length = Address::parse("127.0.0.1:0")->to_sockaddr(storage);
     auto* const address = reinterpret_cast<sockaddr*>(&storage);
@@ -157,7 +156,8 @@ class Server final : EventSource {
     Reply unknown{.rcode = 3};
     Reply& reply = found == replies_.end() ? unknown : found->second;
     if (reply.silent || reply.lost-- > 0) return;
-    const std::string answer = message(text.substr(0, 2), text.substr(kHead, at + 5 - kHead), reply);
+    const std::string answer =
+        message(text.substr(0, 2), text.substr(kHead, at + 5 - kHead), reply);
     if (reply.held) {
       held_.emplace_back(from, answer);
     } else {
