@@ -95,11 +95,11 @@ Rank rank_of(const Address& destination, const std::optional<Address>& source) {
   const Policy& policy = policy_of(to);
   const int scope = scope_of(to);
   const bool v6 = destination.family() == AF_INET6;
-  return {false,                                      // rule 1: a way to it
-          scope != scope_of(from),                    // rule 2: matching scope
-          policy.label != policy_of(from).label,      // rule 5: matching label
-          -policy.precedence,                         // rule 6: higher precedence
-          scope,                                      // rule 8: smaller scope
+  return {false,                                  // rule 1: a way to it
+          scope != scope_of(from),                // rule 2: matching scope
+          policy.label != policy_of(from).label,  // rule 5: matching label
+          -policy.precedence,                     // rule 6: higher precedence
+          scope,                                  // rule 8: smaller scope
           // Rule 9: longest matching prefix. Not for IPv4, where it says little and would undo the
           // name server's turns.
           v6 ? -std::min(common_prefix(to, from), kLongestSourcePrefix) : 0};

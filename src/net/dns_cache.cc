@@ -159,8 +159,9 @@ Result<Resolution> DnsCache::addresses(const DnsName& name, std::uint16_t port, 
   const bool any_fresh = v6.fresh_found(since) || v4.fresh_found(since);
   const auto family = [&](const DnsRecord& record) -> FamilyAddresses {
     // Old addresses beside new ones only where the name servers failed to confirm them.
-    const bool usable = record.fresh(since) ? record.fresh_found(since)
-                                            : is_stale(record, now) && !(record.asking && any_fresh);
+    const bool usable = record.fresh(since)
+                            ? record.fresh_found(since)
+                            : is_stale(record, now) && !(record.asking && any_fresh);
     if (!usable) return {};
     return {record.answer.addresses, record.answer.reachable};
   };

@@ -71,7 +71,7 @@ class DnsCache {
 
   // The name (lower case), remembered from now on; the one that was not used for the longest time
   // makes room. Null where all that are remembered are being asked for.
-  [[nodiscard]] std::shared_ptr<DnsName> use(std::string_view name);
+  std::shared_ptr<DnsName> use(std::string_view name);
 
   // Whether to ask: nothing is known, or it has expired, or is about to (the last tenth of its
   // time); and no question is under way, nor has one failed a moment ago.

@@ -110,8 +110,8 @@ std::vector<std::string> DnsChannel::candidates(const std::string& name) const {
   std::vector<std::string> names;
   if (!name.ends_with('.')) {
     for (const std::string& domain : search_list_) {
-      const std::string_view end = domain == "." ? std::string_view() : std::string_view(domain);
-      names.push_back(name + "." + std::string(end));
+      // "search ." means that there is none.
+      if (!domain.empty() && domain != ".") names.push_back(name + "." + domain);
     }
   }
   const bool has_dots = std::cmp_greater_equal(std::ranges::count(name, '.'), dots_);

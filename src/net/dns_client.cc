@@ -5,11 +5,12 @@
 
 namespace penstock {
 namespace {
-constexpr Duration kLookEvery = std::chrono::seconds(2);
+// Between looks whether channels of before are still in use.
+constexpr Duration kSweepEvery = std::chrono::seconds(1);
 }  // namespace
 
-DnsClient::DnsClient(EventLoop& loop, const DnsSettings& settings, std::string resolv_conf)
-    : loop_(&loop), settings_(&settings), resolv_conf_(std::move(resolv_conf), kLookEvery) {
+DnsClient::DnsClient(EventLoop& loop, const DnsSettings& settings, FileWatch resolv_conf)
+    : loop_(&loop), settings_(&settings), resolv_conf_(std::move(resolv_conf)) {
   resolv_conf_.look(loop.executor().now());
   channel_ = std::make_unique<DnsChannel>(*loop_, *settings_, resolv_conf_.path());
 }
@@ -35,7 +36,7 @@ void DnsClient::renew() {
 void DnsClient::on_timer() {
   std::erase_if(old_channels_, [](const auto& channel) { return channel->under_way() == 0; });
   if (!old_channels_.empty()) {
-    loop_->executor().timers().arm(*this, loop_->executor().now() + kLookEvery);
+    loop_->executor().timers().arm(*this, loop_->executor().now() + kSweepEvery);
   }
 }
 

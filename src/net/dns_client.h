@@ -18,10 +18,10 @@ namespace penstock {
 class DnsClient final : private Timer {
  public:
   // The settings must outlive it.
-  DnsClient(EventLoop& loop, const DnsSettings& settings, std::string resolv_conf);
+  DnsClient(EventLoop& loop, const DnsSettings& settings, FileWatch resolv_conf);
 
-  // As DnsChannel::ask(). A resolv.conf that has changed is taken up here, at most every two
-  // seconds; questions that are under way then end with the servers they were put to.
+  // As DnsChannel::ask(). A resolv.conf that has changed is taken up here; questions that are under
+  // way then end with the servers they were put to.
   void ask(const std::string& name, DnsType type, DnsChannel::Done done);
   [[nodiscard]] std::size_t under_way() const;
 

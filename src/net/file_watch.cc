@@ -21,7 +21,7 @@ bool FileWatch::changed(TimePoint now) {
 }
 
 FileWatch::Stamp FileWatch::stamp() const {
-  struct stat status {};
+  struct stat status{};
   if (::stat(path_.c_str(), &status) != 0) return {};
   return {.inode = status.st_ino,
           .size = status.st_size,

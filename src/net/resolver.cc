@@ -49,7 +49,7 @@ Resolver::Resolver(EventLoop& loop, const DnsSettings& settings, const ResolverF
     : loop_(&loop),
       cache_(std::make_shared<DnsCache>(settings)),
       hosts_(settings, settings.hosts_file ? files.hosts : std::string()),
-      client_(loop, cache_->settings(), files.resolv_conf) {}
+      client_(loop, cache_->settings(), FileWatch(files.resolv_conf, files.look_every)) {}
 
 Resolver::~Resolver() = default;
 

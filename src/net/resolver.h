@@ -1,8 +1,10 @@
 // Host names to addresses: configured ones, the hosts file, and name servers behind a cache.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,8 @@ namespace penstock {
 struct ResolverFiles {
   std::string hosts = "/etc/hosts";  // read only where DnsSettings::hosts_file says so
   std::string resolv_conf = "/etc/resolv.conf";
+  // How often, at most, resolv.conf is looked at for changes.
+  Duration look_every = std::chrono::seconds(2);
 };
 
 // IPv6 and IPv4 addresses are asked for at the same time and kept each for its own time to live;

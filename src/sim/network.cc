@@ -132,8 +132,7 @@ Task<Result<std::unique_ptr<ByteStream>>> SimNetwork::connect(const Address& to,
 
 // ---- Resolving.
 
-Task<Result<void>> SimNetwork::wait_for_answer(bool answered, Duration delay,
-                                               TimePoint deadline) {
+Task<Result<void>> SimNetwork::wait_for_answer(bool answered, Duration delay, TimePoint deadline) {
   const auto event = std::make_shared<Event>();
   if (answered) {
     world_->call_at(world_->now() + delay, [event] { event->set(); });

@@ -202,10 +202,9 @@ TEST_F(SimNetworkTest, ResolvesNames) {
 TEST_F(SimNetworkTest, ResolvesServices) {
   const ServiceTarget second{.host = "b.example", .port = 81, .priority = 2, .weight = 5};
   const ServiceTarget first{.host = "a.example", .port = 80, .priority = 1, .weight = 0};
-  world.set_service("_http._tcp.example", {.targets = {second, first},
-                                           .delay = milliseconds(7),
-                                           .answered = true,
-                                           .ttl = seconds(9)});
+  world.set_service(
+      "_http._tcp.example",
+      {.targets = {second, first}, .delay = milliseconds(7), .answered = true, .ttl = seconds(9)});
   world.set_service("_no._tcp.example", {.targets = {{.host = "."}}});
   world.set_service("_silent._tcp.example", {.targets = {first}, .answered = false});
   const TimePoint start = world.now();

@@ -57,8 +57,7 @@ class Race {
   // Something may be to be done.
   Task<void> wait() {
     changed_.reset();
-    const Result<void> waited =
-        co_await wait_until(changed_, may_start() ? next_start_ : kNever);
+    const Result<void> waited = co_await wait_until(changed_, may_start() ? next_start_ : kNever);
     // Attempts notice a cancellation by themselves, and end.
     if (!waited && waited.error().kind == ErrorKind::cancelled) co_await scope_.join();
   }
@@ -112,8 +111,7 @@ class Race {
 Task<Result<Connected>> connect_first(Network& network, std::span<const Address> addresses,
                                       ConnectLimits limits) {
   if (addresses.size() == 1) {
-    auto stream =
-        co_await network.connect(addresses.front(), attempt_deadline(network, limits));
+    auto stream = co_await network.connect(addresses.front(), attempt_deadline(network, limits));
     if (!stream) co_return fail(stream.error());
     co_return Connected{.stream = std::move(*stream), .index = 0};
   }
