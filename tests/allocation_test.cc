@@ -86,9 +86,9 @@ class OneThreadProxy {
  public:
   OneThreadProxy(ListenerMode mode, const Address& origin) {
     listener_settings_.mode = mode;
-    groups_.push_back({.name = "app", .servers = {{.address = origin.to_string()}}});
+    upstream_.groups.push_back({.name = "app", .servers = {{.address = origin.to_string()}}});
     proxy_settings_.routes.emplace_back().to = "app";
-    upstream_share_.emplace(groups_);
+    upstream_share_.emplace(upstream_);
     servers_.emplace(network_, upstream_, *upstream_share_, 1);
     routes_.emplace(proxy_settings_.routes, *servers_);
     proxy_.emplace(
@@ -109,7 +109,6 @@ class OneThreadProxy {
   SocketNetwork network_{loop_};
   UpstreamSettings upstream_;
   ProxySettings proxy_settings_;
-  std::vector<UpstreamGroupSettings> groups_;
   std::optional<UpstreamShare> upstream_share_;
   std::optional<ServerSide> servers_;
   std::optional<RouteTable> routes_;

@@ -21,8 +21,8 @@ class RealProxy final : public Proxy {
  public:
   RealProxy(SimWorld& world, SimNetwork& network, const std::vector<Address>& origins)
       : settings_(proxy_settings()),
-        groups_(groups(origins)),
-        upstream_share_(groups_),
+        upstream_(upstream_settings(origins)),
+        upstream_share_(upstream_),
         servers_(network, upstream_, upstream_share_, world.seed()),
         routes_(settings_.routes, servers_),
         log_file_(open_log()),
@@ -52,12 +52,14 @@ class RealProxy final : public Proxy {
     route.to = "origins";
     return settings;
   }
-  static std::vector<UpstreamGroupSettings> groups(const std::vector<Address>& origins) {
+  static UpstreamSettings upstream_settings(const std::vector<Address>& origins) {
     UpstreamGroupSettings group{.name = "origins", .servers = {}};
     for (const Address& origin : origins) {
       group.servers.push_back({.address = origin.to_string()});
     }
-    return {group};
+    UpstreamSettings settings;
+    settings.groups = {group};
+    return settings;
   }
 
   ListenerSettings listener_{.address = "192.0.2.1:8080", .mode = ListenerMode::reverse};
@@ -65,7 +67,6 @@ class RealProxy final : public Proxy {
   UpstreamSettings upstream_;
   ProxySettings settings_;
   OwnAddresses own_;
-  std::vector<UpstreamGroupSettings> groups_;
   UpstreamShare upstream_share_;
   ServerSide servers_;
   RouteTable routes_;

@@ -187,7 +187,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
                 .listeners = {},
                 .own_addresses = OwnAddresses(addresses),
                 .pseudonym = make_pseudonym(snapshot->proxy),
-                .upstream = UpstreamShare(snapshot->groups),
+                .upstream = UpstreamShare(snapshot->upstream),
                 .access_file = access_file,
                 .on_worker_done = supervisor.done_callback()};
   shared.server_settings.buffer_bytes /= count;

@@ -16,8 +16,8 @@ namespace {
 
 std::vector<std::string_view> group_names(const Snapshot& snapshot) {
   std::vector<std::string_view> out;
-  out.reserve(snapshot.groups.size());
-  for (const UpstreamGroupSettings& group : snapshot.groups) out.push_back(group.name);
+  out.reserve(snapshot.upstream.groups.size());
+  for (const UpstreamGroupSettings& group : snapshot.upstream.groups) out.push_back(group.name);
   return out;
 }
 
@@ -57,9 +57,9 @@ void check_route_targets(const Draft& draft, Report& report) {
 void complete_routes(Draft& draft, Report& report) {
   Snapshot& snapshot = draft.snapshot;
   if (!has_reverse_listener(snapshot) || !snapshot.proxy.routes.empty()) return;
-  if (snapshot.groups.size() == 1) {
+  if (snapshot.upstream.groups.size() == 1) {
     RouteSettings route;
-    route.to = snapshot.groups.front().name;
+    route.to = snapshot.upstream.groups.front().name;
     snapshot.proxy.routes.push_back(std::move(route));
     draft.routes.push_back(
         {.self = draft.groups.front(), .to = draft.groups.front(), .sound = true});
@@ -69,11 +69,11 @@ void complete_routes(Draft& draft, Report& report) {
     if (snapshot.listeners[i].mode != ListenerMode::reverse) continue;
     report.error(
         draft.listeners[i].mode,
-        snapshot.groups.empty()
+        snapshot.upstream.groups.empty()
             ? "a reverse listener needs servers: add [upstream.NAME] with servers = [...]"
             : fmt::format("a reverse listener needs a [[route]]: with {} upstream groups it "
                           "is not clear where requests go",
-                          snapshot.groups.size()));
+                          snapshot.upstream.groups.size()));
   }
 }
 
@@ -107,13 +107,13 @@ void warn_of_unused(const Draft& draft, Report& report) {
     report.warning(draft.routes.front().self,
                    "routes are never taken: no listener has mode = \"reverse\"");
   }
-  for (std::size_t i = 0; i < snapshot.groups.size(); ++i) {
+  for (std::size_t i = 0; i < snapshot.upstream.groups.size(); ++i) {
     const auto leads_here = [&](const RouteSettings& route) {
-      return route.to == snapshot.groups[i].name;
+      return route.to == snapshot.upstream.groups[i].name;
     };
     if (std::ranges::any_of(snapshot.proxy.routes, leads_here)) continue;
     report.warning(draft.groups[i],
-                   fmt::format("no route leads to {}", quoted(snapshot.groups[i].name)));
+                   fmt::format("no route leads to {}", quoted(snapshot.upstream.groups[i].name)));
   }
 }
 

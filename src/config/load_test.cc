@@ -37,7 +37,7 @@ TEST(Load, AnEmptyTextIsAForwardProxy) {
   EXPECT_EQ(snapshot.listeners[0].mode, ListenerMode::forward);
   EXPECT_EQ(snapshot.listeners[0].max_connections, 10'000U);
   EXPECT_THAT(snapshot.proxy.routes, IsEmpty());
-  EXPECT_THAT(snapshot.groups, IsEmpty());
+  EXPECT_THAT(snapshot.upstream.groups, IsEmpty());
 }
 
 struct KeyCase {
@@ -161,10 +161,10 @@ TEST(Load, RoutesAndGroupsKeepTheirOrder) {
     to = "web"
     host_header = "server"
   )");
-  ASSERT_THAT(snapshot.groups, SizeIs(2));
-  EXPECT_EQ(snapshot.groups[0].name, "web");
-  EXPECT_THAT(snapshot.groups[0].servers, ElementsAre("unix:/run/web.sock", "[::1]:80", "web"));
-  EXPECT_EQ(snapshot.groups[1].name, "app");
+  ASSERT_THAT(snapshot.upstream.groups, SizeIs(2));
+  EXPECT_EQ(snapshot.upstream.groups[0].name, "web");
+  EXPECT_THAT(snapshot.upstream.groups[0].servers, ElementsAre("unix:/run/web.sock", "[::1]:80", "web"));
+  EXPECT_EQ(snapshot.upstream.groups[1].name, "app");
   ASSERT_THAT(snapshot.proxy.routes, SizeIs(2));
   const RouteSettings& first = snapshot.proxy.routes[0];
   EXPECT_EQ(first.host, "*.example.com");

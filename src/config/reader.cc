@@ -85,7 +85,7 @@ void read_group(const toml::key& name, const toml::node& node, Report& report, D
   if (settings.name.empty()) report.error(place_of(name), "an upstream group needs a name");
   if (const auto* table = node.as_table()) {
     read_table(*table, kUpstream, report, settings);
-    draft.snapshot.groups.push_back(std::move(settings));
+    draft.snapshot.upstream.groups.push_back(std::move(settings));
     draft.groups.push_back(place_of(*table));
   } else if (kUpstream.find(name.str()) != nullptr) {
     report.error(place_of(name), fmt::format("{} stands in a group: write [upstream.NAME] above it",

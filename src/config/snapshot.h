@@ -21,7 +21,6 @@ struct Snapshot {
   ServerSettings server;
   DnsSettings dns;
   UpstreamSettings upstream;
-  std::vector<UpstreamGroupSettings> groups;
   ProxySettings proxy;
   LogSettings log;
   WorkerSettings workers;

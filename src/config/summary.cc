@@ -70,7 +70,7 @@ std::string summary(const Snapshot& snapshot) {
   std::string out;
   for (const ListenerSettings& listener : snapshot.listeners) out += listener_line(listener);
   for (const RouteSettings& route : snapshot.proxy.routes) out += route_line(route);
-  for (const UpstreamGroupSettings& group : snapshot.groups) {
+  for (const UpstreamGroupSettings& group : snapshot.upstream.groups) {
     out += wrapped("upstream",
                    {group.name + ": " + fmt::format("{}", fmt::join(group.servers, ", "))});
   }

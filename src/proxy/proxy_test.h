@@ -45,6 +45,11 @@ class ProxyTest : public testing::Test {
     settings.forward.connect_ports = {443, 8443};
   }
 
+  const UpstreamSettings& upstream_settings() {
+    upstream.groups = groups;
+    return upstream;
+  }
+
   SimWorld world{1};
   SimNetwork network{world, "192.0.2.1"};
   SimNetwork clients{world, "192.0.2.77"};
@@ -59,7 +64,7 @@ class ProxyTest : public testing::Test {
   struct Parts {
     explicit Parts(ProxyTest& test)
         : own({Address::parse(test.listener.address).value()}),
-          share(test.groups),
+          share(test.upstream_settings()),
           servers(test.network, test.upstream, share, 1),
           routes(test.settings.routes, servers),
           log(test.world.executor(), nullptr, AccessLogFormat::json),

@@ -2,8 +2,8 @@
 
 namespace penstock {
 
-UpstreamShare::UpstreamShare(const std::vector<UpstreamGroupSettings>& groups) {
-  for (const UpstreamGroupSettings& group : groups) groups_.emplace_back(group);
+UpstreamShare::UpstreamShare(const UpstreamSettings& settings) {
+  for (const UpstreamGroupSettings& group : settings.groups) groups_.emplace_back(group);
 }
 
 ServerSide::ServerSide(Network& network, const UpstreamSettings& settings, UpstreamShare& share,

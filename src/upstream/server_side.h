@@ -20,7 +20,7 @@ namespace penstock {
 // What all workers know of all groups. Settings must outlive it; it must outlive the workers.
 class UpstreamShare {
  public:
-  explicit UpstreamShare(const std::vector<UpstreamGroupSettings>& groups);
+  explicit UpstreamShare(const UpstreamSettings& settings);
   [[nodiscard]] std::list<GroupShare>& groups() { return groups_; }
 
  private:
