@@ -20,8 +20,8 @@ std::unique_ptr<LogFile> open_log() {
 class RealProxy final : public Proxy {
  public:
   RealProxy(SimWorld& world, SimNetwork& network, const std::vector<Address>& origins)
-      : settings_(proxy_settings()),
-        upstream_(upstream_settings(origins)),
+      : upstream_(upstream_settings(origins)),
+        settings_(proxy_settings()),
         upstream_share_(upstream_),
         servers_(network, upstream_, upstream_share_, world.seed()),
         routes_(settings_.routes, servers_),

@@ -88,6 +88,8 @@ constexpr std::array kRows = {
         "502 tls_alert_received"},
     Row{ErrorKind::overloaded, "503 connection_limit_reached", "503 connection_limit_reached",
         "503 connection_limit_reached", "503 connection_limit_reached"},
+    Row{ErrorKind::unavailable, kCut, "503 destination_unavailable", "503 destination_unavailable",
+        "503 destination_unavailable"},
     Row{ErrorKind::io, kCut, "502 proxy_internal_error", "502 proxy_internal_error",
         "502 proxy_internal_error"},
 };
@@ -104,8 +106,10 @@ TEST(FailureOf, EveryKindStepAndSide) {
                                      : step == Step::resolve ? row.resolve
                                      : step == Step::connect ? row.connect
                                                              : row.exchange;
+        const bool protocol = row.kind == ErrorKind::protocol;
+        const int cause = protocol ? static_cast<int>(Refusal::bare_cr) : 0;
         const Failure failure = failure_of(
-            {.kind = row.kind, .side = side, .cause = static_cast<int>(Refusal::bare_cr)}, step);
+            {.kind = row.kind, .side = side, .cause = cause}, step);
         EXPECT_EQ(text_of(failure), expected) << to_string(row.kind) << " " << to_string(side);
         EXPECT_TRUE(kTypes.contains(failure.error)) << failure.error;
         EXPECT_TRUE(failure.text.ends_with('.')) << failure.text;

@@ -34,7 +34,7 @@ TEST_F(RetryTest, MethodsWhenAServerClosesOrResetsWithoutAResponse) {
                           Case{"TRACE", true}, Case{"PUT", true}, Case{"DELETE", true},
                           Case{"POST", false}, Case{"PATCH", false}, Case{"BREW", false}}) {
       SCOPED_TRACE(c.method);
-      wait(upstream.server_idle * 2);
+      wait(groups[0].pool.idle * 2);
       const ScriptedServer origin(network, "10.0.0.1:80", {script, kAnswers});
       const std::string answer = ask(request(c.method));
       EXPECT_EQ(status_of(answer), c.again ? "200" : "502") << answer;
@@ -87,7 +87,7 @@ TEST_F(RetryTest, WhatForbidsIt) {
 TEST_F(RetryTest, AnyMethodWhenNoByteWasSent) {
   for (const char* method : {"GET", "POST", "PATCH"}) {
     SCOPED_TRACE(method);
-    wait(upstream.server_idle * 2);
+    wait(groups[0].pool.idle * 2);
     const ScriptedServer origin(network, "10.0.0.1:80", {{}, kAnswers});
     // Broken by the time it is made.
     world.script(origin.address(), {.down = {.reset_after = 0}});
@@ -104,7 +104,7 @@ TEST_F(RetryTest, IdleConnectionThatDies) {
   };
   for (const Case& c : {Case{"GET", "200"}, Case{"POST", "502"}}) {
     SCOPED_TRACE(c.method);
-    wait(upstream.server_idle * 2);
+    wait(groups[0].pool.idle * 2);
     ServerScript once = kAnswers;
     once.resize(1);
     once.push_back({.until = kEnd, .then = Then::close});

@@ -181,31 +181,6 @@ TEST(ForwardingFields, HostOfTheClientIsNotBelievedWhenThereIsNone) {
   EXPECT_EQ(head.fields.count(FieldId::x_forwarded_proto), 1U);
 }
 
-TEST(LogsInConnection, Schemes) {
-  struct Case {
-    const char* request;
-    const char* response;
-    bool expected;
-  };
-  for (const Case& c : {
-           Case{"", "", false},
-           Case{"Authorization: Basic x", "WWW-Authenticate: Basic realm=x", false},
-           Case{"Authorization: NTLM x", "", true},
-           Case{"Authorization: negotiate x", "", true},
-           Case{"", "WWW-Authenticate: NTLM", true},
-           Case{"", "WWW-Authenticate: Negotiate", true},
-           Case{"", "WWW-Authenticate: Basic realm=x|WWW-Authenticate: ntlm", true},
-           Case{"Proxy-Authorization: NTLM x", "", false},
-           Case{"Cookie: NTLM", "Location: Negotiate", false},
-       }) {
-    RequestHead request;
-    ResponseHead response;
-    add_lines(request.fields, c.request);
-    add_lines(response.fields, c.response);
-    EXPECT_EQ(logs_in_connection(request, response), c.expected) << c.request << c.response;
-  }
-}
-
 TEST(FieldEdits, RemoveThenSetThenAdd) {
   const FieldEdits edits{.remove = {"server", "X-Old"},
                          .set = {{"Cache-Control", "no-store"}, {"X-Old", "new"}},

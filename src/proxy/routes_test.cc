@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sim/network.h"
+
 namespace penstock {
 namespace {
 
@@ -14,9 +16,20 @@ std::string_view match(const RouteTable& table, std::string_view host, std::stri
   return route != nullptr ? std::string_view(route->group->name()) : std::string_view();
 }
 
-const std::vector<UpstreamGroupSettings> kGroups = {{"a", {"10.0.0.1"}}, {"b", {"10.0.0.2"}}};
+class RouteTableTest : public testing::Test {
+ protected:
+  RouteTableTest() {
+    settings.groups = {{.name = "a", .servers = {{.address = "10.0.0.1"}}},
+                       {.name = "b", .servers = {{.address = "10.0.0.2"}}}};
+  }
 
-TEST(RouteTable, HostAndPath) {
+  SimWorld world{1};
+  SimNetwork network{world};
+  UpstreamSettings settings;
+};
+
+
+TEST_F(RouteTableTest, HostAndPath) {
   struct Case {
     const char* route_host;
     const char* route_path;
@@ -53,17 +66,21 @@ TEST(RouteTable, HostAndPath) {
        }) {
     const std::vector<RouteSettings> routes = {
         {.host = c.route_host, .path = c.route_path, .to = "a"}};
-    const RouteTable table(routes, kGroups);
+    UpstreamShare share(settings);
+  ServerSide servers(network, settings, share, 1);
+  const RouteTable table(routes, servers);
     EXPECT_EQ(match(table, c.host, c.path), c.matches ? "a" : "")
         << c.route_host << c.route_path << " " << c.host << c.path;
   }
 }
 
-TEST(RouteTable, TheFirstMatchCounts) {
+TEST_F(RouteTableTest, TheFirstMatchCounts) {
   const std::vector<RouteSettings> routes = {{.host = "x", .path = "/p", .to = "a"},
                                              {.host = "*", .path = "/p", .to = "b"},
                                              {.host = "x", .path = "/", .to = "b"}};
-  const RouteTable table(routes, kGroups);
+  UpstreamShare share(settings);
+  ServerSide servers(network, settings, share, 1);
+  const RouteTable table(routes, servers);
   EXPECT_EQ(match(table, "x", "/p"), "a");
   EXPECT_EQ(match(table, "y", "/p"), "b");
   EXPECT_EQ(match(table, "x", "/"), "b");
@@ -71,9 +88,11 @@ TEST(RouteTable, TheFirstMatchCounts) {
   EXPECT_EQ(table.match("x", "/p")->settings, routes.data());
 }
 
-TEST(RouteTable, RoutesOfAGroupShareItsTurn) {
+TEST_F(RouteTableTest, RoutesOfAGroupShareItsTurn) {
   const std::vector<RouteSettings> routes = {{.path = "/1", .to = "a"}, {.path = "/2", .to = "a"}};
-  const RouteTable table(routes, kGroups);
+  UpstreamShare share(settings);
+  ServerSide servers(network, settings, share, 1);
+  const RouteTable table(routes, servers);
   EXPECT_EQ(table.match("", "/1")->group, table.match("", "/2")->group);
 }
 

@@ -56,7 +56,7 @@ TEST_F(TransactionTest, HostOfTheServer) {
     EXPECT_NE(origin.received(0).find("\r\nHost: " + std::string(c.host) + "\r\n"),
               std::string::npos)
         << origin.received(0);
-    wait(upstream.server_idle * 2);
+    wait(groups[0].pool.idle * 2);
   }
 }
 
@@ -159,7 +159,7 @@ TEST_F(TransactionTest, AnswersForItself) {
              "Max-Forwards: x\r\n"}}) {
     SCOPED_TRACE(c.request);
     listener.mode = c.mode;
-    wait(upstream.server_idle * 2);
+    wait(groups[0].pool.idle * 2);
     ScriptedServer origin(network, "10.0.0.1:80", {kAnswers});
     EXPECT_EQ(status_of(ask(c.request)), "200");
     ASSERT_EQ(origin.connections(), c.itself ? 0U : 1U);

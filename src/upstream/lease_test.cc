@@ -106,7 +106,7 @@ struct SettleCase {
   CloseReason expected;
   const char* method = "GET";
   bool read_body = true;
-  bool reusable = true;
+  Settlement settlement = Settlement::reuse;
 };
 
 constexpr SettleCase kSettleCases[] = {
@@ -145,7 +145,7 @@ constexpr SettleCase kSettleCases[] = {
     {"bad chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", Then::go_on,
      CloseReason::refused_message},
     {"client failed", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Then::go_on,
-     CloseReason::other_side_failed, "GET", true, false},
+     CloseReason::other_side_failed, "GET", true, Settlement::close},
     {"no response", "", Then::close, CloseReason::peer_closed},
     {"reset", "", Then::reset, CloseReason::broken},
     {"half a head", "HTTP/1.1 200", Then::close, CloseReason::peer_closed},
@@ -163,12 +163,12 @@ TEST_F(LeaseTest, ReasonsForTheFateOfTheConnection) {
     Conversation conversation(c.method);
     conversation.fresh = true;
     conversation.read_body = c.read_body;
-    conversation.reusable = c.reusable;
+    conversation.settlement = c.settlement;
     talk(conversation);
     EXPECT_EQ(to_string(conversation.fate), to_string(c.expected));
     const bool kept = c.expected == CloseReason::kept;
     EXPECT_EQ(pool.idle_count(), kept ? 1U : 0U);
-    world.run_for(settings.server_idle + seconds(2));
+    world.run_for(settings.targets.idle + seconds(2));
     EXPECT_EQ(world.open_streams(), 0U);
   }
 }

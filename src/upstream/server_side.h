@@ -46,6 +46,7 @@ class ServerSide {
   // Null: there is none of that name.
   [[nodiscard]] ServerGroup* group(std::string_view name);
   [[nodiscard]] ServerPool& pool() { return pool_; }
+  [[nodiscard]] const ServerPool& pool() const { return pool_; }
   [[nodiscard]] Network& network() { return pool_.network(); }
   [[nodiscard]] const UpstreamSettings& settings() const { return pool_.settings(); }
   [[nodiscard]] Random& random() { return random_; }
