@@ -38,7 +38,7 @@ TEST(RoundRobin, EqualMembersTakeTurns) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     const std::string text = turns_from({1, 1, 1, 1}, seed, 12);
     std::string first = text.substr(0, 4);
-    EXPECT_EQ(text, first + first + first);
+    EXPECT_EQ(text.substr(4, 8), text.substr(0, 8));
     std::ranges::sort(first);
     EXPECT_EQ(first, "abcd");
   }
@@ -51,7 +51,7 @@ TEST(RoundRobin, SpreadsTheTurnsOfFiveOneOne) {
     for (const std::uint32_t unit : {1U, 100U}) {
       const std::string text = turns_from({5, 1, 1}, seed, 21, unit);
       const std::string period = text.substr(0, 7);
-      EXPECT_EQ(text, period + period + period);
+      EXPECT_EQ(text.substr(7), text.substr(0, 14));
       const std::string twice = period + period;
       EXPECT_TRUE(twice.contains("aabacaa") || twice.contains("aacabaa")) << period;
       seen.insert(period);
