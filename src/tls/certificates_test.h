@@ -1,0 +1,115 @@
+// For tests: keys and certificates, made when they are needed.
+#pragma once
+
+#include <cstddef>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include "tls/openssl.h"
+
+namespace penstock {
+
+using PkeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<EVP_PKEY_free>>;
+using X509Ptr = std::unique_ptr<X509, OpensslFree<X509_free>>;
+using ExtensionPtr = std::unique_ptr<X509_EXTENSION, OpensslFree<X509_EXTENSION_free>>;
+using BioPtr = std::unique_ptr<BIO, OpensslFree<BIO_free_all>>;
+
+struct Credentials {
+  PkeyPtr key;
+  X509Ptr certificate;
+};
+
+struct CertificateSpec {
+  std::string common_name;
+  std::string alternative_names;  // as OpenSSL writes them: "DNS:a.example, IP:192.0.2.1"
+  bool authority = false;
+  long from = -3600;  // seconds from now
+  long to = 86400;
+};
+
+inline void add_extension(X509& certificate, int id, const std::string& value) {
+  const ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, nullptr, id, value.c_str()));
+  EXPECT_TRUE(extension) << value;
+  X509_add_ext(&certificate, extension.get(), -1);
+}
+
+// Signed by the issuer, or by itself. The sizes of Ed25519 signatures never change, so that a
+// simulated history is the same each time.
+inline Credentials make_credentials(const CertificateSpec& spec,
+                                    const Credentials* issuer = nullptr) {
+  Credentials made{PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")), X509Ptr(X509_new())};
+  X509& certificate = *made.certificate;
+  X509_set_version(&certificate, X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(&certificate), issuer != nullptr ? 2 : 1);
+  X509_gmtime_adj(X509_getm_notBefore(&certificate), spec.from);
+  X509_gmtime_adj(X509_getm_notAfter(&certificate), spec.to);
+  X509_NAME* const name = X509_get_subject_name(&certificate);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(spec.common_name.c_str()), -1,
+                             -1, 0);
+  X509_set_issuer_name(&certificate,
+                       issuer != nullptr ? X509_get_subject_name(issuer->certificate.get()) : name);
+  X509_set_pubkey(&certificate, made.key.get());
+  add_extension(certificate, NID_basic_constraints,
+                spec.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  if (!spec.alternative_names.empty()) {
+    add_extension(certificate, NID_subject_alt_name, spec.alternative_names);
+  }
+  EVP_PKEY* const signer = issuer != nullptr ? issuer->key.get() : made.key.get();
+  EXPECT_GT(X509_sign(&certificate, signer, nullptr), 0);
+  return made;
+}
+
+inline std::string text_of(BIO& bio) {
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(&bio, &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+inline std::string certificate_pem(const Credentials& credentials) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509(bio.get(), credentials.certificate.get());
+  return text_of(*bio);
+}
+// Encrypted, if there is a passphrase.
+inline std::string key_pem(const Credentials& credentials, const std::string& passphrase = {}) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  std::string secret = passphrase;
+  PEM_write_bio_PKCS8PrivateKey(bio.get(), credentials.key.get(),
+                                secret.empty() ? nullptr : EVP_aes_128_cbc(), secret.data(),
+                                static_cast<int>(secret.size()), nullptr, nullptr);
+  return text_of(*bio);
+}
+
+// A file that is gone with the test.
+class TestFile {
+ public:
+  explicit TestFile(std::string_view content) {
+    path_ = testing::TempDir() + "penstock_tls_XXXXXX";
+    const int descriptor = ::mkstemp(path_.data());
+    EXPECT_GE(descriptor, 0);
+    EXPECT_EQ(::write(descriptor, content.data(), content.size()),
+              static_cast<ssize_t>(content.size()));
+    ::close(descriptor);
+  }
+  ~TestFile() { std::remove(path_.c_str()); }
+  TestFile(const TestFile&) = delete;
+  TestFile& operator=(const TestFile&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace penstock
