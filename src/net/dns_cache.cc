@@ -25,6 +25,13 @@ bool is_pending(const DnsRecord& record, TimePoint since) {
   return record.asking && !record.fresh(since);
 }
 
+// Until when an old answer is held back for the question under way. Not where the one before it
+// failed: servers that are down delay a name once, not with each new question.
+TimePoint stale_wait_end(const DnsRecord& record) {
+  const bool failed_before = is_failure(record.failure);
+  return record.asked_at + (failed_before ? Duration{} : kStalePatience);
+}
+
 // When asking again may give something new.
 TimePoint next_look(const DnsRecord& record, TimePoint since, TimePoint now) {
   if (record.fresh(since)) return record.expires;
@@ -137,9 +144,8 @@ std::optional<TimePoint> DnsCache::wait_for_addresses(const DnsName& name, TimeP
   if (here.fresh_found(since)) {
     until = std::max(here.answered_at, late.asked_at) + kResolutionDelay;
   } else if (is_stale(v6, now) || is_stale(v4, now)) {
-    TimePoint asked_at = late.asked_at;
-    if (v6_pending && v4_pending) asked_at = std::max(v6.asked_at, v4.asked_at);
-    until = asked_at + kStalePatience;
+    until = stale_wait_end(late);
+    if (v6_pending && v4_pending) until = std::max(stale_wait_end(v6), stale_wait_end(v4));
   }
   return until > now ? std::optional(until) : std::nullopt;
 }
@@ -148,7 +154,7 @@ std::optional<TimePoint> DnsCache::wait_for_service(const DnsName& name, TimePoi
                                                     TimePoint now) const {
   const DnsRecord& record = name.record(DnsType::srv);
   if (!is_pending(record, since)) return std::nullopt;
-  const TimePoint until = is_stale(record, now) ? record.asked_at + kStalePatience : kNever;
+  const TimePoint until = is_stale(record, now) ? stale_wait_end(record) : kNever;
   return until > now ? std::optional(until) : std::nullopt;
 }
 

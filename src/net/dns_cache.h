@@ -83,7 +83,8 @@ class DnsCache {
   // what there is will do:
   // - both questions have ended;
   // - one family has addresses, and the other had 50 ms more (RFC 8305 section 3);
-  // - there are old addresses, and the name servers had 1.8 s to confirm them (RFC 8767 section 5).
+  // - there are old addresses, and the name servers had 1.8 s to confirm them (RFC 8767 section 5),
+  //   or failed to do so the last time.
   [[nodiscard]] std::optional<TimePoint> wait_for_addresses(const DnsName& name, TimePoint since,
                                                             TimePoint now) const;
   [[nodiscard]] std::optional<TimePoint> wait_for_service(const DnsName& name, TimePoint since,

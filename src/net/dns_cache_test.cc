@@ -286,6 +286,17 @@ TEST_F(DnsStaleTest, TheServersHaveAMomentToConfirmIt) {
   EXPECT_TRUE(resolve());
 }
 
+TEST_F(DnsStaleTest, ServersThatAreDownDelayANameOnce) {
+  expire();
+  ask_both();
+  answer(DnsType::aaaa, nothing(DnsOutcome::timed_out));
+  answer(DnsType::a, nothing(DnsOutcome::timed_out));
+  now += 5s;
+  ask_both();
+  EXPECT_EQ(wait(), std::nullopt);
+  EXPECT_TRUE(resolve());
+}
+
 TEST_F(DnsStaleTest, ANewAnswerReplacesTheOldOne) {
   expire();
   ask_both();
