@@ -24,8 +24,8 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<Fd> sockets)
       upstream_(network_, shared.snapshot->upstream, shared.upstream, random_seed()),
       routes_(shared.snapshot->proxy.routes, upstream_),
       access_log_(loop_.executor(), shared.access_file, shared.snapshot->log.access_format),
-      proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy, shared.own_addresses,
-                        shared.pseudonym}) {
+      proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
+                        shared.own_addresses, shared.pseudonym}) {
   auto share = shared.listeners.begin();
   for (Fd& socket : sockets) {
     Server& server =

@@ -163,7 +163,8 @@ TEST(Load, RoutesAndGroupsKeepTheirOrder) {
   )");
   ASSERT_THAT(snapshot.upstream.groups, SizeIs(2));
   EXPECT_EQ(snapshot.upstream.groups[0].name, "web");
-  EXPECT_THAT(snapshot.upstream.groups[0].servers, ElementsAre("unix:/run/web.sock", "[::1]:80", "web"));
+  EXPECT_THAT(snapshot.upstream.groups[0].servers,
+              ElementsAre("unix:/run/web.sock", "[::1]:80", "web"));
   EXPECT_EQ(snapshot.upstream.groups[1].name, "app");
   ASSERT_THAT(snapshot.proxy.routes, SizeIs(2));
   const RouteSettings& first = snapshot.proxy.routes[0];

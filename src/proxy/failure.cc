@@ -1,6 +1,7 @@
 #include "proxy/failure.h"
 
 #include "net/network.h"
+#include "upstream/peer_failure.h"
 #include "upstream/unavailable.h"
 
 namespace penstock {
@@ -73,9 +74,41 @@ Failure unavailable_failure(Unavailable why) {
           "RFC 4559 6", to_string(why)};
 }
 
+// What a parent proxy had against a tunnel, or our login there.
+Failure peer_failure(PeerFailure why) {
+  const std::string_view token = to_string(why);
+  switch (why) {
+    case PeerFailure::no_common_login:
+    case PeerFailure::login_refused:
+    case PeerFailure::login_unusable:
+      return {502, "proxy_configuration_error", "The parent proxy refused this proxy's login.", "",
+              token};
+    case PeerFailure::not_allowed:
+      return {403, "http_request_denied", "The parent proxy does not allow this.", "", token};
+    case PeerFailure::target_unusable:
+      return {400, "http_request_error", "The target's name can't be told to the parent proxy.", "",
+              token};
+    case PeerFailure::network_unreachable:
+    case PeerFailure::host_unreachable:
+      return {502, "destination_ip_unroutable", "The parent proxy found no way to the server.", "",
+              token};
+    case PeerFailure::connection_refused:
+      return {502, "connection_refused", "The server refused the parent proxy's connection.", "",
+              token};
+    case PeerFailure::ttl_expired:
+      return {504, "connection_timeout", "The server did not answer the parent proxy in time.", "",
+              token};
+    default:
+      return {502, "http_protocol_error", "The parent proxy can't make a connection.", "", token};
+  }
+}
+
 }  // namespace
 
 Failure failure_of(const Error& error, Step step) {
+  if (const PeerFailure peer = peer_failure_of(error); peer != PeerFailure::none) {
+    return peer_failure(peer);
+  }
   if (error.side == Side::client || step == Step::head) {
     if (error.kind != ErrorKind::overloaded) return client_failure(error);
   }

@@ -108,8 +108,7 @@ TEST(FailureOf, EveryKindStepAndSide) {
                                                              : row.exchange;
         const bool protocol = row.kind == ErrorKind::protocol;
         const int cause = protocol ? static_cast<int>(Refusal::bare_cr) : 0;
-        const Failure failure = failure_of(
-            {.kind = row.kind, .side = side, .cause = cause}, step);
+        const Failure failure = failure_of({.kind = row.kind, .side = side, .cause = cause}, step);
         EXPECT_EQ(text_of(failure), expected) << to_string(row.kind) << " " << to_string(side);
         EXPECT_TRUE(kTypes.contains(failure.error)) << failure.error;
         EXPECT_TRUE(failure.text.ends_with('.')) << failure.text;

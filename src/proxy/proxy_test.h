@@ -68,8 +68,7 @@ class ProxyTest : public testing::Test {
           servers(test.network, test.upstream, share, 1),
           routes(test.settings.routes, servers),
           log(test.world.executor(), nullptr, AccessLogFormat::json),
-          proxy(
-              ProxyParts{servers, routes, log, test.settings, own, "us"}),
+          proxy(ProxyParts{servers, routes, log, test.settings, own, "us"}),
           listening{.settings = &test.listener},
           server(test.world.executor(), test.server_settings, listening, proxy),
           accepting(test.network.listen(Address::parse(test.listener.address).value(), server)) {

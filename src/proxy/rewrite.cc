@@ -1,7 +1,11 @@
 #include "proxy/rewrite.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
+#include <vector>
 
+#include "message/challenge.h"
 #include "message/hop.h"
 #include "message/status.h"
 
@@ -85,10 +89,24 @@ void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
   }
 }
 
+void announce_session_login(ResponseHead& head) {
+  const bool asks = std::ranges::any_of(head.fields, [](const Field& field) {
+    return field.id == FieldId::www_authenticate && is_connection_bound(scheme_of(field.value));
+  });
+  if (asks) head.fields.set(FieldId::proxy_support, "Session-Based-Authentication");
+}
+
 void prepare_response(ResponseHead& head, const Framing& framing, std::string_view pseudonym) {
   FieldSection& fields = head.fields;
   const std::string_view announced = fields.value(FieldId::trailer);
+  std::vector<Field> challenge;
+  if (head.status == 407) {
+    std::ranges::copy_if(fields, std::back_inserter(challenge), [](const Field& field) {
+      return field.id == FieldId::proxy_authenticate;
+    });
+  }
   remove_hop_by_hop(fields, connection_options(fields));
+  for (const Field& field : challenge) fields.add(field.id, field.name, field.value);
   set_trailer_field(fields, announced, framing);
   append_via(fields, head.version, pseudonym);
 }

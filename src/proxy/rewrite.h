@@ -25,7 +25,11 @@ RequestHop prepare_request(RequestHead& head, const Framing& framing, std::strin
 // appended to where the fields are lists, and replaced where they are not.
 void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
                            std::string_view original_host, const ProxySettings& settings);
-// Readies a response for the client. `framing` is how it came from the server.
+// Tells the client that NTLM and Negotiate work through us, where the response asks for one of them
+// (RFC 4559 section 6). Proxy-Support is for this hop only, so Connection has to name it.
+void announce_session_login(ResponseHead& head);
+// Readies a response for the client. `framing` is how it came from the server. A
+// peer's challenge (407) stays: only where the client logs in there does it get this far.
 void prepare_response(ResponseHead& head, const Framing& framing, std::string_view pseudonym);
 
 void apply(const FieldEdits& edits, FieldSection& fields);

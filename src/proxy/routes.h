@@ -6,13 +6,18 @@
 #include <vector>
 
 #include "proxy/settings.h"
+#include "upstream/rendezvous.h"
 #include "upstream/server_side.h"
 
 namespace penstock {
 
 struct Route {
   const RouteSettings* settings;
-  ServerGroup* group;
+  ServerGroup* group = nullptr;  // of a route of reverse listeners
+  // Of a route of forward listeners: peers, null for none of them; and who they are, to be ordered
+  // by host.
+  std::vector<Peer*> via = {};
+  std::vector<NodeIdentity> nodes = {};
 };
 
 // The routes of a configuration, to the server groups of one worker. Belongs to one thread; both
@@ -21,10 +26,14 @@ class RouteTable {
  public:
   RouteTable(const std::vector<RouteSettings>& routes, ServerSide& servers);
 
-  // The first route that matches, or null. `host` is compared without regard to case, and without
-  // port; `path` by prefix, where "/app" covers "/app", "/app/..." and "/app?..." but not
+  // The first route of reverse listeners that matches, or null. `host` is compared without regard
+  // to case, and without port; `path` by prefix, where "/app" covers "/app", "/app/..." and
+  // "/app?..." but not
   // "/application".
   [[nodiscard]] const Route* match(std::string_view host, std::string_view path_and_query) const;
+  // The same of forward listeners.
+  [[nodiscard]] const Route* match_via(std::string_view host,
+                                       std::string_view path_and_query) const;
 
  private:
   struct Entry {
@@ -32,10 +41,13 @@ class RouteTable {
     bool wildcard = false;
     Route route;
   };
+  static const Route* find(const std::vector<Entry>& entries, std::string_view host,
+                           std::string_view path);
   static bool host_matches(const Entry& entry, std::string_view host);
   static bool path_matches(std::string_view prefix, std::string_view path);
 
   std::vector<Entry> entries_;
+  std::vector<Entry> via_entries_;
 };
 
 }  // namespace penstock

@@ -28,7 +28,6 @@ class RouteTableTest : public testing::Test {
   UpstreamSettings settings;
 };
 
-
 TEST_F(RouteTableTest, HostAndPath) {
   struct Case {
     const char* route_host;
@@ -67,8 +66,8 @@ TEST_F(RouteTableTest, HostAndPath) {
     const std::vector<RouteSettings> routes = {
         {.host = c.route_host, .path = c.route_path, .to = "a"}};
     UpstreamShare share(settings);
-  ServerSide servers(network, settings, share, 1);
-  const RouteTable table(routes, servers);
+    ServerSide servers(network, settings, share, 1);
+    const RouteTable table(routes, servers);
     EXPECT_EQ(match(table, c.host, c.path), c.matches ? "a" : "")
         << c.route_host << c.route_path << " " << c.host << c.path;
   }

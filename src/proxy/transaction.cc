@@ -70,7 +70,6 @@ Task<void> Transaction::serve() {
   // Until answered: choose a server, acquire a connection to it, exchange; body up and head down
   // together, 1xx responses passed on meanwhile. Again where that is safe (upstream/delivery.cc).
   const ServerRequest request{.head = &request_,
-                              .form = TargetForm::origin,
                               .body = &body_,
                               .framing = exchange_.body_framing(),
                               .connection = hop_.connection};
@@ -94,9 +93,10 @@ void Transaction::on_acquired(const Lease& lease, const NextHop* server) {
   server_ = lease.address();
   record_.server = &server_;
   // HTTP/1.0 clients need not send Host, HTTP/1.1 servers need to get one.
-  const bool of_server = route_ != nullptr && (route_->host_policy == HostPolicy::server ||
-                                               (host_field_.empty() && server != nullptr));
-  if (of_server && server != nullptr) request_.fields.set(FieldId::host, server->host_field());
+  if (destination_.group == nullptr || server == nullptr) return;
+  if (route_->host_policy == HostPolicy::server || host_field_.empty()) {
+    request_.fields.set(FieldId::host, server->host_field());
+  }
 }
 
 // There will be no response of a server. A client that is gone needs none of ours.
@@ -114,10 +114,11 @@ Task<void> Transaction::send_response() {
   const Framing framing = lease.response_framing();
   if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   prepare_response(response, framing, parts_.pseudonym);
-  if (route_ != nullptr) {
-    apply(route_->response, response.fields);
-    const std::string_view cookie = destination_.group->affinity_cookie(
-        delivery_.choice(), false, response.fields.arena());
+  if (response.status == 401) announce_session_login(response);
+  if (route_ != nullptr) apply(route_->response, response.fields);
+  if (destination_.group != nullptr) {
+    const std::string_view cookie =
+        destination_.group->affinity_cookie(delivery_.choice(), false, response.fields.arena());
     if (!cookie.empty()) response.fields.add(FieldId::set_cookie, cookie);
   }
   record_.status = response.status;

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "message/text_body.h"
 #include "proxy/access_record.h"
@@ -30,6 +31,7 @@ class Transaction final : private DeliveryOwner {
   [[nodiscard]] std::optional<Failure> check_request() const;
   [[nodiscard]] std::optional<Failure> route();
   [[nodiscard]] std::optional<Failure> route_forward();
+  void choose_way();
   [[nodiscard]] std::optional<Failure> route_reverse();
   [[nodiscard]] bool is_for_the_proxy_itself();
   Task<void> answer_itself();
@@ -37,6 +39,7 @@ class Transaction final : private DeliveryOwner {
   Task<void> send_response();
   Task<void> settle(bool reusable);
   Task<void> connect_tunnel();
+  Task<void> hand_on_challenge();
   Task<void> upgrade_tunnel();
   Task<void> tunnel(ResponseHead& head, std::string_view upgrade);
   Task<void> give_up(Error error);
@@ -52,10 +55,11 @@ class Transaction final : private DeliveryOwner {
   AccessRecord record_;
   Address server_;  // for the record: the one connected to
   // Where the request goes: decided by routing, before any connection is made.
-  const RouteSettings* route_ = nullptr;  // of a reverse listener
+  const RouteSettings* route_ = nullptr;
+  std::vector<Peer*, PoolAllocator<Peer*>> via_;
   Destination destination_;
-  std::string_view host_field_;     // what the server gets as Host
-  std::optional<Failure> denied_;   // why none of the target's addresses may be reached
+  std::string_view host_field_;    // what the server gets as Host
+  std::optional<Failure> denied_;  // why none of the target's addresses may be reached
   RequestHop hop_;
   ReplayBody body_;
   Delivery delivery_;

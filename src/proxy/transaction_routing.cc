@@ -4,9 +4,11 @@
 #include <string>
 #include <utility>
 
+#include "base/hash.h"
 #include "message/hop.h"
 #include "proxy/error_page.h"
 #include "proxy/transaction.h"
+#include "upstream/rendezvous.h"
 
 namespace penstock {
 namespace {
@@ -95,6 +97,7 @@ std::optional<Failure> Transaction::route_forward() {
     destination_.host = target.host.host;
     destination_.port = target.host.port;
     destination_.name = target.authority;
+    choose_way();
     return std::nullopt;
   }
   if (target.form != TargetForm::absolute) return kNotForThisListener;
@@ -102,7 +105,25 @@ std::optional<Failure> Transaction::route_forward() {
   destination_.host = target.host.host;
   destination_.port = target.host.port == 0 ? std::uint16_t{80} : target.host.port;
   destination_.name = host_field_ = target.authority;
+  choose_way();
   return std::nullopt;
+}
+
+// Directly, unless a route says otherwise.
+void Transaction::choose_way() {
+  const std::string_view path = request_.target.path_and_query;
+  const Route* const route =
+      parts_.routes.match_via(destination_.host, path.empty() ? std::string_view("/") : path);
+  if (route == nullptr) return;
+  route_ = route->settings;
+  via_.assign(route->via.begin(), route->via.end());
+  if (route_->via_by_host) {
+    std::vector<std::uint32_t, PoolAllocator<std::uint32_t>> order(via_.size());
+    rendezvous_order(route->nodes, hash_key(destination_.host), order);
+    for (std::size_t i = 0; i < order.size(); ++i) via_[i] = route->via[order[i]];
+  }
+  destination_.via = via_;
+  destination_.peer_login = request_.fields.value(FieldId::proxy_authorization);
 }
 
 std::optional<Failure> Transaction::route_reverse() {
@@ -137,11 +158,11 @@ void Transaction::prepare() {
   const std::string_view asked_host = host_field_;
   if (route_ != nullptr && route_->host_policy == HostPolicy::set) host_field_ = route_->host_value;
   hop_ = prepare_request(request_, exchange_.body_framing(), host_field_, parts_.pseudonym);
-  if (route_ != nullptr) {
+  if (destination_.group != nullptr) {
     destination_.group->strip_cookie(request_);
     add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);
-    apply(route_->request, request_.fields);
   }
+  if (route_ != nullptr) apply(route_->request, request_.fields);
 }
 
 }  // namespace penstock

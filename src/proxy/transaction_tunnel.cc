@@ -24,11 +24,24 @@ bool offered(std::string_view asked, std::string_view switched) {
 Task<void> Transaction::connect_tunnel() {
   const Address& client = exchange_.client().peer;
   const auto connected = co_await delivery_.connect(destination_, request_, &client);
+  if (!connected && delivery_.response().status == 407) co_return co_await hand_on_challenge();
   if (!connected) co_return co_await give_up(connected.error());
   ResponseHead head;
   head.status = 200;
   head.reason = "Connection established";
   co_await tunnel(head, {});
+}
+
+// The peer on the way wants the client to log in there.
+Task<void> Transaction::hand_on_challenge() {
+  co_await settle(false);
+  ResponseHead& response = delivery_.response();
+  prepare_response(response, {}, parts_.pseudonym);
+  record_.status = response.status;
+  TextBody body("");
+  const Framing framing{.kind = BodyKind::length, .length = 0};
+  const auto sent = co_await exchange_.respond(response, body, framing);
+  if (!sent) note_client_gone();
 }
 
 // RFC 9110 section 7.8: the server agreed to one of the protocols the client offered.

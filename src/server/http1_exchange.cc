@@ -124,9 +124,13 @@ CloseReason Http1Exchange::decide_fate(const Framing& framing) const {
   return CloseReason::kept;
 }
 
-std::string_view Http1Exchange::connection_field() const {
-  if (fate_ != CloseReason::kept) return "close";
-  return request_.version == Version::http10 ? std::string_view("keep-alive") : std::string_view();
+// Proxy-Support is for this hop only, and names itself in Connection.
+std::string_view Http1Exchange::connection_field(const ResponseHead& head) const {
+  const bool support = head.fields.has(FieldId::proxy_support);
+  if (fate_ != CloseReason::kept) return support ? "close, proxy-support" : "close";
+  const bool old = request_.version == Version::http10;
+  if (support) return old ? "keep-alive, proxy-support" : "proxy-support";
+  return old ? std::string_view("keep-alive") : std::string_view();
 }
 
 Task<Result<void>> Http1Exchange::respond(ResponseHead& head, BodySource& body,
@@ -138,7 +142,7 @@ Task<Result<void>> Http1Exchange::respond(ResponseHead& head, BodySource& body,
   if (!head.fields.has(FieldId::date)) {
     head.fields.add(FieldId::date, http_date(executor_->wall_now()));
   }
-  auto bytes = http1::serialise(head, {.body = wire, .connection = connection_field()});
+  auto bytes = http1::serialise(head, {.body = wire, .connection = connection_field(head)});
   if (!bytes) co_return fail(bytes.error().at(Side::server));
 
   http1::Outgoing outgoing{

@@ -47,7 +47,7 @@ class Http1Exchange final : public Exchange {
   void refuse(Error error);
   [[nodiscard]] Framing frame_for_client(const ResponseHead& head, const Framing& framing) const;
   [[nodiscard]] CloseReason decide_fate(const Framing& framing) const;
-  [[nodiscard]] std::string_view connection_field() const;
+  [[nodiscard]] std::string_view connection_field(const ResponseHead& head) const;
   Task<Result<void>> send_only_head(ResponseHead& head, std::string_view connection);
 
   ConnectionSide connection_;

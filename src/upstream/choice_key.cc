@@ -38,10 +38,12 @@ std::uint64_t choice_key(const BalanceSettings& settings, const Choice& choice) 
     case HashOn::host:
       return host_key(request.fields.value(FieldId::host));
     case HashOn::header:
-      if (const Field* field = request.fields.find(settings.hash_name)) return hash_key(field->value);
+      if (const Field* field = request.fields.find(settings.hash_name))
+        return hash_key(field->value);
       break;
     case HashOn::cookie:
-      if (const auto value = find_cookie(request.fields, settings.hash_name)) return hash_key(*value);
+      if (const auto value = find_cookie(request.fields, settings.hash_name))
+        return hash_key(*value);
       break;
   }
   return source_key(choice);

@@ -7,6 +7,7 @@
 #include "message/challenge.h"
 #include "message/status.h"
 #include "upstream/back_off.h"
+#include "upstream/peer_failure.h"
 #include "upstream/unavailable.h"
 
 namespace penstock {
@@ -30,6 +31,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   request_ = &request;
   body_ = &body;
   choice_ = {.request = request.head, .client = client};
+  pin_name_ = destination.name;
   carries_login_ = carries_login(*request.head);
   if (destination.group != nullptr) destination.group->count_request();
   bool fresh = false;
@@ -37,6 +39,11 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
     ++attempts_;
     const auto answered = co_await attempt(fresh);
     note(answered);
+    if (answered && (response_.status == 401 || response_.status == 407)) {
+      const auto again = co_await log_in_again();
+      if (!again) co_return fail(again.error());
+      if (*again) continue;
+    }
     const bool again = answered ? may_retry_status() : may_retry(answered.error());
     if (!again) {
       body.forget();
@@ -54,6 +61,7 @@ Task<Result<void>> Delivery::attempt(bool fresh) {
   if (!acquired) co_return acquired;
   step_ = DeliveryStep::exchange;
   owner_->on_acquired(*lease_, choice_.hop.get());
+  add_logins();
   response_ = ResponseHead{};
   co_return co_await lease_->exchange(*request_, response_, *this);
 }
@@ -62,26 +70,32 @@ Task<Result<void>> Delivery::connect(const Destination& destination, const Reque
                                      const Address* client) {
   destination_ = &destination;
   choice_ = {.request = &request, .client = client};
+  tunnelled_ = true;
   ++attempts_;
   const auto acquired = co_await acquire(true);
+  note(acquired);
   if (acquired) owner_->on_acquired(*lease_, choice_.hop.get());
   co_return acquired;
 }
 
 Task<Result<void>> Delivery::acquire(bool fresh) {
   step_ = DeliveryStep::acquire;
-  if (pins_ != nullptr && !pins_->empty()) {
-    const auto pinned = take_pinned();
+  if (!tunnelled_ && pins_ != nullptr && !pins_->empty()) {
+    const auto pinned = take_pinned(destination_->name);
     if (!pinned) co_return fail(pinned.error());
     if (*pinned) co_return Result<void>{};
   }
-  ServerGroup* const group = destination_->group;
-  if (group == nullptr) co_return co_await acquire_target(fresh);
-  if (auto idle = fresh ? std::nullopt : group->take_idle(choice_)) {
+  if (destination_->group != nullptr) co_return co_await acquire_from(*destination_->group, fresh);
+  if (destination_->via.empty()) co_return co_await acquire_target(fresh);
+  co_return co_await acquire_via(fresh);
+}
+
+Task<Result<void>> Delivery::acquire_from(ServerGroup& group, bool fresh) {
+  if (auto idle = fresh ? std::nullopt : group.take_idle(choice_)) {
     lease_.emplace(std::move(*idle));
     co_return Result<void>{};
   }
-  auto lease = co_await group->acquire(choice_, fresh);
+  auto lease = co_await group.acquire(choice_, fresh);
   if (!lease) {
     if (!choice_.hop) step_ = DeliveryStep::resolve;
     co_return fail(lease.error());
@@ -91,10 +105,11 @@ Task<Result<void>> Delivery::acquire(bool fresh) {
 }
 
 // True when there is one: it alone will do. Where there was one, the client has to log in again.
-Result<bool> Delivery::take_pinned() {
+Result<bool> Delivery::take_pinned(std::string_view name) {
   bool lost = false;
-  auto connection = pins_->take(destination_->name, lost);
+  auto connection = pins_->take(name, lost);
   pinned_ = connection != nullptr || lost;
+  if (pinned_) pin_name_ = name;
   if (lost) {
     return fail({.kind = ErrorKind::unavailable,
                  .side = Side::server,
@@ -106,13 +121,65 @@ Result<bool> Delivery::take_pinned() {
 
 Task<Result<void>> Delivery::acquire_target(bool fresh) {
   step_ = DeliveryStep::resolve;
+  choice_.hop = nullptr;
   const auto addresses = co_await owner_->target_addresses();
   if (!addresses) co_return fail(addresses.error());
   step_ = DeliveryStep::acquire;
-  auto lease = co_await side_->pool().acquire_target(*addresses, fresh);
+  const TargetTls tls{.context = side_->target_tls(), .name = destination_->host};
+  const bool secure = destination_->secure && !tunnelled_;
+  auto lease = co_await side_->pool().acquire_target(*addresses, fresh, secure ? &tls : nullptr);
   if (!lease) co_return fail(lease.error());
   lease_.emplace(std::move(*lease));
   co_return Result<void>{};
+}
+
+Peer* Delivery::peer() const {
+  return via_ < destination_->via.size() ? destination_->via[via_] : nullptr;
+}
+
+Task<Result<void>> Delivery::acquire_via(bool fresh) {
+  while (true) {
+    step_ = DeliveryStep::acquire;
+    Peer* const through = peer();
+    const Result<void> acquired = through != nullptr ? co_await acquire_through(*through, fresh)
+                                                     : co_await acquire_target(fresh);
+    if (acquired || !may_go_on_to_next(acquired.error())) co_return acquired;
+    note(acquired);
+    ++via_;
+  }
+}
+
+// Not where a peer has an answer: what it forbids is not to be had by another way, and what the
+// target did, it would do again.
+bool Delivery::may_go_on_to_next(const Error& error) const {
+  if (via_ + 1 >= destination_->via.size() || error.side != Side::server) return false;
+  if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::denied) return false;
+  const PeerFailure answer = peer_failure_of(error);
+  return answer == PeerFailure::none || answer == PeerFailure::malformed_answer;
+}
+
+Task<Result<void>> Delivery::acquire_through(Peer& peer, bool fresh) {
+  choice_.hop = nullptr;
+  choice_.tunnel = nullptr;
+  const bool pass_login = peer.settings().pass_login;
+  if (tunnelled_ || destination_->secure || !peer.takes_requests()) {
+    tunnel_ = {.peer = &peer, .host = destination_->host, .port = destination_->port};
+    if (destination_->secure && !tunnelled_) tunnel_.tls = side_->target_tls();
+    if (tunnelled_ && pass_login) {
+      tunnel_.client_login = destination_->peer_login;
+      tunnel_.refusal = &response_;
+    }
+    choice_.tunnel = &tunnel_;
+  } else if (pass_login && pins_ != nullptr) {
+    const auto pinned = take_pinned(peer.pin_name());
+    if (!pinned) co_return fail(pinned.error());
+    if (*pinned) co_return Result<void>{};
+    if (is_connection_bound(scheme_of(destination_->peer_login))) {
+      carries_login_ = true;
+      pin_name_ = peer.pin_name();
+    }
+  }
+  co_return co_await acquire_from(peer.group(), fresh);
 }
 
 // What it says of the server's health.
@@ -138,7 +205,7 @@ const RetrySettings& Delivery::policy() const {
 bool Delivery::may_retry(const Error& error) {
   if (error.side != Side::server || error.kind == ErrorKind::unavailable) return false;
   if (!lease_) {
-    // All addresses of a target have been tried; a group may have other servers.
+    // All addresses of a target, and all peers, have been tried; a group may have other servers.
     const bool others = destination_->group != nullptr && destination_->group->hops().size() > 1;
     return step_ == DeliveryStep::acquire && error.kind != ErrorKind::cancelled && others &&
            policy().on_connect && allowed_to_retry();
@@ -177,6 +244,7 @@ bool Delivery::allowed_to_retry() {
 Task<Result<void>> Delivery::prepare_retry(bool broken) {
   const bool stale = broken && lease_ && lease_->reused();
   if (choice_.hop && !stale) choice_.avoid_hop();
+  if (!stale && via_ + 1 < destination_->via.size()) ++via_;
   if (lease_) {
     bytes_sent_ += lease_->bytes_sent();
     co_await lease_->settle(Settlement::close);
@@ -184,8 +252,8 @@ Task<Result<void>> Delivery::prepare_retry(bool broken) {
   }
   if (body_ != nullptr) body_->rewind();
   if (retries_ < 2) co_return Result<void>{};
-  const Duration wait = back_off(policy().back_off, policy().max_back_off, retries_ - 2,
-                                 side_->random());
+  const Duration wait =
+      back_off(policy().back_off, policy().max_back_off, retries_ - 2, side_->random());
   if (co_await sleep_until(side_->pool().executor().now() + wait)) co_return Result<void>{};
   co_return fail({.kind = ErrorKind::cancelled, .side = Side::client});
 }
@@ -209,9 +277,9 @@ Task<CloseReason> Delivery::settle(bool reusable) {
   const CloseReason reason =
       co_await lease_->settle(reusable ? Settlement::pin : Settlement::close, &kept);
   if (kept) {
-    pins_->keep(destination_->name, std::move(kept));
+    pins_->keep(pin_name_, std::move(kept));
   } else {
-    pins_->lose(destination_->name);
+    pins_->lose(pin_name_);
   }
   co_return reason;
 }

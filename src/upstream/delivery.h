@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "async/task.h"
@@ -13,6 +14,7 @@
 #include "net/address.h"
 #include "upstream/group.h"
 #include "upstream/lease.h"
+#include "upstream/peer.h"
 #include "upstream/pin_store.h"
 #include "upstream/replay_body.h"
 #include "upstream/server_side.h"
@@ -22,8 +24,14 @@ namespace penstock {
 // Where a request goes, as routing decided. What it points to must stay valid for the delivery.
 struct Destination {
   ServerGroup* group = nullptr;  // one of its servers; null: the target itself
+  bool secure = false;           // by TLS
   std::string_view host;         // of the target: name or address
   std::uint16_t port = 80;
+  // Peers to go to the target through, tried in this order; a null one stands for the direct way.
+  // Empty: directly.
+  std::span<Peer* const> via = {};
+  // The client's own login for peers that take it (Proxy-Authorization); else empty.
+  std::string_view peer_login = {};
   // What a login of a connection is for, so that the client's later requests find it: the group's
   // name or the target's authority.
   std::string_view name;
@@ -63,7 +71,7 @@ class Delivery final : private InformationalSink {
   // the request's own body fails.
   Task<Result<void>> run(const Destination& destination, const ServerRequest& request,
                          ReplayBody& body, const Address* client);
-  // Only a new connection, for a tunnel.
+  // Only a new connection, or tunnel, to the target.
   Task<Result<void>> connect(const Destination& destination, const RequestHead& request,
                              const Address* client);
 
@@ -88,8 +96,17 @@ class Delivery final : private InformationalSink {
  private:
   Task<Result<void>> attempt(bool fresh);
   Task<Result<void>> acquire(bool fresh);
-  Result<bool> take_pinned();
+  Task<Result<void>> acquire_from(ServerGroup& group, bool fresh);
+  Task<Result<void>> acquire_via(bool fresh);
+  Task<Result<void>> acquire_through(Peer& peer, bool fresh);
   Task<Result<void>> acquire_target(bool fresh);
+  Result<bool> take_pinned(std::string_view name);
+  [[nodiscard]] bool may_go_on_to_next(const Error& error) const;
+  [[nodiscard]] Peer* peer() const;
+  // In delivery_login.cc.
+  void add_logins();
+  [[nodiscard]] OriginView origin() const;
+  Task<Result<bool>> log_in_again();
   void note(const Result<void>& outcome);
   [[nodiscard]] bool may_retry(const Error& error);
   [[nodiscard]] bool may_retry_status();
@@ -105,16 +122,26 @@ class Delivery final : private InformationalSink {
   const Destination* destination_ = nullptr;
   const ServerRequest* request_ = nullptr;
   ReplayBody* body_ = nullptr;
+  std::size_t via_ = 0;  // of the destination's, the one that is used
+  TunnelThrough tunnel_;
+  bool tunnelled_ = false;  // the connection as such is wanted
   Choice choice_;
   std::optional<Lease> lease_;
   ResponseHead response_;
   DeliveryStep step_ = DeliveryStep::resolve;
   int attempts_ = 0;
-  std::uint32_t retries_ = 0;      // of those that the policy bounds
-  bool retry_counted_ = false;     // among the group's retries under way
+  std::uint32_t retries_ = 0;   // of those that the policy bounds
+  bool retry_counted_ = false;  // among the group's retries under way
   std::uint64_t bytes_sent_ = 0;
-  bool informed_ = false;          // the client has seen something of an answer
-  bool pinned_ = false;            // on the client's own connection
+  bool informed_ = false;  // the client has seen something of an answer
+  // Our login at the origin, unless the client has one of its own; and what was sent for it.
+  std::shared_ptr<Authenticator> authenticator_;
+  bool looked_for_login_ = false;
+  std::string_view sent_login_;
+  std::string_view sent_peer_login_;
+  int logins_ = 0;             // challenges that were met
+  bool pinned_ = false;        // on the client's own connection
+  std::string_view pin_name_;  // what it is kept for
   bool carries_login_ = false;
 };
 

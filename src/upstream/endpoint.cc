@@ -26,9 +26,8 @@ std::unique_ptr<ServerConnection> Endpoint::take_idle(TimePoint now) {
 bool Endpoint::keep(std::unique_ptr<ServerConnection> connection, TimePoint now,
                     ServerConnection::Watcher& watcher) {
   if (idle_.size() >= settings_->max_idle) return false;
-  const bool worn =
-      connection->worn() ||
-      (settings_->max_requests != 0 && connection->requests() >= settings_->max_requests);
+  const bool worn = connection->worn() || (settings_->max_requests != 0 &&
+                                           connection->requests() >= settings_->max_requests);
   connection->become_idle(now, settings_->idle, watcher);
   if (worn || !usable(*connection, now)) {
     connection->become_busy();

@@ -11,6 +11,7 @@
 #include "base/intrusive_list.h"
 #include "net/address.h"
 #include "upstream/hop_share.h"
+#include "upstream/passage.h"
 #include "upstream/room.h"
 #include "upstream/server_connection.h"
 #include "upstream/settings.h"
@@ -22,11 +23,13 @@ namespace penstock {
 class Endpoint final : public ListNode {
  public:
   // `settings` must outlive it. `share`: of a configured server; null for a target of a request.
-  Endpoint(const PoolSettings& settings, std::shared_ptr<HopShare> share)
-      : settings_(&settings), share_(std::move(share)) {}
+  Endpoint(const PoolSettings& settings, std::shared_ptr<HopShare> share, Passage passage = {})
+      : settings_(&settings), share_(std::move(share)), passage_(std::move(passage)) {}
 
   [[nodiscard]] const PoolSettings& settings() const { return *settings_; }
   [[nodiscard]] const std::shared_ptr<HopShare>& share() const { return share_; }
+  // What its connections go through beyond the socket.
+  [[nodiscard]] const Passage& passage() const { return passage_; }
 
   // The server's addresses, to be tried in this order. Connections to addresses that are no longer
   // among them take no further request; the others stay.
@@ -60,6 +63,7 @@ class Endpoint final : public ListNode {
 
   const PoolSettings* settings_;
   std::shared_ptr<HopShare> share_;
+  Passage passage_;
   AddressList addresses_;
   std::vector<std::unique_ptr<ServerConnection>> idle_;  // used last on top
   WaitingRoom* room_ = nullptr;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "async/wait.h"
 #include "upstream/choice_key.h"
 #include "upstream/slow_start.h"
@@ -30,7 +32,7 @@ class ServerGroup::Room final : public WaitingRoom {
   explicit Room(ServerGroup& group) : WaitingRoom(group.share()), group_(&group) {}
   void on_room_wanted() override {
     for (const auto& hop : group_->hops_) {
-      if (hop->share->full() || group_->share_->full()) group_->pool_->close_oldest(*hop->endpoint);
+      if (hop->share->full() || group_->share_->full()) group_->pool_->close_oldest(*hop->share);
     }
   }
 
@@ -116,7 +118,8 @@ std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
 bool ServerGroup::choose_bound(Choice& choice) {
   const auto id = find_cookie(choice.request->fields, settings_->sticky_cookie);
   if (!id) return false;
-  const auto at = std::ranges::find_if(hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == *id; });
+  const auto at =
+      std::ranges::find_if(hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == *id; });
   if (at == hops_.end() || !in_service(**at, pool_->executor().now()) || choice.was_tried(*at)) {
     return false;
   }
@@ -136,9 +139,35 @@ bool ServerGroup::choose(Choice& choice) {
 
 std::optional<Lease> ServerGroup::take_idle(Choice& choice) {
   if (!choose(choice)) return std::nullopt;
-  auto lease = pool_->take_idle(*choice.hop->endpoint);
+  auto lease = pool_->take_idle(*endpoint_of(choice));
   if (lease) count_load(*lease);
   return lease;
+}
+
+// Of a tunnel through the server, there is an endpoint for each target.
+std::shared_ptr<Endpoint> ServerGroup::endpoint_of(const Choice& choice) {
+  const std::shared_ptr<NextHop>& hop = choice.hop;
+  if (choice.tunnel == nullptr) return hop->endpoint;
+  const TunnelThrough& tunnel = *choice.tunnel;
+  const TargetKey key{.through = hop->share.get(),
+                      .name = fmt::format("{}:{}", tunnel.host, tunnel.port),
+                      .tls = tunnel.tls.get()};
+  const bool own = tunnel.refusal != nullptr;
+  auto endpoint = own ? nullptr : pool_->find_target(key);
+  if (!endpoint) {
+    Passage passage = hop->endpoint->passage();
+    passage.to_proxy = false;
+    passage.tunnel_peer = tunnel.peer;
+    passage.tunnel_host = tunnel.host;
+    passage.tunnel_port = tunnel.port;
+    passage.tunnel_tls = tunnel.tls;
+    passage.client_login = tunnel.client_login;
+    passage.refusal = tunnel.refusal;
+    endpoint = std::make_shared<Endpoint>(settings_->pool, hop->share, std::move(passage));
+    if (!own) pool_->add_target(key, endpoint);
+  }
+  endpoint->set_addresses(hop->endpoint->addresses());
+  return endpoint;
 }
 
 void ServerGroup::count_load(Lease& lease) const {
@@ -159,7 +188,7 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
   std::optional<WaitingRoom::Seat> seat;
   while (true) {
     const bool chosen = (choice.hop != nullptr && !choice.by_cookie) || choose(choice);
-    auto idle = chosen && !fresh ? pool_->take_idle(*choice.hop->endpoint) : std::nullopt;
+    auto idle = chosen && !fresh ? pool_->take_idle(*endpoint_of(choice)) : std::nullopt;
     if (idle) {
       count_load(*idle);
       co_return std::move(*idle);
@@ -180,7 +209,7 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
     choice.hop = nullptr;
   }
   seat.reset();
-  auto opened = co_await pool_->open(choice.hop->endpoint, ConnectionPlace(choice.hop->share));
+  auto opened = co_await pool_->open(endpoint_of(choice), ConnectionPlace(choice.hop->share));
   if (opened) count_load(*opened);
   co_return opened;
 }
@@ -200,9 +229,9 @@ bool ServerGroup::may_retry() {
 std::string_view ServerGroup::affinity_cookie(const Choice& choice, bool secure,
                                               Arena& arena) const {
   if (settings_->sticky_cookie.empty() || choice.by_cookie || !choice.hop) return {};
-  return set_cookie_value(arena, {.name = settings_->sticky_cookie,
-                                  .id = text_of(choice.hop->sticky_id),
-                                  .secure = secure});
+  return set_cookie_value(
+      arena,
+      {.name = settings_->sticky_cookie, .id = text_of(choice.hop->sticky_id), .secure = secure});
 }
 
 void ServerGroup::strip_cookie(RequestHead& request) const {

@@ -28,6 +28,19 @@
 
 namespace penstock {
 
+class Peer;
+
+// A tunnel through a peer.
+struct TunnelThrough {
+  Peer* peer = nullptr;
+  std::string_view host;  // of the target
+  std::uint16_t port = 0;
+  std::shared_ptr<const TlsClientContext> tls = {};  // to the target, inside the tunnel
+  // See Passage.
+  std::string_view client_login = {};
+  ResponseHead* refusal = nullptr;
+};
+
 // What a server is chosen by, and those that were tried before. Lives as long as the delivery of
 // its request; so must what it points to.
 struct Choice {
@@ -36,6 +49,9 @@ struct Choice {
   // The server of the last choice; null before.
   std::shared_ptr<NextHop> hop;
   bool by_cookie = false;  // the request's cookie chose it
+
+  // The connection is to be a tunnel through the server, which is a peer; null: to the server.
+  const TunnelThrough* tunnel = nullptr;
 
   // It failed this request: the others come first from now on.
   void avoid_hop() {
@@ -105,6 +121,7 @@ class ServerGroup final {
   [[nodiscard]] bool has_room(const NextHop& hop) const;
   void members_changed();
 
+  std::shared_ptr<Endpoint> endpoint_of(const Choice& choice);
   void count_load(Lease& lease) const;
   [[nodiscard]] Error why_none() const;
 

@@ -16,9 +16,7 @@ constexpr std::size_t kMaxContent = 64UL * 1024;
 // Nobody waits for the interim responses to a check.
 class Unheard final : public InformationalSink {
  public:
-  Task<Result<void>> on_informational(ResponseHead& /*head*/) override {
-    co_return Result<void>{};
-  }
+  Task<Result<void>> on_informational(ResponseHead& /*head*/) override { co_return Result<void>{}; }
 };
 
 bool is_good_status(const CheckSettings& settings, int status) {
@@ -46,8 +44,7 @@ Task<bool> ask(Lease& lease, const NextHop& hop, const CheckSettings& settings) 
   head.fields.add(FieldId::user_agent, "Penstock health check");
   TextBody body("");
   Unheard unheard;
-  const ServerRequest request{
-      .head = &head, .body = &body, .framing = {}, .connection = "close"};
+  const ServerRequest request{.head = &head, .body = &body, .framing = {}, .connection = "close"};
   ResponseHead response;
   const auto answered = co_await lease.exchange(request, response, unheard);
   bool good = answered && is_good_status(settings, response.status);

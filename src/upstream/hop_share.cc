@@ -75,8 +75,8 @@ bool HopShare::eject(TimePoint now) {
   failures_.store(0, std::memory_order_relaxed);
   bad_responses_.store(0, std::memory_order_relaxed);
   // Each time longer; one that did well for as long again begins anew.
-  const Duration last = std::min(settings.time * (1U << std::min(ejections_, 16U)) / 2,
-                                 settings.max_time);
+  const Duration last =
+      std::min(settings.time * (1U << std::min(ejections_, 16U)) / 2, settings.max_time);
   if (ejections_ > 0 && now - ejected_until() > 2 * last) ejections_ = 0;
   const Duration time =
       std::min<Duration>(settings.time * (1U << std::min(ejections_, 16U)), settings.max_time);

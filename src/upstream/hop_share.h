@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "net/network.h"
+#include "tls/client_context.h"
 #include "upstream/settings.h"
 
 namespace penstock {
@@ -102,11 +103,16 @@ class RoomListener {
 // A group of servers. Settings must outlive it.
 class GroupShare {
  public:
-  explicit GroupShare(const UpstreamGroupSettings& settings) : settings_(&settings) {}
+  // `tls`: how TLS is spoken to its servers; null: not at all. `proxies`: they are HTTP proxies.
+  explicit GroupShare(const UpstreamGroupSettings& settings,
+                      std::shared_ptr<const TlsClientContext> tls = nullptr, bool proxies = false)
+      : settings_(&settings), tls_(std::move(tls)), proxies_(proxies) {}
   GroupShare(const GroupShare&) = delete;
   GroupShare& operator=(const GroupShare&) = delete;
 
   [[nodiscard]] const UpstreamGroupSettings& settings() const { return *settings_; }
+  [[nodiscard]] const std::shared_ptr<const TlsClientContext>& tls() const { return tls_; }
+  [[nodiscard]] bool proxies() const { return proxies_; }
   // The server of that identity, the same for all threads. `max_connections`: as the entry says.
   [[nodiscard]] std::shared_ptr<HopShare> server(const std::string& identity,
                                                  std::uint32_t max_connections);
@@ -139,6 +145,8 @@ class GroupShare {
   void tell(F f);
 
   const UpstreamGroupSettings* settings_;
+  std::shared_ptr<const TlsClientContext> tls_;
+  bool proxies_;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::uint32_t> connections_ = 0;
   std::atomic<std::uint32_t> retries_ = 0;

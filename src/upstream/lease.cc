@@ -16,17 +16,6 @@ namespace {
 // Informational responses a server may send before the final one; more is a way to hold us.
 constexpr int kMaxInformational = 64;
 
-http1::RequestForm wire_form(TargetForm form) {
-  switch (form) {
-    case TargetForm::absolute:
-      return http1::RequestForm::absolute;
-    case TargetForm::authority:
-      return http1::RequestForm::authority;
-    default:
-      return http1::RequestForm::origin;
-  }
-}
-
 // Keep-Alive: timeout=5, max=100 (RFC 2068 section 19.7.1.1): the server's patience with an unused
 // connection, in seconds, and how many requests more it takes.
 std::optional<std::uint32_t> keep_alive_parameter(const FieldSection& fields,
@@ -70,6 +59,8 @@ Lease::~Lease() { end_load(); }
 
 HopShare* Lease::server() const { return connection_->endpoint().share().get(); }
 
+bool Lease::leads_to_proxy() const { return connection_->endpoint().passage().to_proxy; }
+
 void Lease::count_load() {
   load_ = server();
   if (load_ != nullptr) load_->request_begun();
@@ -109,7 +100,8 @@ Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& r
 
 Task<Result<void>> Lease::send_request(const ServerRequest& request) {
   ServerCall& call = *connection_->call();
-  auto head = http1::serialise(*request.head, wire_form(request.form),
+  const auto form = leads_to_proxy() ? http1::RequestForm::absolute : http1::RequestForm::origin;
+  auto head = http1::serialise(*request.head, form,
                                {.body = request.framing, .connection = request.connection});
   if (!head) {
     const auto cause = static_cast<int>(Refusal::head_too_large);

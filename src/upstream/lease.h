@@ -21,11 +21,10 @@ enum class Settlement : std::uint8_t { reuse, pin, close };
 
 // A request ready to be sent: hop-by-hop fields already removed.
 struct ServerRequest {
-  const RequestHead* head;
-  TargetForm form = TargetForm::origin;  // how the target is written: absolute towards a proxy
-  BodySource* body;                      // at its end when there is none
-  Framing framing;                       // how the body is sent: none, length or chunked
-  std::string_view connection;           // value of the Connection field, empty for none
+  RequestHead* head;
+  BodySource* body;             // at its end when there is none
+  Framing framing;              // how the body is sent: none, length or chunked
+  std::string_view connection;  // value of the Connection field, empty for none
 };
 
 // Told of 1xx responses as they come (not of 101, which is final in HTTP/1).
@@ -49,6 +48,8 @@ class Lease {
   // True when the connection served other requests before.
   [[nodiscard]] bool reused() const { return reused_; }
   [[nodiscard]] const Address& address() const { return connection_->address(); }
+  // Requests on it are sent in absolute form: at the other end is a proxy.
+  [[nodiscard]] bool leads_to_proxy() const;
   // The configured server it leads to, null for a target of a request.
   [[nodiscard]] HopShare* server() const;
   // Counts the request under way among the server's, up to settle().

@@ -8,9 +8,8 @@ namespace penstock {
 
 NextHop::NextHop(const ServerEntry& server, GroupShare& group) : entry(server) {
   const UpstreamGroupSettings& settings = group.settings();
-  share = group.server(entry.address, entry.max_connections != 0 ? entry.max_connections
-                                                                 : settings.max_connections);
-  endpoint = std::make_shared<Endpoint>(settings.pool, share);
+  share = group.server(
+      entry.address, entry.max_connections != 0 ? entry.max_connections : settings.max_connections);
   std::optional<Address> address;
   if (entry.address.starts_with("unix:")) {
     address = Address::parse(entry.address);
@@ -25,6 +24,9 @@ NextHop::NextHop(const ServerEntry& server, GroupShare& group) : entry(server) {
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
     address = Address::from_ip(host, port);
   }
+  name_ = host;
+  Passage passage{.tls = group.tls(), .tls_name = host, .to_proxy = group.proxies()};
+  endpoint = std::make_shared<Endpoint>(settings.pool, share, std::move(passage));
   if (!address) return;
   host.clear();
   endpoint->set_addresses({std::move(*address)});

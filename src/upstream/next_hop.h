@@ -15,7 +15,8 @@
 namespace penstock {
 
 // What connections are made to: by address, or by a name that is resolved again and again.
-struct NextHop {
+class NextHop {
+ public:
   // `entry` is "host[:port]", "[v6]:port" or "unix:/path", as checked when the configuration was
   // read. An address has its Endpoint's addresses at once.
   NextHop(const ServerEntry& entry, GroupShare& group);
@@ -27,6 +28,9 @@ struct NextHop {
                                               : std::string_view(entry.address);
   }
 
+  // Its host, as configured, without port.
+  [[nodiscard]] const std::string& name() const { return name_; }
+
   ServerEntry entry;
   std::string host;  // a name to resolve; empty when there is an address
   std::uint16_t port = 80;
@@ -37,6 +41,9 @@ struct NextHop {
   TimePoint resolve_at{};
   std::uint32_t resolve_failures = 0;
   Error resolve_error{};
+
+ private:
+  std::string name_;
 };
 
 }  // namespace penstock

@@ -1,7 +1,5 @@
 #include "upstream/pool.h"
 
-#include "upstream/happy_eyeballs.h"
-
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +8,17 @@ namespace {
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
 // Targets without connections are forgotten beyond so many.
 constexpr std::size_t kTargetsKept = 64;
+
+TargetKey target_key(const Address& address, const TargetTls* tls) {
+  if (tls == nullptr) return {.address = address};
+  return {.address = address, .name = std::string(tls->name), .tls = tls->context.get()};
+}
+
+Passage passage_of(const TargetTls* tls) {
+  if (tls == nullptr) return {};
+  return {.tls = tls->context, .tls_name = std::string(tls->name)};
+}
+
 }  // namespace
 
 ServerPool::ServerPool(Network& network, const UpstreamSettings& settings)
@@ -17,14 +26,30 @@ ServerPool::ServerPool(Network& network, const UpstreamSettings& settings)
 
 ServerPool::~ServerPool() = default;
 
-std::shared_ptr<Endpoint> ServerPool::target(const Address& address) {
-  std::shared_ptr<Endpoint>& endpoint = targets_[address];
-  if (!endpoint) {
-    endpoint = std::make_shared<Endpoint>(settings_->targets, nullptr);
-    endpoint->set_addresses({address});
-    endpoints_.push_back(*endpoint);
-    if (!armed()) executor().timers().arm(*this, executor().now() + kSweepEvery);
-  }
+std::size_t TargetKeyHash::operator()(const TargetKey& key) const {
+  std::size_t hash = key.address.hash();
+  if (!key.name.empty()) hash ^= std::hash<std::string>{}(key.name) * 31;
+  return hash ^ std::hash<const void*>{}(key.through) ^ std::hash<const void*>{}(key.tls);
+}
+
+std::shared_ptr<Endpoint> ServerPool::find_target(const TargetKey& key) const {
+  const auto found = targets_.find(key);
+  return found != targets_.end() ? found->second : nullptr;
+}
+
+void ServerPool::add_target(const TargetKey& key, const std::shared_ptr<Endpoint>& endpoint) {
+  targets_[key] = endpoint;
+  endpoints_.push_back(*endpoint);
+  if (!armed()) executor().timers().arm(*this, executor().now() + kSweepEvery);
+}
+
+std::shared_ptr<Endpoint> ServerPool::target(const Address& address, const TargetTls* tls) {
+  const TargetKey key = target_key(address, tls);
+  auto endpoint = find_target(key);
+  if (endpoint) return endpoint;
+  endpoint = std::make_shared<Endpoint>(settings_->targets, nullptr, passage_of(tls));
+  endpoint->set_addresses({address});
+  add_target(key, endpoint);
   return endpoint;
 }
 
@@ -39,28 +64,32 @@ std::optional<Lease> ServerPool::take_idle(Endpoint& endpoint) {
 Task<Result<Lease>> ServerPool::open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
   // A copy: names may be resolved anew meanwhile.
   const AddressList addresses = endpoint->addresses();
-  co_return co_await connect(addresses, std::move(endpoint), std::move(place));
+  const PassageLimits limits{.deadline = deadline_after(executor().now(), settings_->connect),
+                             .head = settings_->response_head};
+  auto opened = co_await open_passage(*network_, addresses, endpoint->passage(), limits);
+  if (!opened) co_return fail(opened.error());
+  auto connection = std::make_unique<ServerConnection>(
+      std::move(opened->stream), std::move(opened->input), addresses[opened->index],
+      std::move(endpoint), std::move(place), executor().now());
+  co_return Lease(*this, std::move(connection), false);
 }
 
-Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresses, bool fresh) {
+Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresses, bool fresh,
+                                               const TargetTls* tls) {
   for (const Address& address : fresh ? std::span<const Address>() : addresses) {
-    const auto found = targets_.find(address);
+    const auto found = targets_.find(target_key(address, tls));
     if (found == targets_.end()) continue;
     if (auto idle = take_idle(*found->second)) co_return std::move(*idle);
   }
-  co_return co_await connect(addresses, nullptr, ConnectionPlace());
-}
-
-Task<Result<Lease>> ServerPool::connect(std::span<const Address> addresses,
-                                        std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
-  const ConnectLimits limits{.deadline = deadline_after(executor().now(), settings_->connect)};
-  auto connected = co_await connect_first(*network_, addresses, limits);
-  if (!connected) co_return fail(connected.error());
-  const Address& address = addresses[connected->index];
-  if (!endpoint) endpoint = target(address);
-  auto connection = std::make_unique<ServerConnection>(std::move(connected->stream), address,
-                                                       std::move(endpoint), std::move(place),
-                                                       executor().now());
+  const Passage passage = passage_of(tls);
+  const PassageLimits limits{.deadline = deadline_after(executor().now(), settings_->connect),
+                             .head = settings_->response_head};
+  auto opened = co_await open_passage(*network_, addresses, passage, limits);
+  if (!opened) co_return fail(opened.error());
+  const Address& address = addresses[opened->index];
+  auto connection = std::make_unique<ServerConnection>(
+      std::move(opened->stream), std::move(opened->input), address, target(address, tls),
+      ConnectionPlace(), executor().now());
   co_return Lease(*this, std::move(connection), false);
 }
 
@@ -102,6 +131,12 @@ void ServerPool::adopt(Endpoint& endpoint, WaitingRoom& room) {
 void ServerPool::retire(Endpoint& endpoint) {
   endpoint.retire();
   idle_count_ -= endpoint.close_all();
+}
+
+void ServerPool::close_oldest(const HopShare& server) {
+  endpoints_.for_each([&](Endpoint& endpoint) {
+    if (endpoint.share().get() == &server) idle_count_ -= endpoint.close_oldest();
+  });
 }
 
 void ServerPool::close_idle() {

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "async/timer.h"
@@ -16,6 +18,25 @@
 #include "upstream/settings.h"
 
 namespace penstock {
+
+// What tells apart the endpoints that requests name.
+struct TargetKey {
+  Address address = {};               // connected to; unspecified where it is that of a peer
+  const HopShare* through = nullptr;  // the peer
+  std::string name = {};              // what a peer, or TLS, is told; else empty
+  const TlsClientContext* tls = nullptr;
+
+  friend bool operator==(const TargetKey&, const TargetKey&) = default;
+};
+struct TargetKeyHash {
+  std::size_t operator()(const TargetKey& key) const;
+};
+
+// TLS to a target.
+struct TargetTls {
+  std::shared_ptr<const TlsClientContext> context;
+  std::string_view name;
+};
 
 // Keeps idle connections by endpoint, the most recently used on top, so that few connections do the
 // work and the rest grow old and are closed. Belongs to one thread; no locks.
@@ -30,9 +51,9 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   // From now on the endpoint's connections are looked after, up to retire(): closed when they are
   // of no more use. `room`: where requests wait for one.
   void adopt(Endpoint& endpoint, WaitingRoom& room);
-  // The endpoint of an address that a request names; made at the first use. Valid until the caller
-  // suspends, unless it is held.
-  std::shared_ptr<Endpoint> target(const Address& address);
+  // An endpoint that requests name; null where there is none yet.
+  [[nodiscard]] std::shared_ptr<Endpoint> find_target(const TargetKey& key) const;
+  void add_target(const TargetKey& key, const std::shared_ptr<Endpoint>& endpoint);
 
   // An idle connection to it, if there is one; empty lease otherwise.
   [[nodiscard]] std::optional<Lease> take_idle(Endpoint& endpoint);
@@ -41,8 +62,9 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   Task<Result<Lease>> open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place);
   // To one of the addresses that a request's target has (not empty, valid until done): an idle
   // connection to any, else a new one, trying each address in turn. `fresh`: no idle one, for a
-  // retry after an idle one had died.
-  Task<Result<Lease>> acquire_target(std::span<const Address> addresses, bool fresh);
+  // retry after an idle one had died. `tls`: null for none.
+  Task<Result<Lease>> acquire_target(std::span<const Address> addresses, bool fresh,
+                                     const TargetTls* tls = nullptr);
 
   // Idle connections kept at present.
   [[nodiscard]] std::size_t idle_count() const { return idle_count_; }
@@ -51,17 +73,15 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   [[nodiscard]] Network& network() { return *network_; }
   // No connection to it is kept any more.
   void retire(Endpoint& endpoint);
-  // Closes the idle connection to that endpoint that was unused for longest.
-  void close_oldest(Endpoint& endpoint) { idle_count_ -= endpoint.close_oldest(); }
+  // Closes an idle connection to that server, of each endpoint the one unused for longest.
+  void close_oldest(const HopShare& server);
   // Closes all idle connections, and those that are given back from now on.
   void close_idle();
 
  private:
   friend class Lease;
 
-  // `endpoint`: null for that of the address which takes the connection.
-  Task<Result<Lease>> connect(std::span<const Address> addresses,
-                              std::shared_ptr<Endpoint> endpoint, ConnectionPlace place);
+  std::shared_ptr<Endpoint> target(const Address& address, const TargetTls* tls);
   // False when there is no room; then the connection is closed.
   bool keep(std::unique_ptr<ServerConnection> connection);
   void on_idle_connection_dead() override;
@@ -71,7 +91,7 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   Network* network_;
   const UpstreamSettings* settings_;
   IntrusiveList<Endpoint> endpoints_;
-  std::unordered_map<Address, std::shared_ptr<Endpoint>, AddressHash> targets_;
+  std::unordered_map<TargetKey, std::shared_ptr<Endpoint>, TargetKeyHash> targets_;
   std::size_t idle_count_ = 0;
   bool closing_ = false;
 };

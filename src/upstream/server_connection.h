@@ -54,11 +54,13 @@ class ConnectionPlace {
 
 class ServerConnection final : private StreamObserver {
  public:
-  ServerConnection(std::unique_ptr<ByteStream> stream, const Address& address,
+  // `input`: what has come already.
+  ServerConnection(std::unique_ptr<ByteStream> stream, InputBuffer input, const Address& address,
                    std::shared_ptr<Endpoint> endpoint, ConnectionPlace place, TimePoint opened)
       : place_(std::move(place)),
         endpoint_(std::move(endpoint)),
         stream_(std::move(stream)),
+        input_(std::move(input)),
         address_(address),
         opened_(opened) {}
 

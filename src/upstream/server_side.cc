@@ -1,21 +1,49 @@
 #include "upstream/server_side.h"
 
+#include <fmt/format.h>
+
 namespace penstock {
 
 UpstreamShare::UpstreamShare(const UpstreamSettings& settings) {
-  for (const UpstreamGroupSettings& group : settings.groups) groups_.emplace_back(group);
+  for (const UpstreamGroupSettings& group : settings.groups) {
+    groups_.emplace_back(group, make_tls(group.tls, group.name));
+  }
+  target_tls_ = make_tls(settings.target_tls, "targets");
+  for (const PeerSettings& peer : settings.peers) {
+    peer_settings_.push_back(group_settings_of(peer));
+    peers_.emplace_back(peer_settings_.back(), make_tls(peer.tls, peer.name),
+                        peer.kind == PeerKind::http);
+  }
+}
+
+std::shared_ptr<const TlsClientContext> UpstreamShare::make_tls(
+    const std::optional<TlsClientSettings>& settings, std::string_view where) {
+  if (!settings) return nullptr;
+  auto context = TlsClientContext::create(*settings);
+  if (context) return *context;
+  if (problem_.empty()) problem_ = fmt::format("TLS of {}: {}", where, context.error());
+  return nullptr;
 }
 
 ServerSide::ServerSide(Network& network, const UpstreamSettings& settings, UpstreamShare& share,
                        std::uint64_t seed)
-    : pool_(network, settings), random_(seed), upkeep_(network.executor()) {
+    : pool_(network, settings),
+      target_tls_(share.target_tls()),
+      random_(seed),
+      credentials_(settings.credentials),
+      upkeep_(network.executor()) {
   for (GroupShare& group : share.groups()) groups_.emplace_back(group, pool_, random_.next());
+  auto peer = share.peers().begin();
+  for (const PeerSettings& peer_settings : settings.peers) {
+    peers_.emplace_back(peer_settings, *peer++, pool_, random_.next());
+  }
 }
 
 ServerSide::~ServerSide() = default;
 
 void ServerSide::start(bool checks) {
   for (ServerGroup& group : groups_) group.start(upkeep_, checks);
+  for (Peer& peer : peers_) peer.group().start(upkeep_, checks);
 }
 
 Task<void> ServerSide::stop() {
@@ -28,6 +56,13 @@ Task<void> ServerSide::stop() {
 ServerGroup* ServerSide::group(std::string_view name) {
   for (ServerGroup& group : groups_) {
     if (group.name() == name) return &group;
+  }
+  return nullptr;
+}
+
+Peer* ServerSide::peer(std::string_view name) {
+  for (Peer& peer : peers_) {
+    if (peer.name() == name) return &peer;
   }
   return nullptr;
 }

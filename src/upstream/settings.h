@@ -28,10 +28,10 @@ struct PoolSettings {
 
 // One server of a group.
 struct ServerEntry {
-  std::string address;     // "host:port", "[::1]:80", "unix:/path"; port 80 when left out
+  std::string address;  // "host:port", "[::1]:80", "unix:/path"; port 80 when left out
   std::uint32_t weight = 1;
-  bool backup = false;     // used when none of the others can be
-  bool drain = false;      // takes nobody but those a cookie binds to it
+  bool backup = false;                // used when none of the others can be
+  bool drain = false;                 // takes nobody but those a cookie binds to it
   std::uint32_t max_connections = 0;  // of all workers together; 0: the group's
 };
 
@@ -47,20 +47,20 @@ struct CheckSettings {
   CheckKind kind = CheckKind::none;
   std::string method = "GET";
   std::string path = "/";
-  std::string host;                    // the Host field; empty: the server's own name
-  std::vector<std::uint16_t> status;   // good ones; empty: 200 to 399
-  std::string body;                    // text that a good answer contains; empty: any
+  std::string host;                   // the Host field; empty: the server's own name
+  std::vector<std::uint16_t> status;  // good ones; empty: 200 to 399
+  std::string body;                   // text that a good answer contains; empty: any
   Duration interval = std::chrono::seconds(5);
   Duration timeout = std::chrono::seconds(2);  // of one check as a whole
-  std::uint32_t rise = 2;              // good ones in a row that bring a server back
-  std::uint32_t fall = 3;              // bad ones in a row that take it out
+  std::uint32_t rise = 2;                      // good ones in a row that bring a server back
+  std::uint32_t fall = 3;                      // bad ones in a row that take it out
 };
 
 // Passive health: servers that fail requests are left alone for a while.
 struct EjectionSettings {
-  std::uint32_t failures = 5;   // connections refused or broken, in a row; 0: never
-  std::uint32_t responses = 0;  // 5xx responses in a row; 0: never
-  Duration time = std::chrono::seconds(10);      // the first time; doubled each time again
+  std::uint32_t failures = 5;                // connections refused or broken, in a row; 0: never
+  std::uint32_t responses = 0;               // 5xx responses in a row; 0: never
+  Duration time = std::chrono::seconds(10);  // the first time; doubled each time again
   Duration max_time = std::chrono::minutes(5);
   std::uint32_t max_share = 50;  // per cent of a group's servers that may be out at a time
 };
@@ -73,10 +73,10 @@ struct BreakerSettings {
 
 // When a request is tried again, where that is safe (docs/upstreams.md).
 struct RetrySettings {
-  std::uint32_t count = 2;    // beyond the first attempt
-  bool on_connect = true;     // no connection could be made
-  bool on_closed = true;      // it ended, or broke, before a response
-  bool on_timeout = false;    // no response came in time
+  std::uint32_t count = 2;  // beyond the first attempt
+  bool on_connect = true;   // no connection could be made
+  bool on_closed = true;    // it ended, or broke, before a response
+  bool on_timeout = false;  // no response came in time
   std::vector<std::uint16_t> on_status;
   std::uint32_t budget = 20;  // per cent of the requests of the last ten seconds
   Duration back_off = std::chrono::milliseconds(25);  // before the second retry; doubled, jittered
@@ -98,7 +98,7 @@ struct UpstreamGroupSettings {
   BalanceSettings balance = {};
   std::string sticky_cookie;  // binds a client to the server that served it first; empty: none
   Duration slow_start = Duration::zero();  // to a server's full weight after it has come back
-  std::uint32_t max_connections = 0;  // of each server, all workers together; 0: no limit
+  std::uint32_t max_connections = 0;       // of each server, all workers together; 0: no limit
   PoolSettings pool = {};
   QueueSettings queue = {};
   CheckSettings check = {};
@@ -117,12 +117,12 @@ enum class PeerKind : std::uint8_t {
 struct PeerSettings {
   std::string name;
   PeerKind kind = PeerKind::http;
-  std::string address;                    // "host:port"; a name is resolved again and again
-  std::optional<TlsClientSettings> tls;   // TLS to the peer; http only
+  std::string address;                   // "host:port"; a name is resolved again and again
+  std::optional<TlsClientSettings> tls;  // TLS to the peer; http only
   std::optional<CredentialSettings> login;
-  bool pass_login = false;                // the client's own login at it is passed on; http only
-  std::uint32_t weight = 1;               // share of the hosts where they are hashed
-  std::uint32_t max_connections = 0;      // all workers together; 0: no limit
+  bool pass_login = false;            // the client's own login at it is passed on; http only
+  std::uint32_t weight = 1;           // share of the hosts where they are hashed
+  std::uint32_t max_connections = 0;  // all workers together; 0: no limit
   PoolSettings pool = {};
   QueueSettings queue = {};
   EjectionSettings ejection = {};
@@ -135,9 +135,10 @@ struct UpstreamSettings {
   http1::ChunkLimits response_chunks;
   Duration connect = std::chrono::seconds(5);
   Duration stall = std::chrono::seconds(60);  // without a byte from or to the server
-  std::size_t max_idle = 4096;  // idle connections kept by a worker, all servers
-  PoolSettings targets;         // for the targets of forward proxies
+  std::size_t max_idle = 4096;                // idle connections kept by a worker, all servers
+  PoolSettings targets;                       // for the targets of forward proxies
   RetrySettings target_retry;
+  std::optional<TlsClientSettings> target_tls;  // where a target is to be reached by TLS
   std::vector<UpstreamGroupSettings> groups;
   std::vector<PeerSettings> peers;
   std::vector<OriginCredentialSettings> credentials;

@@ -1,0 +1,107 @@
+#include "upstream/passage.h"
+
+#include <utility>
+
+#include "base/arena.h"
+#include "tls/stream.h"
+#include "upstream/connect_tunnel.h"
+#include "upstream/happy_eyeballs.h"
+#include "upstream/peer.h"
+#include "upstream/peer_failure.h"
+#include "upstream/socks5.h"
+
+namespace penstock {
+namespace {
+
+Task<Result<void>> add_tls(std::unique_ptr<ByteStream>& stream, const TlsClientContext& context,
+                           std::string_view host, const std::string& address, TimePoint deadline) {
+  const TlsServer server{.host = host, .address = address};
+  auto tls = co_await connect_tls(std::move(stream), context, server, deadline);
+  if (!tls) co_return fail(tls.error());
+  stream = std::move(*tls);
+  co_return Result<void>{};
+}
+
+// Asks once, and once more where the peer's challenge can be met: then on a new connection, and
+// `again` is set.
+Task<Result<void>> ask_http_peer(OpenedPassage& opened, const Passage& passage,
+                                 const PassageLimits& limits, bool& again) {
+  Executor& executor = (co_await this_context()).executor();
+  const TunnelTarget target{.host = passage.tunnel_host, .port = passage.tunnel_port};
+  const auto authority = authority_of(target);
+  if (!authority) co_return fail(authority.error());
+  Arena arena;
+  Authenticator* const ours =
+      passage.refusal == nullptr ? passage.tunnel_peer->authenticator() : nullptr;
+  const AuthRequest request{.method = "CONNECT", .uri = *authority};
+  std::string_view login = passage.client_login;
+  if (ours != nullptr) login = ours->authorization(request, arena, executor.now());
+  ResponseHead unseen;
+  ResponseHead& response = passage.refusal != nullptr ? *passage.refusal : unseen;
+  const auto status = co_await http_connect(*opened.stream, opened.input, target, login,
+                                            limits.head, limits.deadline, response);
+  if (!status) co_return fail(status.error());
+  if (*status >= 200 && *status < 300) co_return Result<void>{};
+  again = *status == 407 && ours != nullptr &&
+          ours->challenged(response.fields, FieldId::proxy_authenticate, login, executor.now());
+  co_return fail(connect_refusal(*status));
+}
+
+Task<Result<void>> ask_socks_peer(OpenedPassage& opened, const Passage& passage,
+                                  const PassageLimits& limits) {
+  Executor& executor = (co_await this_context()).executor();
+  const TunnelTarget target{.host = passage.tunnel_host, .port = passage.tunnel_port};
+  ProxyLogin login;
+  Credential* const credential = passage.tunnel_peer->credential();
+  if (credential != nullptr) {
+    login.user = credential->settings().user;
+    login.password = credential->secret(executor.now()).value_or(std::string_view());
+  }
+  const ProxyLogin* const given = credential != nullptr ? &login : nullptr;
+  co_return co_await socks5_connect(*opened.stream, opened.input, target, given, limits.deadline);
+}
+
+Task<Result<OpenedPassage>> open_once(Network& network, std::span<const Address> addresses,
+                                      const Passage& passage, const PassageLimits& limits,
+                                      bool& again) {
+  const ConnectLimits connect_limits{.deadline = limits.deadline};
+  auto connected = co_await connect_first(network, addresses, connect_limits);
+  if (!connected) co_return fail(connected.error());
+  OpenedPassage opened{
+      .stream = std::move(connected->stream), .input = {}, .index = connected->index};
+  if (passage.tls) {
+    const std::string address = addresses[opened.index].to_string();
+    const auto done =
+        co_await add_tls(opened.stream, *passage.tls, passage.tls_name, address, limits.deadline);
+    if (!done) co_return fail(done.error());
+  }
+  if (passage.tunnel_peer == nullptr) co_return std::move(opened);
+  const Result<void> asked = passage.tunnel_peer->takes_requests()
+                                 ? co_await ask_http_peer(opened, passage, limits, again)
+                                 : co_await ask_socks_peer(opened, passage, limits);
+  if (!asked) co_return fail(asked.error());
+  if (!passage.tunnel_tls) co_return std::move(opened);
+  // A server of TLS waits for our first word.
+  if (!opened.input.empty()) {
+    co_return fail({.kind = ErrorKind::tls_protocol, .side = Side::server, .retryable = true});
+  }
+  const std::string address = passage.tunnel_host + ':' + std::to_string(passage.tunnel_port);
+  const auto done = co_await add_tls(opened.stream, *passage.tunnel_tls, passage.tunnel_host,
+                                     address, limits.deadline);
+  if (!done) co_return fail(done.error());
+  co_return std::move(opened);
+}
+
+}  // namespace
+
+Task<Result<OpenedPassage>> open_passage(Network& network, std::span<const Address> addresses,
+                                         const Passage& passage, const PassageLimits& limits) {
+  constexpr int kMaxAnswers = 2;  // to a peer's challenges; a nonce may be stale at once
+  for (int answers = 0;; ++answers) {
+    bool again = false;
+    auto opened = co_await open_once(network, addresses, passage, limits, again);
+    if (opened || !again || answers == kMaxAnswers) co_return opened;
+  }
+}
+
+}  // namespace penstock
