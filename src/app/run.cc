@@ -188,8 +188,13 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
                 .own_addresses = OwnAddresses(addresses),
                 .pseudonym = make_pseudonym(snapshot->proxy),
                 .upstream = UpstreamShare(snapshot->upstream),
+                .log = &log,
                 .access_file = access_file,
                 .on_worker_done = supervisor.done_callback()};
+  if (!shared.upstream.problem().empty()) {
+    log.error("{}", shared.upstream.problem());
+    return kExitFailed;
+  }
   shared.server_settings.buffer_bytes /= count;
   for (const ListenerSettings& listener : snapshot->listeners) {
     shared.listeners.emplace_back(&listener);

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.h"
 #include "base/log_file.h"
 #include "config/snapshot.h"
 #include "net/event_loop.h"
@@ -31,6 +32,7 @@ struct Shared {
   OwnAddresses own_addresses;
   std::string pseudonym;
   UpstreamShare upstream;
+  Log* log = nullptr;
   LogFile* access_file = nullptr;
   std::function<void()> on_worker_done;  // called by each worker's thread when it has drained
 };

@@ -1,6 +1,7 @@
 #include "upstream/delivery.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "async/sleep.h"
@@ -37,7 +38,9 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   bool fresh = false;
   while (true) {
     ++attempts_;
-    const auto answered = co_await attempt(fresh);
+    const auto hedge = hedge_delay();
+    const Result<void> answered =
+        hedge ? co_await attempt_with_hedge(*hedge) : co_await attempt(fresh);
     note(answered);
     if (answered && (response_.status == 401 || response_.status == 407)) {
       const auto again = co_await log_in_again();
@@ -61,9 +64,12 @@ Task<Result<void>> Delivery::attempt(bool fresh) {
   if (!acquired) co_return acquired;
   step_ = DeliveryStep::exchange;
   owner_->on_acquired(*lease_, choice_.hop.get());
-  add_logins();
+  add_logins(*lease_, choice_);
   response_ = ResponseHead{};
-  co_return co_await lease_->exchange(*request_, response_, *this);
+  const TimePoint begun = side_->pool().executor().now();
+  const auto answered = co_await lease_->exchange(*request_, response_, *this);
+  if (answered && destination_->group != nullptr) destination_->group->note_latency(begun);
+  co_return answered;
 }
 
 Task<Result<void>> Delivery::connect(const Destination& destination, const RequestHead& request,
@@ -192,7 +198,14 @@ void Delivery::note(const Result<void>& outcome) {
   // A server may close an idle connection whenever it likes.
   if (failed && lease_ && lease_->reused() && !lease_->response_started()) return;
   const bool bad_response = outcome && response_.status >= 500;
-  choice_.hop->share->noted(failed, bad_response, side_->pool().executor().now());
+  HopShare& server = *choice_.hop->share;
+  const TimePoint now = side_->pool().executor().now();
+  if (!server.noted(failed, bad_response, now) || side_->pool().log() == nullptr) return;
+  const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(
+      server.ejected_until() - now);
+  side_->pool().log()->warning("{}: {} is left alone for {} ms: {}",
+                               server.group().settings().name, server.identity(), time.count(),
+                               failed ? to_string(outcome.error().kind) : "error responses");
 }
 
 const RetrySettings& Delivery::policy() const {

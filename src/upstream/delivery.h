@@ -64,8 +64,8 @@ class DeliveryOwner : public InformationalSink {
 class Delivery final : private InformationalSink {
  public:
   // All must outlive it. `pins`: of the client connection, null where there is none to bind to.
-  Delivery(ServerSide& side, DeliveryOwner& owner, PinStore* pins)
-      : side_(&side), owner_(&owner), pins_(pins) {}
+  Delivery(ServerSide& side, DeliveryOwner& owner, PinStore* pins);
+  ~Delivery();
 
   // Delivers. `request.body` must be `body`. Errors are of side `server`, or of side `client` where
   // the request's own body fails.
@@ -103,9 +103,16 @@ class Delivery final : private InformationalSink {
   Result<bool> take_pinned(std::string_view name);
   [[nodiscard]] bool may_go_on_to_next(const Error& error) const;
   [[nodiscard]] Peer* peer() const;
+  // In delivery_race.cc.
+  struct Rival;
+  struct Race;
+  [[nodiscard]] std::optional<Duration> hedge_delay() const;
+  Task<Result<void>> attempt_with_hedge(Duration delay);
+  static Task<void> run_rival(Delivery& delivery, Rival& rival, Event& news);
+  Task<void> end_rival(Rival& rival);
   // In delivery_login.cc.
-  void add_logins();
-  [[nodiscard]] OriginView origin() const;
+  void add_logins(const Lease& lease, const Choice& choice);
+  [[nodiscard]] OriginView origin(const Choice& choice) const;
   Task<Result<bool>> log_in_again();
   void note(const Result<void>& outcome);
   [[nodiscard]] bool may_retry(const Error& error);
@@ -126,6 +133,7 @@ class Delivery final : private InformationalSink {
   TunnelThrough tunnel_;
   bool tunnelled_ = false;  // the connection as such is wanted
   Choice choice_;
+  std::unique_ptr<Race> race_;  // has what the lease's exchange runs in, after a hedged attempt
   std::optional<Lease> lease_;
   ResponseHead response_;
   DeliveryStep step_ = DeliveryStep::resolve;

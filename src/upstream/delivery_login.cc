@@ -1,4 +1,5 @@
 // Where a delivery authenticates itself: to the origin server, and to the peer on the way.
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -38,43 +39,49 @@ Task<bool> read_away(BodySource& body) {
   co_return body.at_end();
 }
 
+void tell_problem(Log* log, const std::string& problem) {
+  if (log != nullptr && !problem.empty()) log->warning("{}", problem);
+}
+
 }  // namespace
 
 // The fields of this attempt: another server may have other credentials, or none.
-void Delivery::add_logins() {
+void Delivery::add_logins(const Lease& lease, const Choice& choice) {
   RequestHead& head = *request_->head;
   FieldSection& fields = head.fields;
   const TimePoint now = side_->pool().executor().now();
   if (!std::exchange(looked_for_login_, true) && !fields.has(FieldId::authorization)) {
-    authenticator_ = side_->credentials().find(origin());
+    authenticator_ = side_->credentials().find(origin(choice));
   }
   if (authenticator_) {
     const AuthRequest request{.method = head.method_text, .uri = path_of(head, fields.arena())};
     sent_login_ = authenticator_->authorization(request, fields.arena(), now);
+    tell_problem(side_->pool().log(), side_->credentials().take_problem());
     fields.remove(FieldId::authorization);
     if (!sent_login_.empty()) fields.add(FieldId::authorization, sent_login_);
   }
   sent_peer_login_ = {};
   if (destination_->via.empty()) return;
   fields.remove(FieldId::proxy_authorization);
-  if (peer() == nullptr || !lease_->leads_to_proxy()) return;
+  if (peer() == nullptr || !lease.leads_to_proxy()) return;
   if (Authenticator* const ours = peer()->authenticator()) {
     const AuthRequest request{.method = head.method_text,
                               .uri = absolute_uri(head, fields.arena())};
     sent_peer_login_ = ours->authorization(request, fields.arena(), now);
+    tell_problem(side_->pool().log(), peer()->credential()->take_problem());
   } else if (peer()->settings().pass_login) {
     sent_peer_login_ = destination_->peer_login;
   }
   if (!sent_peer_login_.empty()) fields.add(FieldId::proxy_authorization, sent_peer_login_);
 }
 
-OriginView Delivery::origin() const {
+OriginView Delivery::origin(const Choice& choice) const {
   if (destination_->group == nullptr) {
     return {.secure = destination_->secure, .host = destination_->host, .port = destination_->port};
   }
   const bool secure = destination_->group->share().tls() != nullptr;
-  if (!choice_.hop) return {.secure = secure};
-  return {.secure = secure, .host = choice_.hop->name(), .port = choice_.hop->port};
+  if (!choice.hop) return {.secure = secure};
+  return {.secure = secure, .host = choice.hop->name(), .port = choice.hop->port};
 }
 
 // The answer is a challenge. True when the request is to be sent again, with an answer to it. An

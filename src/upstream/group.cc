@@ -1,6 +1,7 @@
 #include "upstream/group.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,6 +17,8 @@ namespace {
 
 // Retries a second that a worker may make whatever the budget.
 constexpr std::uint32_t kLeastRetries = 5;
+// A percentile of response times is not worked out for each request.
+constexpr Duration kDelayHolds = std::chrono::milliseconds(200);
 
 Error unavailable(Unavailable why) {
   return {.kind = ErrorKind::unavailable,
@@ -48,6 +51,7 @@ ServerGroup::ServerGroup(GroupShare& share, ServerPool& pool, std::uint64_t seed
       random_(seed),
       budget_(settings_->retry.budget / 100.0, kLeastRetries),
       room_(std::make_shared<Room>(*this)) {
+  if (settings_->hedge.percentile > 0) latency_ = std::make_unique<LatencyHistogram>();
   share.join(pool.network(), room_);
   for (const ServerEntry& entry : settings_->servers) {
     hops_.push_back(std::make_shared<NextHop>(entry, share));
@@ -220,6 +224,22 @@ Error ServerGroup::why_none() const {
     if (hop->has_addresses()) return unavailable(Unavailable::no_server);
   }
   return hops_.empty() ? resolve_error_ : hops_.front()->resolve_error;
+}
+
+void ServerGroup::note_latency(TimePoint sent) {
+  const TimePoint now = pool_->executor().now();
+  if (latency_) latency_->add(now - sent, now);
+}
+
+std::optional<Duration> ServerGroup::hedge_delay() {
+  if (!latency_ || hops_.size() < 2) return std::nullopt;
+  const TimePoint now = pool_->executor().now();
+  if (now >= hedge_delay_until_) {
+    hedge_delay_ = latency_->percentile(settings_->hedge.percentile / 100.0, now);
+    if (hedge_delay_) hedge_delay_ = std::max(*hedge_delay_, settings_->hedge.least);
+    hedge_delay_until_ = now + kDelayHolds;
+  }
+  return hedge_delay_;
 }
 
 bool ServerGroup::may_retry() {

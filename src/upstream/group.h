@@ -20,6 +20,7 @@
 #include "net/network.h"
 #include "upstream/balancer.h"
 #include "upstream/hop_share.h"
+#include "upstream/latency.h"
 #include "upstream/next_hop.h"
 #include "upstream/pool.h"
 #include "upstream/retry_budget.h"
@@ -102,6 +103,13 @@ class ServerGroup final {
   [[nodiscard]] bool may_retry();
   void end_retry() { share_->end_retry(); }
 
+  // A request that was sent at that time has been answered now.
+  void note_latency(TimePoint sent);
+  [[nodiscard]] bool hedges() const { return latency_ != nullptr; }
+  // After how long a request is slow enough for a second try beside it; none: never, or it is not
+  // known yet.
+  [[nodiscard]] std::optional<Duration> hedge_delay();
+
   // The value of Set-Cookie that binds a client to that server, empty if there is no need. Lives as
   // long as the arena.
   [[nodiscard]] std::string_view affinity_cookie(const Choice& choice, bool secure,
@@ -143,6 +151,9 @@ class ServerGroup final {
   Balancer balancer_;
   Random random_;
   RetryBudget budget_;
+  std::unique_ptr<LatencyHistogram> latency_;  // where requests are hedged
+  std::optional<Duration> hedge_delay_;
+  TimePoint hedge_delay_until_{};
   std::shared_ptr<Room> room_;
   Event resolved_;  // set when every name was asked for once
   bool needs_resolving_ = false;

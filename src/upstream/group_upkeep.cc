@@ -69,6 +69,12 @@ Task<void> ServerGroup::resolve_name(ServerGroup& group, std::shared_ptr<NextHop
   const TimePoint deadline = executor.now() + kQuestionLimit;
   auto resolution = co_await network.resolve(hop->host, hop->port, deadline);
   if (!resolution) {
+    Log* const log = group.pool_->log();
+    if (log != nullptr && hop->resolve_failures == 0) {
+      log->warning("{}: {} can't be resolved ({}); {}", group.name(), hop->host,
+                   to_string(resolution.error().kind),
+                   hop->has_addresses() ? "its last addresses stay in use" : "it is asked again");
+    }
     hop->resolve_error = resolution.error().at(Side::server);
     hop->resolve_error.retryable = true;
     hop->resolve_at = after_failures(executor.now(), hop->resolve_failures++);
@@ -88,6 +94,11 @@ Task<void> ServerGroup::resolve_service() {
   const TimePoint deadline = executor.now() + kQuestionLimit;
   auto resolution = co_await network.resolve_service(settings_->service, deadline);
   if (!resolution) {
+    Log* const log = pool_->log();
+    if (log != nullptr && service_failures_ == 0) {
+      log->warning("{}: the service {} can't be resolved ({})", name(), settings_->service,
+                   to_string(resolution.error().kind));
+    }
     resolve_error_ = resolution.error().at(Side::server);
     resolve_error_.retryable = true;
     service_at_ = after_failures(executor.now(), service_failures_++);
@@ -165,7 +176,16 @@ Task<void> ServerGroup::check(ServerGroup& group, std::shared_ptr<NextHop> hop, 
   if (!hop->has_addresses()) co_return;
   const CheckSettings& settings = group.settings_->check;
   const bool good = co_await check_health(*group.pool_, *hop, settings);
-  if (!context.cancelled()) hop->share->checked(good, settings, executor.now());
+  if (context.cancelled() || !hop->share->checked(good, settings, executor.now())) co_return;
+  Log* const log = group.pool_->log();
+  if (log == nullptr) co_return;
+  if (good) {
+    log->info("{}: {} is back in service: {} checks passed", group.name(), hop->entry.address,
+              settings.rise);
+  } else {
+    log->warning("{}: {} is out of service: {} checks failed", group.name(), hop->entry.address,
+                 settings.fall);
+  }
 }
 
 }  // namespace penstock

@@ -21,8 +21,8 @@ Passage passage_of(const TargetTls* tls) {
 
 }  // namespace
 
-ServerPool::ServerPool(Network& network, const UpstreamSettings& settings)
-    : network_(&network), settings_(&settings) {}
+ServerPool::ServerPool(Network& network, const UpstreamSettings& settings, Log* log)
+    : network_(&network), settings_(&settings), log_(log) {}
 
 ServerPool::~ServerPool() = default;
 

@@ -11,6 +11,7 @@
 
 #include "async/timer.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "net/network.h"
 #include "upstream/endpoint.h"
 #include "upstream/lease.h"
@@ -42,8 +43,8 @@ struct TargetTls {
 // work and the rest grow old and are closed. Belongs to one thread; no locks.
 class ServerPool final : private ServerConnection::Watcher, private Timer {
  public:
-  // Settings and network must outlive it.
-  ServerPool(Network& network, const UpstreamSettings& settings);
+  // All must outlive it. `log`: where it is told what happens to servers; null: nowhere.
+  ServerPool(Network& network, const UpstreamSettings& settings, Log* log = nullptr);
   ~ServerPool() override;
   ServerPool(const ServerPool&) = delete;
   ServerPool& operator=(const ServerPool&) = delete;
@@ -71,6 +72,7 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   [[nodiscard]] const UpstreamSettings& settings() const { return *settings_; }
   [[nodiscard]] Executor& executor() { return network_->executor(); }
   [[nodiscard]] Network& network() { return *network_; }
+  [[nodiscard]] Log* log() { return log_; }
   // No connection to it is kept any more.
   void retire(Endpoint& endpoint);
   // Closes an idle connection to that server, of each endpoint the one unused for longest.
@@ -90,6 +92,7 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
 
   Network* network_;
   const UpstreamSettings* settings_;
+  Log* log_;
   IntrusiveList<Endpoint> endpoints_;
   std::unordered_map<TargetKey, std::shared_ptr<Endpoint>, TargetKeyHash> targets_;
   std::size_t idle_count_ = 0;

@@ -26,8 +26,8 @@ std::shared_ptr<const TlsClientContext> UpstreamShare::make_tls(
 }
 
 ServerSide::ServerSide(Network& network, const UpstreamSettings& settings, UpstreamShare& share,
-                       std::uint64_t seed)
-    : pool_(network, settings),
+                       std::uint64_t seed, Log* log)
+    : pool_(network, settings, log),
       target_tls_(share.target_tls()),
       random_(seed),
       credentials_(settings.credentials),

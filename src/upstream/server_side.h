@@ -55,9 +55,10 @@ class UpstreamShare {
 // one thread.
 class ServerSide {
  public:
-  // All must outlive it. `seed`: another one for each worker.
+  // All must outlive it. `seed`: another one for each worker. `log`: where it is told what happens
+  // to servers; null: nowhere.
   ServerSide(Network& network, const UpstreamSettings& settings, UpstreamShare& share,
-             std::uint64_t seed);
+             std::uint64_t seed, Log* log = nullptr);
   ~ServerSide();
 
   // Begins what goes on beside the requests: names are resolved, connections kept in reserve, and,
