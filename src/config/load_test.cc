@@ -14,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
@@ -88,7 +89,7 @@ TEST(Load, EachKeySetsItsMember) {
       {"[timeouts]\nstall = '3m'",
        [](const Snapshot& s) { return s.server.stall == 3min && s.upstream.stall == 3min; }},
       {"[timeouts]\nserver_idle = '4s'",
-       [](const Snapshot& s) { return s.upstream.server_idle == 4s; }},
+       [](const Snapshot& s) { return s.upstream.targets.idle == 4s; }},
       {"[timeouts]\ntunnel_idle = '2h'",
        [](const Snapshot& s) { return s.proxy.tunnel_idle == 2h; }},
       {"[timeouts]\ndrain = '5s'", [](const Snapshot& s) { return s.workers.drain == 5s; }},
@@ -163,7 +164,10 @@ TEST(Load, RoutesAndGroupsKeepTheirOrder) {
   )");
   ASSERT_THAT(snapshot.upstream.groups, SizeIs(2));
   EXPECT_EQ(snapshot.upstream.groups[0].name, "web");
-  EXPECT_THAT(snapshot.upstream.groups[0].servers, ElementsAre("unix:/run/web.sock", "[::1]:80", "web"));
+  EXPECT_THAT(
+      snapshot.upstream.groups[0].servers,
+      ElementsAre(Field(&ServerEntry::address, "unix:/run/web.sock"),
+                  Field(&ServerEntry::address, "[::1]:80"), Field(&ServerEntry::address, "web")));
   EXPECT_EQ(snapshot.upstream.groups[1].name, "app");
   ASSERT_THAT(snapshot.proxy.routes, SizeIs(2));
   const RouteSettings& first = snapshot.proxy.routes[0];
