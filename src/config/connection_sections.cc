@@ -2,6 +2,7 @@
 // peers and targets.
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <utility>
 
 #include "config/field_rules.h"
@@ -171,8 +172,10 @@ void read_retry_reason(const toml::node& node, Report& report, RetrySettings& re
   }
   constexpr std::array<std::string_view, 3> kWords{"connect", "closed", "timeout"};
   if (!node.is_string()) {
-    report.error(place_of(node), fmt::format("expected {} or a status code, found {}",
-                                             fmt::join(kWords, ", "), kind_of(node)));
+    report.error(
+        place_of(node),
+        fmt::format("expected {} or a status code, found {}",
+                    fmt::join(kWords | std::views::transform(quoted), ", "), kind_of(node)));
     return;
   }
   const auto index = read_word(node, report, kWords);

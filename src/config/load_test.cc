@@ -1,12 +1,12 @@
 #include "config/load.h"
 
 #include <cstdio>
-#include <functional>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/load_test.h"
 #include "config/summary.h"
 
 namespace penstock::config {
@@ -20,17 +20,6 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
-// The snapshot of a text without errors and warnings.
-Snapshot load(std::string_view text) {
-  const auto loaded = load_text(text, "test.toml");
-  if (!loaded) {
-    for (const Diagnostic& diagnostic : loaded.error()) ADD_FAILURE() << render(diagnostic, false);
-    return {};
-  }
-  for (const Diagnostic& diagnostic : loaded->warnings) ADD_FAILURE() << render(diagnostic, false);
-  return *loaded->snapshot;
-}
-
 TEST(Load, AnEmptyTextIsAForwardProxy) {
   const Snapshot snapshot = load("");
   ASSERT_THAT(snapshot.listeners, SizeIs(1));
@@ -40,11 +29,6 @@ TEST(Load, AnEmptyTextIsAForwardProxy) {
   EXPECT_THAT(snapshot.proxy.routes, IsEmpty());
   EXPECT_THAT(snapshot.upstream.groups, IsEmpty());
 }
-
-struct KeyCase {
-  const char* text;
-  std::function<bool(const Snapshot&)> holds;
-};
 
 TEST(Load, EachKeySetsItsMember) {
   const KeyCase cases[] = {
@@ -113,7 +97,7 @@ TEST(Load, EachKeySetsItsMember) {
        [](const Snapshot& s) { return s.log.access_format == AccessLogFormat::squid; }},
       {"[workers]\ncount = 3", [](const Snapshot& s) { return s.workers.count == 3; }},
   };
-  for (const KeyCase& one : cases) EXPECT_TRUE(one.holds(load(one.text))) << one.text;
+  expect_hold(cases);
 }
 
 TEST(Load, Listeners) {

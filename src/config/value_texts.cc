@@ -54,7 +54,7 @@ std::optional<std::string> FileValue::read(const toml::node& node, Report& repor
   static constexpr TextRule kPath{.type = "path of a file", .plural = {}, .check = &check_path};
   const auto path = read_checked(node, report, kPath);
   if (!path || path->empty()) return path;
-  struct stat status {};
+  struct stat status{};
   if (::stat(path->c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
     report.warning(place_of(node), fmt::format("{} is a directory", quoted(*path)));
   } else if (::access(path->c_str(), R_OK) != 0) {
