@@ -94,6 +94,19 @@ bool is_label(std::string_view label) {
          });
 }
 
+// Of a pattern: "*" as the first label, then a host name.
+Complaint check_name_pattern(std::string_view text) {
+  std::string_view name = text;
+  if (name.starts_with("*.")) name.remove_prefix(2);
+  if (name.find('*') != std::string_view::npos) {
+    return fmt::format("\"*\" stands alone or as the first label: \"*.example.com\", not {}",
+                       quoted(text));
+  }
+  return check_host_name(name);
+}
+
+}  // namespace
+
 Complaint check_host_name(std::string_view host) {
   if (is_address(AF_INET, host)) return {};
   std::string_view rest = host;
@@ -111,8 +124,6 @@ Complaint check_host_name(std::string_view host) {
   if (good && !std::ranges::all_of(last, is_digit)) return {};
   return fmt::format("{} is neither a host name nor an IP address", quoted(host));
 }
-
-}  // namespace
 
 Complaint check_listen_address(std::string_view text) {
   if (text.starts_with(kUnix)) return check_socket_path(text.substr(kUnix.size()));
@@ -145,6 +156,76 @@ Complaint check_server_address(std::string_view text) {
   return check_host_value(text);
 }
 
+Complaint check_peer_address(std::string_view text) {
+  if (text.find('@') != std::string_view::npos) {
+    return "expected \"host:port\": user and password stand in login = { ... }";
+  }
+  if (Complaint complaint = check_server_address(text); !complaint.empty()) return complaint;
+  if (text.starts_with(kUnix) || split(text)->has_port) return {};
+  return fmt::format("{} lacks a port: write \"{}:3128\"", quoted(text), text);
+}
+
+Complaint check_ip_address(std::string_view text) {
+  if (is_address(AF_INET, text) || is_address(AF_INET6, text)) return {};
+  return text.starts_with('[')
+             ? fmt::format("expected an IP address without brackets, found {}", quoted(text))
+             : fmt::format("expected an IP address, found {}", quoted(text));
+}
+
+Complaint check_host_or_ip(std::string_view text) {
+  return is_address(AF_INET6, text) ? Complaint{} : check_host_name(text);
+}
+
+Complaint check_name_server(std::string_view text) {
+  const auto parts = split(text);
+  if (!parts) return parts.error();
+  if (!parts->bracketed && !is_address(AF_INET, parts->host)) {
+    return fmt::format("expected the IP address of a name server, found {}", quoted(text));
+  }
+  return parts->has_port ? check_port(parts->port, 1) : Complaint{};
+}
+
+Complaint check_service_name(std::string_view text) {
+  const auto parts = split(text);
+  if (!parts) return parts.error();
+  if (parts->bracketed || is_address(AF_INET, parts->host)) {
+    return fmt::format("expected a name such as \"_http._tcp.example.com\", found {}",
+                       quoted(text));
+  }
+  if (parts->has_port) {
+    return fmt::format("the records of a service say the port: write {}", quoted(parts->host));
+  }
+  return check_host_name(text);
+}
+
+Complaint check_origin_pattern(std::string_view text) {
+  std::string_view rest = text;
+  if (const std::size_t end = rest.find("://"); end != std::string_view::npos) {
+    const std::string_view scheme = rest.substr(0, end);
+    if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) {
+      return fmt::format("expected \"http://\" or \"https://\", found {}",
+                         quoted(rest.substr(0, end + 3)));
+    }
+    rest.remove_prefix(end + 3);
+  }
+  if (rest.find('@') != std::string_view::npos) {
+    return "expected [scheme://]host[:port]: user and password are keys of their own";
+  }
+  if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    return fmt::format("expected [scheme://]host[:port] without a path: leave out {}",
+                       quoted(rest.substr(slash)));
+  }
+  if (rest == "*" || rest.starts_with("*:")) {
+    return "credentials for every server there is would be given away: name a host";
+  }
+  const auto parts = split(rest);
+  if (!parts) return parts.error();
+  if (!parts->bracketed) {
+    if (Complaint complaint = check_name_pattern(parts->host); !complaint.empty()) return complaint;
+  }
+  return parts->has_port && parts->port != "*" ? check_port(parts->port, 1) : Complaint{};
+}
+
 Complaint check_host_pattern(std::string_view text) {
   if (text == "*") return {};
   const auto parts = split(text);
@@ -154,13 +235,7 @@ Complaint check_host_pattern(std::string_view text) {
                        text.substr(0, text.size() - parts->port.size() - 1));
   }
   if (parts->bracketed) return {};
-  std::string_view name = parts->host;
-  if (name.starts_with("*.")) name.remove_prefix(2);
-  if (name.find('*') != std::string_view::npos) {
-    return fmt::format("\"*\" stands alone or as the first label: \"*.example.com\", not {}",
-                       quoted(text));
-  }
-  return check_host_name(name);
+  return check_name_pattern(parts->host);
 }
 
 Complaint check_host_value(std::string_view text) {

@@ -9,6 +9,7 @@ namespace penstock::config {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Address, TakesListenAddresses) {
   for (const auto* text : {"127.0.0.1:3128", "0.0.0.0:80", "[::1]:3128", "[::]:80", "*:80",
@@ -101,6 +102,69 @@ TEST(Address, KnowsWhichPatternCoversWhich) {
   EXPECT_FALSE(host_pattern_covers("*.example", "*"));
   EXPECT_FALSE(host_pattern_covers("*.example", "badexample"));
   EXPECT_FALSE(host_pattern_covers("a.example", "*.example"));
+}
+
+TEST(Address, ChecksPeerAddresses) {
+  for (const auto* text : {"p.example:3128", "192.0.2.1:80", "[::1]:1080", "unix:/run/p.sock"}) {
+    EXPECT_EQ(check_peer_address(text), "") << text;
+  }
+  EXPECT_THAT(check_peer_address("p"), HasSubstr(R"("p" lacks a port: write "p:3128")"));
+  EXPECT_THAT(check_peer_address("[::1]"), HasSubstr("lacks a port"));
+  EXPECT_THAT(check_peer_address("user:secret@p:1"), Not(HasSubstr("secret")));
+  EXPECT_THAT(check_peer_address("p:0"), HasSubstr("is no port"));
+}
+
+TEST(Address, ChecksAddressesOfNamesAndNameServers) {
+  for (const auto* text : {"192.0.2.1", "::1", "2001:db8::1"}) {
+    EXPECT_EQ(check_ip_address(text), "") << text;
+    EXPECT_EQ(check_host_or_ip(text), "") << text;
+  }
+  for (const auto* text : {"", "a", "192.0.2.1:80", "[::1]", "::g"}) {
+    EXPECT_THAT(check_ip_address(text), HasSubstr("expected an IP address")) << text;
+  }
+  EXPECT_EQ(check_host_or_ip("app.example"), "");
+  EXPECT_NE(check_host_or_ip("app.example:80"), "");
+  for (const auto* text : {"192.0.2.1", "192.0.2.1:5353", "[::1]", "[::1]:53"}) {
+    EXPECT_EQ(check_name_server(text), "") << text;
+  }
+  for (const auto* text : {"", "ns", "::1", "192.0.2.1:0", "192.0.2.1:", "[::1]x"}) {
+    EXPECT_NE(check_name_server(text), "") << text;
+  }
+}
+
+TEST(Address, ChecksServiceNames) {
+  for (const auto* text : {"_http._tcp.example.com", "web.service.consul."}) {
+    EXPECT_EQ(check_service_name(text), "") << text;
+  }
+  for (const auto* text : {"", "a:80", "192.0.2.1", "[::1]", "_a b.c", "*.x"}) {
+    EXPECT_NE(check_service_name(text), "") << text;
+  }
+}
+
+TEST(Address, ChecksOriginPatterns) {
+  for (const auto* text :
+       {"example.com", "http://example.com", "HTTPS://example.com:8443", "*.example.com",
+        "https://*.example.com:*", "example.com:*", "192.0.2.1:80", "[::1]", "[::1]:*"}) {
+    EXPECT_EQ(check_origin_pattern(text), "") << text;
+  }
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "neither a host name nor an IP address"},
+      {"*", "name a host"},
+      {"https://*:*", "name a host"},
+      {"a.*.com", R"("*" stands alone or as the first label)"},
+      {"**.com", R"("*" stands alone or as the first label)"},
+      {"ftp://a", R"(expected "http://" or "https://", found "ftp://")"},
+      {"https://a/b", R"(without a path: leave out "/b")"},
+      {"https://u:s@a", "user and password are keys of their own"},
+      {"a:0", "is no port"},
+      {"a:*1", "is no port"},
+      {"a:", "is no port"},
+      {"::1", R"(needs brackets: "[::1]")"},
+      {"https://", "neither a host name nor an IP address"},
+  };
+  for (const auto& [text, complaint] : cases) {
+    EXPECT_THAT(check_origin_pattern(text), HasSubstr(complaint)) << text;
+  }
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "config/checks.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,7 @@
 
 #include "config/address.h"
 #include "config/wording.h"
+#include "message/fields.h"
 
 namespace penstock::config {
 namespace {
@@ -21,10 +24,14 @@ std::vector<std::string_view> group_names(const Snapshot& snapshot) {
   return out;
 }
 
-bool has_reverse_listener(const Snapshot& snapshot) {
-  return std::ranges::any_of(snapshot.listeners, [](const ListenerSettings& listener) {
-    return listener.mode == ListenerMode::reverse;
-  });
+bool has_listener(const Snapshot& snapshot, ListenerMode mode) {
+  return std::ranges::find(snapshot.listeners, mode, &ListenerSettings::mode) !=
+         snapshot.listeners.end();
+}
+
+// Which listeners a route is for.
+ListenerMode mode_of(const RouteSettings& route) {
+  return route.via.empty() ? ListenerMode::reverse : ListenerMode::forward;
 }
 
 void check_listener_addresses(const Draft& draft, Report& report) {
@@ -53,16 +60,55 @@ void check_route_targets(const Draft& draft, Report& report) {
   }
 }
 
+void check_peer_names(const Draft& draft, Report& report) {
+  std::map<std::string_view, Place> seen;
+  for (std::size_t i = 0; i < draft.peers.size(); ++i) {
+    const std::string& name = draft.snapshot.upstream.peers[i].name;
+    const auto [first, is_new] = seen.emplace(name, draft.peers[i].name);
+    if (is_new || name.empty()) continue;  // empty: reported
+    report.error(draft.peers[i].name,
+                 fmt::format("two peers cannot have one name: {} is taken in line {}", quoted(name),
+                             first->second.line));
+  }
+}
+
+void check_via(const std::vector<std::string>& via, const std::vector<Place>& places,
+               std::span<const std::string_view> known, Report& report) {
+  for (std::size_t i = 0; i < via.size(); ++i) {
+    if (std::ranges::find(known, via[i]) == known.end()) {
+      report.error(places[i], fmt::format("there is no peer {}: {}", quoted(via[i]),
+                                          known.size() == 1 ? "add a [[peer]] of that name"
+                                                            : hint(via[i], known)));
+    } else if (std::find(via.begin(), via.begin() + static_cast<std::ptrdiff_t>(i), via[i]) !=
+               via.begin() + static_cast<std::ptrdiff_t>(i)) {
+      report.error(places[i], fmt::format("{} stands in this list twice", quoted(via[i])));
+    }
+  }
+}
+
+void check_route_peers(const Draft& draft, Report& report) {
+  std::vector<std::string_view> known{"direct"};
+  for (const PeerSettings& peer : draft.snapshot.upstream.peers) known.emplace_back(peer.name);
+  for (std::size_t i = 0; i < draft.routes.size(); ++i) {
+    if (!draft.routes[i].sound) continue;
+    check_via(draft.snapshot.proxy.routes[i].via, draft.routes[i].via, known, report);
+  }
+}
+
 // A reverse listener needs somewhere to send requests; with one group there is no doubt.
 void complete_routes(Draft& draft, Report& report) {
   Snapshot& snapshot = draft.snapshot;
-  if (!has_reverse_listener(snapshot) || !snapshot.proxy.routes.empty()) return;
+  const auto& routes = snapshot.proxy.routes;
+  if (!has_listener(snapshot, ListenerMode::reverse) ||
+      std::ranges::find(routes, ListenerMode::reverse, &mode_of) != routes.end()) {
+    return;
+  }
   if (snapshot.upstream.groups.size() == 1) {
     RouteSettings route;
     route.to = snapshot.upstream.groups.front().name;
     snapshot.proxy.routes.push_back(std::move(route));
     draft.routes.push_back(
-        {.self = draft.groups.front(), .to = draft.groups.front(), .sound = true});
+        {.self = draft.groups.front(), .to = draft.groups.front(), .via = {}, .sound = true});
     return;
   }
   for (std::size_t i = 0; i < draft.listeners.size(); ++i) {
@@ -84,7 +130,8 @@ bool path_covers(std::string_view wide, std::string_view narrow) {
 }
 
 bool covers(const RouteSettings& wide, const RouteSettings& narrow) {
-  return path_covers(wide.path, narrow.path) && host_pattern_covers(wide.host, narrow.host);
+  return mode_of(wide) == mode_of(narrow) && path_covers(wide.path, narrow.path) &&
+         host_pattern_covers(wide.host, narrow.host);
 }
 
 void warn_of_covered_routes(const Draft& draft, Report& report) {
@@ -101,12 +148,53 @@ void warn_of_covered_routes(const Draft& draft, Report& report) {
   }
 }
 
+void warn_of_routes_without_listener(const Draft& draft, ListenerMode mode,
+                                     std::string_view message, Report& report) {
+  const auto& routes = draft.snapshot.proxy.routes;
+  if (has_listener(draft.snapshot, mode)) return;
+  const auto first = std::ranges::find(routes, mode, &mode_of);
+  if (first == routes.end()) return;
+  report.warning(draft.routes[static_cast<std::size_t>(first - routes.begin())].self,
+                 std::string(message));
+}
+
+void warn_of_unused_peers(const Draft& draft, Report& report) {
+  const auto& peers = draft.snapshot.upstream.peers;
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    const auto leads_here = [&](const RouteSettings& route) {
+      return std::ranges::find(route.via, peers[i].name) != route.via.end();
+    };
+    if (std::ranges::any_of(draft.snapshot.proxy.routes, leads_here)) continue;
+    report.warning(draft.peers[i].self, fmt::format("no route leads to {}", quoted(peers[i].name)));
+  }
+}
+
+void warn_of_unused_credentials(const Draft& draft, Report& report) {
+  const auto& credentials = draft.snapshot.upstream.credentials;
+  for (std::size_t i = 1; i < credentials.size(); ++i) {
+    const auto end = credentials.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto first = std::find_if(credentials.begin(), end, [&](const auto& other) {
+      return equals_ignoring_case(other.host, credentials[i].host);
+    });
+    if (first == end) continue;
+    report.warning(
+        draft.credentials[i],
+        fmt::format("these are never used: there are others for {} in line {}",
+                    quoted(credentials[i].host),
+                    draft.credentials[static_cast<std::size_t>(first - credentials.begin())].line));
+  }
+}
+
 void warn_of_unused(const Draft& draft, Report& report) {
   const Snapshot& snapshot = draft.snapshot;
-  if (!has_reverse_listener(snapshot) && !draft.routes.empty()) {
-    report.warning(draft.routes.front().self,
-                   "routes are never taken: no listener has mode = \"reverse\"");
-  }
+  warn_of_routes_without_listener(draft, ListenerMode::reverse,
+                                  "routes are never taken: no listener has mode = \"reverse\"",
+                                  report);
+  warn_of_routes_without_listener(
+      draft, ListenerMode::forward,
+      "routes with via are never taken: no listener has mode = \"forward\"", report);
+  warn_of_unused_peers(draft, report);
+  warn_of_unused_credentials(draft, report);
   for (std::size_t i = 0; i < snapshot.upstream.groups.size(); ++i) {
     const auto leads_here = [&](const RouteSettings& route) {
       return route.to == snapshot.upstream.groups[i].name;
@@ -122,6 +210,8 @@ void warn_of_unused(const Draft& draft, Report& report) {
 void complete_and_check(Draft& draft, Report& report) {
   check_listener_addresses(draft, report);
   check_route_targets(draft, report);
+  check_peer_names(draft, report);
+  check_route_peers(draft, report);
   complete_routes(draft, report);
   if (draft.snapshot.listeners.empty()) {
     draft.snapshot.listeners.push_back({.max_connections = draft.connections});

@@ -17,16 +17,23 @@ struct ListenerPlace {
 };
 struct RoutePlace {
   Place self, to;
+  std::vector<Place> via;  // of each name
   bool sound = false;
+};
+struct PeerPlace {
+  Place self, name;
 };
 
 struct Draft {
   Snapshot snapshot;
   std::size_t connections = ListenerSettings{}.max_connections;  // for listeners that say nothing
+  Duration server_idle = PoolSettings{}.idle;                    // for pools that do
   // Of the entries of the snapshot's lists, in the same order.
   std::vector<ListenerPlace> listeners;
   std::vector<RoutePlace> routes;
   std::vector<Place> groups;
+  std::vector<PeerPlace> peers;
+  std::vector<Place> credentials;
 };
 
 }  // namespace penstock::config

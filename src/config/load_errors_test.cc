@@ -5,39 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "config/load.h"
+#include "config/load_test.h"
 
 namespace penstock::config {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-
-std::vector<Diagnostic> errors_of(std::string_view text) {
-  const auto loaded = load_text(text, "test.toml");
-  return loaded ? std::vector<Diagnostic>{} : loaded.error();
-}
-
-std::vector<Diagnostic> warnings_of(std::string_view text) {
-  const auto loaded = load_text(text, "test.toml");
-  if (loaded) return loaded->warnings;
-  ADD_FAILURE() << render(loaded.error().front(), false);
-  return {};
-}
-
-struct Case {
-  const char* text;
-  unsigned line, column;
-  const char* message;  // a part of it
-};
-
-void expect_single(const Case& one, const std::vector<Diagnostic>& found) {
-  ASSERT_THAT(found, SizeIs(1)) << one.text;
-  EXPECT_EQ(found[0].file, "test.toml");
-  EXPECT_EQ(found[0].line, one.line) << one.text;
-  EXPECT_EQ(found[0].column, one.column) << one.text;
-  EXPECT_THAT(found[0].message, HasSubstr(one.message)) << one.text;
-}
 
 TEST(LoadErrors, UnknownKeysAndTables) {
   const Case cases[] = {

@@ -97,6 +97,7 @@ std::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
 }
 
 std::string format_duration(Duration duration) {
+  if (duration == Duration::zero()) return "0s";
   return format(static_cast<std::uint64_t>(std::max(duration, Duration::zero()).count()),
                 kTimeUnits);
 }

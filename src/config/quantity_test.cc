@@ -59,6 +59,7 @@ TEST(Quantity, WritesWhatItReads) {
   for (const std::uint64_t value : {0ULL, 1ULL, 1000ULL, 1024ULL, 65536ULL, 10'000'000ULL}) {
     EXPECT_EQ(parse_size(format_size(value)), value);
   }
+  EXPECT_EQ(format_duration(0s), "0s");
   EXPECT_EQ(format_duration(90s), "90s");
   EXPECT_EQ(format_duration(120s), "2m");
   EXPECT_EQ(format_size(65536), "64KiB");

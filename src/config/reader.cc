@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/hosts_table.h"
 #include "config/sections.h"
 #include "config/values.h"
 
 namespace penstock::config {
 namespace {
-
-// A place to point at for a key that may be missing.
-Place place_in(const toml::table& table, std::string_view key) {
-  const toml::node* const node = table.get(key);
-  return node != nullptr ? place_of(*node) : place_of(table);
-}
 
 // The tables of [[name]]; empty if there are none, or something else stands there.
 std::vector<const toml::table*> tables_of(const toml::table& root, std::string_view name,
@@ -65,6 +60,17 @@ void read_listeners(const toml::table& root, Report& report, Draft& draft) {
   }
 }
 
+// Of each name of a route's list.
+std::vector<Place> via_places(const toml::table& route) {
+  std::vector<Place> out;
+  const toml::node* const via = route.get("via");
+  if (via == nullptr) return out;
+  const auto* list = via->as_array();
+  if (list == nullptr) return {place_of(*via)};
+  for (const toml::node& element : *list) out.push_back(place_of(element));
+  return out;
+}
+
 void read_routes(const toml::table& root, Report& report, Draft& draft) {
   for (const toml::table* table : tables_of(root, kRoute.name, report)) {
     const std::size_t errors = report.errors();
@@ -76,12 +82,14 @@ void read_routes(const toml::table& root, Report& report, Draft& draft) {
     draft.snapshot.proxy.routes.push_back(std::move(settings));
     draft.routes.push_back({.self = place_of(*table),
                             .to = place_in(*table, "to"),
+                            .via = via_places(*table),
                             .sound = report.errors() == errors});
   }
 }
 
 void read_group(const toml::key& name, const toml::node& node, Report& report, Draft& draft) {
-  UpstreamGroupSettings settings{.name = std::string(name.str()), .servers = {}};
+  UpstreamGroupSettings settings{.name = std::string(name.str()), .servers = {}, .service = {}};
+  settings.pool.idle = draft.server_idle;
   if (settings.name.empty()) report.error(place_of(name), "an upstream group needs a name");
   if (const auto* table = node.as_table()) {
     read_table(*table, kUpstream, report, settings);
@@ -104,26 +112,35 @@ void read_groups(const toml::table& root, Report& report, Draft& draft) {
     report.error(place_of(*node), "groups have a name: write [upstream.NAME]");
     return;
   }
-  std::vector<std::pair<const toml::key*, const toml::node*>> groups;
-  for (const auto& [name, group] : *table) groups.emplace_back(&name, &group);
-  std::ranges::sort(groups, {}, [](const auto& group) { return place_of(*group.first); });
-  for (const auto& [name, group] : groups) read_group(*name, *group, report, draft);
+  for (const Entry& group : in_file_order(*table)) {
+    read_group(*group.name, *group.value, report, draft);
+  }
+}
+
+void read_peers(const toml::table& root, Report& report, Draft& draft) {
+  for (const toml::table* table : tables_of(root, kPeer.name, report)) {
+    PeerSettings& peer = draft.snapshot.upstream.peers.emplace_back();
+    peer.pool.idle = draft.server_idle;
+    read_table(*table, kPeer, report, peer);
+    draft.peers.push_back({.self = place_of(*table), .name = place_in(*table, "name")});
+  }
+}
+
+void read_credentials(const toml::table& root, Report& report, Draft& draft) {
+  for (const toml::table* table : tables_of(root, kCredentials.name, report)) {
+    read_table(*table, kCredentials, report, draft.snapshot.upstream.credentials.emplace_back());
+    draft.credentials.push_back(place_in(*table, "host"));
+  }
 }
 
 std::vector<std::string_view> table_names() {
-  std::vector<std::string_view> out{kListener.name, kRoute.name, kUpstream.name};
+  std::vector<std::string_view> out{kListener.name, kRoute.name,       kUpstream.name,
+                                    kPeer.name,     kCredentials.name, kHostsTable};
   for (const Section<Draft>* section : single_sections()) out.push_back(section->name);
   return out;
 }
 
 }  // namespace
-
-std::string unknown_key_hint(std::string_view key, std::span<const std::string_view> known) {
-  for (const Section<Draft>* section : single_sections()) {
-    if (section->find(key) != nullptr) return fmt::format("it belongs to {}", section->title);
-  }
-  return hint(key, known);
-}
 
 void read_root(const toml::table& root, Report& report, Draft& draft) {
   const auto known = table_names();
@@ -131,7 +148,7 @@ void read_root(const toml::table& root, Report& report, Draft& draft) {
     if (std::ranges::find(known, name.str()) != known.end()) continue;
     report.error(place_of(name),
                  fmt::format("unknown {} {}: {}", node.is_table() ? "table" : "key",
-                             quoted(name.str()), unknown_key_hint(name.str(), known)));
+                             quoted(name.str()), unknown_key_hint(name.str(), "", known)));
   }
   for (const Section<Draft>* section : single_sections()) {
     read_single(root, *section, report, draft);
@@ -139,6 +156,11 @@ void read_root(const toml::table& root, Report& report, Draft& draft) {
   read_listeners(root, report, draft);
   read_routes(root, report, draft);
   read_groups(root, report, draft);
+  read_peers(root, report, draft);
+  read_credentials(root, report, draft);
+  if (const toml::node* const hosts = root.get(kHostsTable)) {
+    read_hosts(*hosts, report, draft.snapshot.dns.hosts);
+  }
 }
 
 }  // namespace penstock::config

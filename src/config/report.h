@@ -19,7 +19,8 @@ class Report {
   void warning(Place place, std::string message) { add(place, std::move(message), true); }
   // How many errors there are so far; warnings do not count.
   [[nodiscard]] std::size_t errors() const { return errors_; }
-  // All of it in the order of the file.
+  // All of it in the order of the file. Values of passwords are painted over in the file's lines;
+  // those who report keep them out of their messages.
   [[nodiscard]] std::vector<Diagnostic> take();
 
  private:

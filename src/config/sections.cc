@@ -1,3 +1,4 @@
+// Most of the tables that exist once.
 #include "config/sections.h"
 
 #include <array>
@@ -113,9 +114,10 @@ constexpr std::array kTimeoutKeys{
         "stall", R"("1m")",
         "How long nothing may move, on either side, while a message is under way.",
         [](auto& d) { return std::tie(d.snapshot.server.stall, d.snapshot.upstream.stall); }),
-    key<Draft, DurationValue>("server_idle", R"("1m")",
-                              "How long an idle connection to a server is kept.",
-                              [](auto& d) { return std::tie(d.snapshot.upstream.server_idle); }),
+    key<Draft, DurationValue>(
+        "server_idle", R"("1m")",
+        "How long an idle connection to a server is kept, where its `pool` does not say.",
+        [](auto& d) { return std::tie(d.server_idle, d.snapshot.upstream.targets.idle); }),
     key<Draft, DurationValue>(
         "tunnel_idle", R"("1h")",
         "How long nothing may move in either direction of a tunnel (CONNECT, upgrades).",
@@ -181,8 +183,8 @@ constexpr Section<Draft> kLog{.name = "log", .title = "[log]", .keys = kLogKeys}
 constexpr Section<Draft> kWorkers{.name = "workers", .title = "[workers]", .keys = kWorkerKeys};
 
 std::span<const Section<Draft>* const> single_sections() {
-  static constexpr std::array<const Section<Draft>*, 6> kAll{&kForward,  &kProxy, &kLimits,
-                                                             &kTimeouts, &kLog,   &kWorkers};
+  static constexpr std::array<const Section<Draft>*, 8> kAll{
+      &kForward, &kProxy, &kLimits, &kTimeouts, &kTargets, &kDns, &kLog, &kWorkers};
   return kAll;
 }
 

@@ -8,20 +8,48 @@
 
 namespace penstock::config {
 
-// The tables that exist once. In the order of the documentation:
-extern const Section<Draft> kLimits;
-extern const Section<Draft> kTimeouts;
+// The tables that exist once, in the order of the documentation, in which they are also read: what
+// stands in an earlier one may be the default of what stands in a later one.
 extern const Section<Draft> kForward;
 extern const Section<Draft> kProxy;
+extern const Section<Draft> kLimits;
+extern const Section<Draft> kTimeouts;
+extern const Section<Draft> kTargets;
+extern const Section<Draft> kDns;
 extern const Section<Draft> kLog;
 extern const Section<Draft> kWorkers;
 [[nodiscard]] std::span<const Section<Draft>* const> single_sections();
 
-// Those that may repeat.
+// Tables of these.
+extern const Section<PoolSettings> kTargetsPool;
+extern const Section<RetrySettings> kTargetsRetry;
+
+// Those that may repeat, and tables of theirs.
 extern const Section<ListenerSettings> kListener;
+
 extern const Section<RouteSettings> kRoute;
 extern const Section<FieldEdits> kRequestEdits;
 extern const Section<FieldEdits> kResponseEdits;
+
 extern const Section<UpstreamGroupSettings> kUpstream;
+extern const Section<ServerEntry> kServer;
+extern const Section<PoolSettings> kUpstreamPool;
+extern const Section<QueueSettings> kUpstreamQueue;
+extern const Section<CheckSettings> kUpstreamCheck;
+extern const Section<EjectionSettings> kUpstreamEjection;
+extern const Section<BreakerSettings> kUpstreamBreaker;
+extern const Section<RetrySettings> kUpstreamRetry;
+extern const Section<HedgeSettings> kUpstreamHedge;
+extern const Section<TlsClientSettings> kUpstreamTls;
+
+extern const Section<PeerSettings> kPeer;
+extern const Section<CredentialSettings> kPeerLogin;
+extern const Section<TlsClientSettings> kPeerTls;
+extern const Section<PoolSettings> kPeerPool;
+extern const Section<QueueSettings> kPeerQueue;
+extern const Section<EjectionSettings> kPeerEjection;
+extern const Section<CheckSettings> kPeerCheck;
+
+extern const Section<OriginCredentialSettings> kCredentials;
 
 }  // namespace penstock::config

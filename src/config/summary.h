@@ -7,7 +7,8 @@
 
 namespace penstock::config {
 
-// Listeners, routes and groups, a line each; then every other value, defaults included.
+// Listeners, routes, groups, peers and credentials, a line each, without secrets; then every other
+// value, defaults included.
 [[nodiscard]] std::string summary(const Snapshot& snapshot);
 
 }  // namespace penstock::config

@@ -1,6 +1,11 @@
 // The types of values that hold texts: one, lists of them, and tables of header fields.
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <ranges>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/field_rules.h"
 #include "config/values.h"
@@ -12,17 +17,11 @@ namespace {
 constexpr TextRule kFieldValue{
     .type = "field value", .plural = "field values", .check = &check_field_value};
 
-struct Entry {
-  const toml::key* name;
-  const toml::node* value;
-};
+constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-// The library sorts a table by name; the order of header fields is that of the file.
-std::vector<Entry> in_file_order(const toml::table& table) {
-  std::vector<Entry> out;
-  for (const auto& [name, value] : table) out.push_back({.name = &name, .value = &value});
-  std::ranges::sort(out, {}, [](const Entry& entry) { return place_of(*entry.name); });
-  return out;
+Complaint check_path(std::string_view text) {
+  return text.find('\0') == std::string_view::npos ? Complaint{}
+                                                   : "a path cannot contain a zero byte";
 }
 
 void read_values(const Entry& entry, bool may_repeat, FieldLines& out, Report& report) {
@@ -51,17 +50,43 @@ std::optional<std::string> read_checked(const toml::node& node, Report& report,
   return text;
 }
 
-std::optional<std::vector<std::string>> read_texts(const toml::node& node, Report& report,
-                                                   const TextRule& rule, bool may_be_empty) {
-  const auto* array = node.as_array();
-  if (array == nullptr) {
-    const auto* text = node.as_string();
-    report.error(place_of(node),
-                 text == nullptr
-                     ? fmt::format("expected a list of {}, found {}", rule.plural, kind_of(node))
-                     : fmt::format("expected a list: write [{}]", quoted(text->get())));
+std::optional<std::string> FileValue::read(const toml::node& node, Report& report) {
+  static constexpr TextRule kPath{.type = "path of a file", .plural = {}, .check = &check_path};
+  const auto path = read_checked(node, report, kPath);
+  if (!path || path->empty()) return path;
+  struct stat status{};
+  if (::stat(path->c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    report.warning(place_of(node), fmt::format("{} is a directory", quoted(*path)));
+  } else if (::access(path->c_str(), R_OK) != 0) {
+    report.warning(place_of(node), fmt::format("{} cannot be opened for reading: {}", quoted(*path),
+                                               std::strerror(errno)));
+  }
+  return path;
+}
+
+std::optional<std::string> SecretValue::read(const toml::node& node, Report& report) {
+  auto text = read_text(node, report, "a secret");
+  if (text && std::ranges::any_of(*text, is_control)) {
+    report.error(place_of(node), "a secret cannot contain control characters");
     return std::nullopt;
   }
+  return text;
+}
+
+const toml::array* read_list(const toml::node& node, Report& report, std::string_view plural) {
+  if (const auto* array = node.as_array()) return array;
+  const auto* text = node.as_string();
+  report.error(place_of(node),
+               text == nullptr
+                   ? fmt::format("expected a list of {}, found {}", plural, kind_of(node))
+                   : fmt::format("expected a list: write [{}]", quoted(text->get())));
+  return nullptr;
+}
+
+std::optional<std::vector<std::string>> read_texts(const toml::node& node, Report& report,
+                                                   const TextRule& rule, bool may_be_empty) {
+  const toml::array* const array = read_list(node, report, rule.plural);
+  if (array == nullptr) return std::nullopt;
   if (array->empty() && !may_be_empty) {
     report.error(place_of(node), fmt::format("expected at least one {}", rule.type));
   }

@@ -48,6 +48,13 @@ std::string_view kind_of(const toml::node& node) {
   return "nothing";
 }
 
+std::vector<Entry> in_file_order(const toml::table& table) {
+  std::vector<Entry> out;
+  for (const auto& [name, value] : table) out.push_back({.name = &name, .value = &value});
+  std::ranges::sort(out, {}, [](const Entry& entry) { return place_of(*entry.name); });
+  return out;
+}
+
 std::optional<std::string> read_text(const toml::node& node, Report& report,
                                      std::string_view expected) {
   if (const auto* text = node.as_string()) return text->get();
@@ -113,7 +120,9 @@ std::optional<std::size_t> read_word(const toml::node& node, Report& report,
   return std::nullopt;
 }
 
-std::optional<Duration> DurationValue::read(const toml::node& node, Report& report) {
+namespace {
+
+std::optional<Duration> read_duration(const toml::node& node, Report& report, bool may_be_zero) {
   if (const auto* number = node.as_integer()) {
     report.error(place_of(node),
                  fmt::format("{0} has no unit: say which, as in \"{0}s\"", number->get()));
@@ -129,6 +138,7 @@ std::optional<Duration> DurationValue::read(const toml::node& node, Report& repo
     report.error(place_of(node), duration.error());
     return std::nullopt;
   }
+  if (may_be_zero && *duration == Duration::zero()) return *duration;
   if (*duration < kShortest || *duration > kLongest) {
     report.error(place_of(node),
                  fmt::format("{} is too {}: expected {} to {}", quoted(text->get()),
@@ -137,6 +147,16 @@ std::optional<Duration> DurationValue::read(const toml::node& node, Report& repo
     return std::nullopt;
   }
   return *duration;
+}
+
+}  // namespace
+
+std::optional<Duration> DurationValue::read(const toml::node& node, Report& report) {
+  return read_duration(node, report, false);
+}
+
+std::optional<Duration> DurationOrZeroValue::read(const toml::node& node, Report& report) {
+  return read_duration(node, report, true);
 }
 
 std::optional<std::uint64_t> UnlimitedSizeValue::read(const toml::node& node, Report& report) {
@@ -167,18 +187,24 @@ std::optional<std::uint32_t> PermissionsValue::read(const toml::node& node, Repo
   return std::nullopt;
 }
 
-std::optional<std::vector<std::uint16_t>> PortsValue::read(const toml::node& node, Report& report) {
+std::optional<std::vector<std::uint16_t>> read_numbers(const toml::node& node, Report& report,
+                                                       std::string_view plural, std::uint64_t least,
+                                                       std::uint64_t most) {
   const auto* array = node.as_array();
   if (array == nullptr) {
-    expected_but_found(node, report, "a list of ports such as [443, 8443]");
+    expected_but_found(node, report, fmt::format("a list of {}", plural));
     return std::nullopt;
   }
   std::vector<std::uint16_t> out;
   for (const toml::node& element : *array) {
-    const auto port = read_count(element, report, 1, 65535);
-    if (port) out.push_back(static_cast<std::uint16_t>(*port));
+    const auto number = read_count(element, report, least, most);
+    if (number) out.push_back(static_cast<std::uint16_t>(*number));
   }
   return out;
+}
+
+std::optional<std::vector<std::uint16_t>> PortsValue::read(const toml::node& node, Report& report) {
+  return read_numbers(node, report, "ports such as [443, 8443]", 1, 65535);
 }
 
 }  // namespace penstock::config

@@ -32,10 +32,21 @@ std::optional<std::uint64_t> read_size(const toml::node& node, Report& report, s
                                        std::uint64_t most);
 std::optional<std::size_t> read_word(const toml::node& node, Report& report,
                                      std::span<const std::string_view> words);
+// `plural` completes "expected a list of ..."; at most 65535.
+std::optional<std::vector<std::uint16_t>> read_numbers(const toml::node& node, Report& report,
+                                                       std::string_view plural, std::uint64_t least,
+                                                       std::uint64_t most);
 
 // One millisecond to a week: long enough to mean "never".
 struct DurationValue {
   static std::string type() { return "duration"; }
+  static std::optional<Duration> read(const toml::node& node, Report& report);
+  static std::string show(Duration value) { return quoted(format_duration(value)); }
+};
+
+// The same, or none at all.
+struct DurationOrZeroValue {
+  static std::string type() { return "duration or `\"0s\"`"; }
   static std::optional<Duration> read(const toml::node& node, Report& report);
   static std::string show(Duration value) { return quoted(format_duration(value)); }
 };
@@ -83,6 +94,18 @@ struct PermissionsValue {
   static std::string type() { return "permissions"; }
   static std::optional<std::uint32_t> read(const toml::node& node, Report& report);
   static std::string show(std::uint32_t value) { return fmt::format("\"{:04o}\"", value); }
+};
+
+// Status codes of responses.
+template <std::uint64_t kLeast, std::uint64_t kMost>
+struct StatusesValue {
+  static std::string type() { return fmt::format("list of status codes, {} to {}", kLeast, kMost); }
+  static std::optional<std::vector<std::uint16_t>> read(const toml::node& node, Report& report) {
+    return read_numbers(node, report, "status codes such as [200, 204]", kLeast, kMost);
+  }
+  static std::string show(const std::vector<std::uint16_t>& value) {
+    return fmt::format("[{}]", fmt::join(value, ", "));
+  }
 };
 
 struct PortsValue {
@@ -135,6 +158,35 @@ struct TextValue {
   static std::string show(std::string_view value) { return quoted(value); }
 };
 
+// The same, or an empty text for none.
+template <const TextRule& kRule>
+struct OptionalTextValue {
+  static std::string type() { return std::string(kRule.type); }
+  static std::optional<std::string> read(const toml::node& node, Report& report) {
+    const auto* text = node.as_string();
+    if (text != nullptr && text->get().empty()) return std::string();
+    return read_checked(node, report, kRule);
+  }
+  static std::string show(std::string_view value) { return quoted(value); }
+};
+
+// The path of a file, or an empty text for none. A warning says when it cannot be read.
+struct FileValue {
+  static std::string type() { return "path of a file"; }
+  static std::optional<std::string> read(const toml::node& node, Report& report);
+  static std::string show(std::string_view value) { return quoted(value); }
+};
+
+// Text that is never shown again.
+struct SecretValue {
+  static std::string type() { return "secret text"; }
+  static std::optional<std::string> read(const toml::node& node, Report& report);
+  static std::string show(std::string_view value) { return quoted(value.empty() ? "" : "***"); }
+};
+
+// The array that stands there; otherwise null, and it is reported that there should be a list of
+// `plural`.
+const toml::array* read_list(const toml::node& node, Report& report, std::string_view plural);
 std::optional<std::vector<std::string>> read_texts(const toml::node& node, Report& report,
                                                    const TextRule& rule, bool may_be_empty);
 std::string show_texts(const std::vector<std::string>& value);

@@ -1,0 +1,180 @@
+// [[route]] and its edits of header fields.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "config/field_rules.h"
+#include "config/sections.h"
+#include "config/values.h"
+
+namespace penstock::config {
+namespace {
+
+Complaint check_path_prefix(std::string_view text) {
+  if (!text.starts_with('/')) {
+    return fmt::format("a path begins with \"/\": write {}", quoted("/" + std::string(text)));
+  }
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > 0x20 && byte < 0x7f && c != '?' && c != '#') continue;
+    return fmt::format("{} cannot stand in a path prefix{}", quoted(std::string_view(&c, 1)),
+                       byte <= 0x20 || byte >= 0x7f ? ": write it percent-encoded" : "");
+  }
+  return {};
+}
+
+Complaint check_group_name(std::string_view text) {
+  return text.empty() ? "expected the name of an upstream group, found an empty text" : Complaint{};
+}
+
+Complaint check_via_name(std::string_view text) {
+  return text.empty() ? "expected the name of a peer or \"direct\", found an empty text"
+                      : Complaint{};
+}
+
+constexpr TextRule kHostPattern{
+    .type = "host name or pattern", .plural = {}, .check = &check_host_pattern};
+constexpr TextRule kPathPrefix{.type = "path prefix", .plural = {}, .check = &check_path_prefix};
+constexpr TextRule kGroupName{
+    .type = "name of an upstream group", .plural = {}, .check = &check_group_name};
+constexpr TextRule kViaName{
+    .type = "name of a peer", .plural = "names of peers", .check = &check_via_name};
+constexpr TextRule kEditedField{
+    .type = "field name", .plural = "field names", .check = &check_edited_field};
+
+constexpr std::array kViaOrders{
+    std::pair{std::string_view("order"), false},
+    std::pair{std::string_view("host"), true},
+};
+
+// A list, or its only element.
+struct ViaValue {
+  static std::string type() { return "name of a peer, or list of them"; }
+  static std::optional<std::vector<std::string>> read(const toml::node& node, Report& report) {
+    if (node.is_array()) return read_texts(node, report, kViaName, false);
+    auto name = read_checked(node, report, kViaName);
+    if (!name) return std::nullopt;
+    return std::vector{std::move(*name)};
+  }
+  static std::string show(const std::vector<std::string>& value) {
+    return value.size() == 1 ? quoted(value.front()) : show_texts(value);
+  }
+};
+
+// "keep", "server", "set:NAME": two members, so it reads itself.
+constexpr std::string_view kSet = "set:";
+
+void read_host_header(const toml::node& node, Report& report, RouteSettings& route) {
+  constexpr std::string_view kForm = R"("keep", "server" or "set:NAME")";
+  const auto text = read_text(node, report, kForm);
+  if (!text) return;
+  if (*text == "keep" || *text == "server") {
+    route.host_policy = *text == "keep" ? HostPolicy::keep : HostPolicy::server;
+  } else if (!text->starts_with(kSet)) {
+    constexpr std::array<std::string_view, 2> kWords{"keep", "server"};
+    const auto near = nearest(*text, kWords);
+    report.error(place_of(node),
+                 fmt::format("expected {}, found {}; did you mean {}?", kForm, quoted(*text),
+                             quoted(near ? std::string(*near) : "set:" + *text)));
+  } else if (Complaint complaint = check_host_value(text->substr(kSet.size()));
+             !complaint.empty()) {
+    report.error(place_of(node), std::move(complaint));
+  } else {
+    route.host_policy = HostPolicy::set;
+    route.host_value = text->substr(kSet.size());
+  }
+}
+
+std::string show_host_header(const RouteSettings& route) {
+  switch (route.host_policy) {
+    case HostPolicy::keep:
+      return quoted("keep");
+    case HostPolicy::server:
+      return quoted("server");
+    case HostPolicy::set:
+      return quoted("set:" + route.host_value);
+  }
+  return {};
+}
+
+constexpr std::array kEditKeys{
+    key<FieldEdits, TextsValue<kEditedField, true>>("remove", "[]", "Fields to take out.",
+                                                    [](auto& e) { return std::tie(e.remove); }),
+    key<FieldEdits, FieldLinesValue<false>>(
+        "set", "{}", "Fields to put in place of all lines of that name, or where there is none.",
+        [](auto& e) { return std::tie(e.set); }),
+    key<FieldEdits, FieldLinesValue<true>>(
+        "add", "{}", "Lines to add to those there are. A list adds several lines of one name.",
+        [](auto& e) { return std::tie(e.add); }),
+};
+
+constexpr std::array kRouteKeys{
+    key<RouteSettings, TextValue<kHostPattern>>(
+        "host", R"("*")",
+        "The host the request is for, without a port. `*.example.com` is every host below "
+        "`example.com`, but not that one.",
+        [](auto& r) { return std::tie(r.host); }),
+    key<RouteSettings, TextValue<kPathPrefix>>(
+        "path", R"("/")",
+        "What the request's path begins with, in whole segments: `/api` takes `/api` and `/api/x`, "
+        "but not `/apix`.",
+        [](auto& r) { return std::tie(r.path); }),
+    key<RouteSettings, TextValue<kGroupName>>("to", R"("")",
+                                              "Reverse listeners: the upstream group that gets the "
+                                              "request. Each route has `to` or `via`.",
+                                              [](auto& r) { return std::tie(r.to); }),
+    key<RouteSettings, ViaValue>(
+        "via", "[]",
+        "Forward listeners: the `[[peer]]` that the request goes through, or `\"direct\"` for "
+        "none. "
+        "Of a list the first one is taken, and the next where that one cannot be had.",
+        [](auto& r) { return std::tie(r.via); }),
+    key<RouteSettings, ChoiceValue<kViaOrders>>(
+        "via_order", R"("order")",
+        "`\"order\"`: the list of `via` is tried as it stands. `\"host\"`: beginning with another "
+        "one for each host, always the same one for the same host.",
+        [](auto& r) { return std::tie(r.via_by_host); }),
+    Key<RouteSettings>{
+        .name = "host_header",
+        .standard = R"("keep")",
+        .meaning = "The `Host` the server sees. `\"keep\"`: the client's. `\"server\"`: the "
+                   "server's own address. `\"set:www.example.com\"`: that one. Only with `to`.",
+        .type = [] { return std::string(R"("keep", "server" or "set:NAME")"); },
+        .read = &read_host_header,
+        .show = &show_host_header,
+    },
+    table_key<RouteSettings, kRequestEdits>(
+        "request", "Changes to the request's header fields; see `[route.request]`.",
+        [](auto& r) { return std::tie(r.request); }),
+    table_key<RouteSettings, kResponseEdits>(
+        "response", "Changes to the response's header fields; see `[route.response]`.",
+        [](auto& r) { return std::tie(r.response); }),
+};
+
+void check_route(const toml::table& table, Report& report, const RouteSettings& /*route*/) {
+  const bool via = table.contains("via");
+  if (via == table.contains("to")) {
+    report.error(via ? place_in(table, "via") : place_of(table),
+                 via ? "a route has either to (an upstream group) or via (peers)"
+                     : "[[route]] lacks to (an upstream group) or via (peers)");
+    return;
+  }
+  if (via && table.contains("host_header")) {
+    report.error(place_in(table, "host_header"),
+                 "host_header goes with to: through peers, requests name the host they are for");
+  }
+  if (!via && table.contains("via_order")) {
+    report.error(place_in(table, "via_order"), "via_order goes with via");
+  }
+}
+
+}  // namespace
+
+constexpr Section<FieldEdits> kRequestEdits{
+    .name = "route.request", .title = "[route.request]", .keys = kEditKeys};
+constexpr Section<FieldEdits> kResponseEdits{
+    .name = "route.response", .title = "[route.response]", .keys = kEditKeys};
+constexpr Section<RouteSettings> kRoute{
+    .name = "route", .title = "[[route]]", .keys = kRouteKeys, .check = &check_route};
+
+}  // namespace penstock::config
