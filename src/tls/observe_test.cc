@@ -165,15 +165,29 @@ TEST_F(TlsObserved, ReadsGoOnUnderAnObserver) {
   EXPECT_EQ(read, Count(5));
   EXPECT_EQ(watcher.events + watcher.breaks, 0);
   // A read that is given up leaves the watching as it was.
-  Scope reader(world.executor());
-  std::optional<Count> cancelled;
-  reader.spawn(keep(receive_size(*near, got, 6), cancelled));
-  reader.cancel();
-  settle();
   EXPECT_EQ(run(receive_size(*near, got, 6, seconds(1))), Count(fail(ErrorKind::timed_out)));
   expect_quiet();
   ASSERT_TRUE(run(far->write("!")));
   EXPECT_EQ(watcher.events, 1);
+  EXPECT_EQ(run(receive_size(*near, got, 6)), Count(1));
+  Scope reader(world.executor());
+  std::optional<Count> cancelled;
+  reader.spawn(keep(receive_size(*near, got, 7), cancelled));
+  reader.cancel();
+  settle();
+  ASSERT_TRUE(run(far->write("!")));
+  EXPECT_EQ(watcher.events, 2);
+}
+
+TEST_F(TlsObserved, NobodyIsToldWhoDoesNotWatch) {
+  make_idle();
+  EXPECT_EQ(world.pending_ops(), 1U);
+  near->observe(nullptr);
+  EXPECT_EQ(world.pending_ops(), 0U);
+  ASSERT_TRUE(run(far->write("hello")));
+  EXPECT_EQ(watcher.events, 0);
+  EXPECT_EQ(SlabPool::bytes_in_use(), 0U);  // not even read below
+  EXPECT_TRUE(near->has_pending_input());
 }
 
 Task<Count> wait_readable(ByteStream& stream, TimePoint deadline) {
