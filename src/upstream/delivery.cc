@@ -220,8 +220,9 @@ bool Delivery::may_retry(const Error& error) {
   if (!lease_) {
     // All addresses of a target, and all peers, have been tried; a group may have other servers.
     const bool others = destination_->group != nullptr && destination_->group->hops().size() > 1;
+    // Turning to another server puts no load on this one: the budget is not asked.
     return step_ == DeliveryStep::acquire && error.kind != ErrorKind::cancelled && others &&
-           policy().on_connect && allowed_to_retry();
+           policy().on_connect && retries_++ < policy().count;
   }
   if (lease_->response_started() || !may_send_again()) return false;
   if (!error.retryable && !is_idempotent(request_->head->method)) return false;

@@ -24,7 +24,8 @@ Passage passage_of(const TargetTls* tls) {
 ServerPool::ServerPool(Network& network, const UpstreamSettings& settings, Log* log)
     : network_(&network), settings_(&settings), log_(log) {}
 
-ServerPool::~ServerPool() = default;
+// An endpoint and its idle connections hold each other.
+ServerPool::~ServerPool() { close_idle(); }
 
 std::size_t TargetKeyHash::operator()(const TargetKey& key) const {
   std::size_t hash = key.address.hash();
