@@ -34,6 +34,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   choice_ = {.request = request.head, .client = client};
   pin_name_ = destination.name;
   carries_login_ = carries_login(*request.head);
+  body.keep_up_to(policy().body);
   if (destination.group != nullptr) destination.group->count_request();
   bool fresh = false;
   while (true) {
@@ -201,10 +202,10 @@ void Delivery::note(const Result<void>& outcome) {
   HopShare& server = *choice_.hop->share;
   const TimePoint now = side_->pool().executor().now();
   if (!server.noted(failed, bad_response, now) || side_->pool().log() == nullptr) return;
-  const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(
-      server.ejected_until() - now);
-  side_->pool().log()->warning("{}: {} is left alone for {} ms: {}",
-                               server.group().settings().name, server.identity(), time.count(),
+  const auto time =
+      std::chrono::duration_cast<std::chrono::milliseconds>(server.ejected_until() - now);
+  side_->pool().log()->warning("{}: {} is left alone for {} ms: {}", server.group().settings().name,
+                               server.identity(), time.count(),
                                failed ? to_string(outcome.error().kind) : "error responses");
 }
 
@@ -270,6 +271,12 @@ Task<Result<void>> Delivery::prepare_retry(bool broken) {
       back_off(policy().back_off, policy().max_back_off, retries_ - 2, side_->random());
   if (co_await sleep_until(side_->pool().executor().now() + wait)) co_return Result<void>{};
   co_return fail({.kind = ErrorKind::cancelled, .side = Side::client});
+}
+
+std::string_view Delivery::place() const {
+  if (destination_ == nullptr) return {};
+  if (destination_->group != nullptr) return destination_->group->name();
+  return peer() != nullptr ? std::string_view(peer()->name()) : std::string_view();
 }
 
 bool Delivery::login_ended() const {

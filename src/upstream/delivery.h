@@ -90,6 +90,8 @@ class Delivery final : private InformationalSink {
   // The login that the client's connection stands for has ended, or ends with this response: the
   // client must not go on as if it were still logged in.
   [[nodiscard]] bool login_ended() const;
+  // The group, or peer, that it was last tried with; empty for none.
+  [[nodiscard]] std::string_view place() const;
   // What was chosen in the group.
   [[nodiscard]] const Choice& choice() const { return choice_; }
 
