@@ -12,17 +12,25 @@ std::int64_t count(TimePoint t) { return t.time_since_epoch().count(); }
 
 // One more, unless that would be more than `most` (0: no bound). Sequentially consistent, as are
 // the counters of waiters: either who waits sees the place, or who gives it back sees who waits.
+// Never counts what it does not get: others would take the last free place for taken, and nobody
+// would tell them.
 bool take_place(std::atomic<std::uint32_t>& taken, std::uint32_t most) {
-  if (taken.fetch_add(1) < most || most == 0) return true;
-  taken.fetch_sub(1);
+  std::uint32_t seen = taken.load();
+  while (most == 0 || seen < most) {
+    if (taken.compare_exchange_weak(seen, seen + 1)) return true;
+  }
   return false;
 }
 
 }  // namespace
 
 bool HopShare::open_connection() {
+  const std::uint32_t most_of_group = group_->settings().breaker.connections;
+  // For the same reason: nobody looks between the two steps.
+  std::unique_lock lock(group_->mutex_, std::defer_lock);
+  if (max_connections_ != 0 && most_of_group != 0) lock.lock();
   if (!take_place(connections_, max_connections_)) return false;
-  if (take_place(group_->connections_, group_->settings().breaker.connections)) return true;
+  if (take_place(group_->connections_, most_of_group)) return true;
   connections_.fetch_sub(1);
   return false;
 }
