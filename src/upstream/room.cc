@@ -13,19 +13,26 @@ WaitingRoom::Seat::~Seat() {
   if (!taken_) return;
   unlink();
   room_->share_->end_waiting();
+  if (called_for_ != nullptr) room_->call(called_for_);
 }
 
 Task<Result<void>> WaitingRoom::Seat::wait(TimePoint deadline) {
+  if (called_for_ != nullptr && wanted_ == nullptr && !called_.is_set()) {
+    room_->call(called_for_, true);
+  }
   const auto called = co_await wait_until(called_, deadline);
   called_.reset();
   co_return called;
 }
 
-bool WaitingRoom::call(const HopShare* server) {
+bool WaitingRoom::call(const HopShare* server) { return call(server, false); }
+
+bool WaitingRoom::call(const HopShare* server, bool bound_only) {
   bool somebody = false;
   line_.for_each([&](Seat& seat) {
-    const bool can_use = seat.wanted_ == nullptr || seat.wanted_ == server;
+    const bool can_use = seat.wanted_ == server || (seat.wanted_ == nullptr && !bound_only);
     if (somebody || !can_use || seat.called_.is_set()) return;
+    seat.called_for_ = server;
     seat.called_.set();
     somebody = true;
   });

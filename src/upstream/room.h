@@ -23,7 +23,8 @@ class WaitingRoom : public RoomListener {
     // False: there are as many waiting as the group lets. Then it is not to be waited.
     [[nodiscard]] bool taken() const { return taken_; }
     // Until there may be room: success, timed_out, cancelled. A Seat may wait again, it keeps its
-    // place in the line.
+    // place in the line. No call gets lost: one that is of no use here goes on to those that want
+    // nothing else, and whoever leaves after a call lets the next one look for what is left.
     Task<Result<void>> wait(TimePoint deadline);
 
    private:
@@ -32,6 +33,7 @@ class WaitingRoom : public RoomListener {
     const HopShare* wanted_;
     bool taken_;
     Event called_;
+    const HopShare* called_for_ = nullptr;  // the last time
   };
 
   // A connection to that server has become idle here: true if somebody was called to use it.
@@ -39,6 +41,8 @@ class WaitingRoom : public RoomListener {
   void on_room(const HopShare* server) override { call(server); }
 
  private:
+  bool call(const HopShare* server, bool bound_only);
+
   GroupShare* share_;
   IntrusiveList<Seat> line_;
 };
