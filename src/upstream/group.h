@@ -40,6 +40,7 @@ struct Choice {
   // It failed this request: the others come first from now on.
   void avoid_hop() {
     if (tried_count < kMaxTried) tried[tried_count++] = hop;
+    hop = nullptr;
   }
   [[nodiscard]] bool was_tried(const std::shared_ptr<NextHop>& which) const {
     const auto all = std::span(tried).first(tried_count);
