@@ -171,6 +171,8 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
       const bool late = !called && called.error().kind == ErrorKind::timed_out;
       if (late) co_return fail(unavailable(Unavailable::queue_timeout));
       if (!called) co_return fail(called.error());
+      // What became idle meanwhile has just been in use.
+      fresh = false;
     } else {
       // After this, places that become free are told of: so it is looked once more.
       seat.emplace(*room_, choice.by_cookie ? choice.hop->share.get() : nullptr);
