@@ -1,6 +1,7 @@
 #include "upstream/group.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "async/wait.h"
@@ -14,6 +15,9 @@ namespace {
 
 // Retries a second that a worker may make whatever the budget.
 constexpr std::uint32_t kLeastRetries = 5;
+// Who waits looks again now and then, called or not: servers also come back by the clock alone, when
+// their ejection ends, and go without making room.
+constexpr Duration kLookAgain = std::chrono::milliseconds(500);
 
 Error unavailable(Unavailable why) {
   return {.kind = ErrorKind::unavailable,
@@ -167,12 +171,14 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
     if (chosen && choice.hop->share->open_connection()) break;
     if (!chosen && !choice.by_cookie && serving_ == 0) co_return fail(why_none());
     if (seat) {
-      const auto called = co_await seat->wait(deadline);
+      const auto called = co_await seat->wait(std::min(deadline, executor.now() + kLookAgain));
       const bool late = !called && called.error().kind == ErrorKind::timed_out;
-      if (late) co_return fail(unavailable(Unavailable::queue_timeout));
-      if (!called) co_return fail(called.error());
+      if (!called && !late) co_return fail(called.error());
+      if (late && executor.now() >= deadline) {
+        co_return fail(unavailable(Unavailable::queue_timeout));
+      }
       // What became idle meanwhile has just been in use.
-      fresh = false;
+      if (called) fresh = false;
     } else {
       // After this, places that become free are told of: so it is looked once more.
       seat.emplace(*room_, choice.by_cookie ? choice.hop->share.get() : nullptr);
