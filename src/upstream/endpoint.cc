@@ -26,9 +26,8 @@ std::unique_ptr<ServerConnection> Endpoint::take_idle(TimePoint now) {
 bool Endpoint::keep(std::unique_ptr<ServerConnection> connection, TimePoint now,
                     ServerConnection::Watcher& watcher) {
   if (idle_.size() >= settings_->max_idle) return false;
-  const bool worn =
-      connection->worn() ||
-      (settings_->max_requests != 0 && connection->requests() >= settings_->max_requests);
+  const bool worn = connection->worn() || (settings_->max_requests != 0 &&
+                                           connection->requests() >= settings_->max_requests);
   connection->become_idle(now, settings_->idle, watcher);
   if (worn || !usable(*connection, now)) {
     connection->become_busy();
@@ -38,10 +37,12 @@ bool Endpoint::keep(std::unique_ptr<ServerConnection> connection, TimePoint now,
   return true;
 }
 
-bool Endpoint::may_stay() const {
+bool Endpoint::may_stay(TimePoint now) const {
   if (!share_ || share_->group().waiting() == 0) return true;
+  const bool full = share_->full() || share_->group().full();
+  if (full && room_ != nullptr && room_->give_way(now)) return false;
   if (room_ != nullptr && room_->call(share_.get())) return true;
-  return !share_->full() && !share_->group().full();
+  return !full;
 }
 
 std::size_t Endpoint::sweep(TimePoint now) {

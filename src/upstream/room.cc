@@ -1,17 +1,29 @@
 #include "upstream/room.h"
 
+#include <chrono>
+#include <utility>
+
 #include "async/wait.h"
 
 namespace penstock {
+namespace {
+
+// As long as a thread may hand a connection on among its own while others wait.
+constexpr Duration kTurn = std::chrono::milliseconds(100);
+
+}  // namespace
 
 WaitingRoom::Seat::Seat(WaitingRoom& room, const HopShare* wanted)
     : room_(&room), wanted_(wanted), taken_(room.share_->begin_waiting()) {
-  if (taken_) room.line_.push_back(*this);
+  if (!taken_) return;
+  room.line_.push_back(*this);
+  ++room.waiting_;
 }
 
 WaitingRoom::Seat::~Seat() {
   if (!taken_) return;
   unlink();
+  --room_->waiting_;
   room_->share_->end_waiting();
   if (called_for_ != nullptr) room_->call(called_for_);
 }
@@ -26,6 +38,18 @@ Task<Result<void>> WaitingRoom::Seat::wait(TimePoint deadline) {
 }
 
 bool WaitingRoom::call(const HopShare* server) { return call(server, false); }
+
+bool WaitingRoom::give_way(TimePoint now) {
+  if (waiting_ == 0 || share_->waiting() <= waiting_ || now < keeps_until_) return false;
+  keeps_until_ = now + kTurn;
+  gives_way_ = true;
+  return true;
+}
+
+// Those who gave way look again by themselves, if nobody took it.
+void WaitingRoom::on_room(const HopShare* server) {
+  if (!std::exchange(gives_way_, false)) call(server);
+}
 
 bool WaitingRoom::call(const HopShare* server, bool bound_only) {
   bool somebody = false;

@@ -1,9 +1,12 @@
 // Where requests of one worker wait for a connection to a server of a group that is at its bounds.
 #pragma once
 
+#include <cstddef>
+
 #include "async/event.h"
 #include "base/error.h"
 #include "base/intrusive_list.h"
+#include "base/time.h"
 #include "upstream/hop_share.h"
 
 namespace penstock {
@@ -38,13 +41,19 @@ class WaitingRoom : public RoomListener {
 
   // A connection to that server has become idle here: true if somebody was called to use it.
   bool call(const HopShare* server);
-  void on_room(const HopShare* server) override { call(server); }
+  // True when it is somebody else's turn: other threads wait for a place that those who wait here
+  // would only hand on among themselves. Then its place is to be given back.
+  bool give_way(TimePoint now);
+  void on_room(const HopShare* server) override;
 
  private:
   bool call(const HopShare* server, bool bound_only);
 
   GroupShare* share_;
   IntrusiveList<Seat> line_;
+  std::size_t waiting_ = 0;  // in the line
+  TimePoint keeps_until_{};  // when it is to give way again
+  bool gives_way_ = false;   // the next room is not for those who wait here
 };
 
 }  // namespace penstock
