@@ -73,7 +73,12 @@ void ServerGroup::members_changed() {
     needs_resolving_ = needs_resolving_ || !hop->host.empty();
   }
   balancer_.set_members(identities);
-  if (!needs_resolving_) resolved_.set();
+  const bool any = std::ranges::any_of(hops_, [](const auto& hop) { return hop->has_addresses(); });
+  if (any || !needs_resolving_) {
+    resolved_.set();
+  } else {
+    resolved_.reset();
+  }
 }
 
 bool ServerGroup::in_service(const NextHop& hop, TimePoint now) const {

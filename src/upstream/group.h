@@ -128,7 +128,7 @@ class ServerGroup final {
   Random random_;
   RetryBudget budget_;
   std::shared_ptr<Room> room_;
-  Event resolved_;  // set when every name was asked for once
+  Event resolved_;  // set when a server has an address, or every name was asked for once
   bool needs_resolving_ = false;
   std::size_t serving_ = 0;  // servers in service at the last choice
   // Of the service's name.

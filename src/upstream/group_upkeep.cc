@@ -78,6 +78,7 @@ Task<void> ServerGroup::resolve_name(ServerGroup& group, std::shared_ptr<NextHop
   hop->resolve_at = std::max(resolution->expires, executor.now() + kShortestLife);
   const bool first = !hop->has_addresses();
   hop->endpoint->set_addresses(std::move(resolution->addresses));
+  group.resolved_.set();
   if (first) group.share_->tell_room(*hop->share);
 }
 
