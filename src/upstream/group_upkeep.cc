@@ -135,7 +135,8 @@ Task<void> ServerGroup::keep_spare(ServerGroup& group) {
       if (!hop->share->open_connection()) continue;
       auto opened = co_await pool.open(hop->endpoint, ConnectionPlace(hop->share));
       if (opened) opened->keep_unused();
-      hop->share->noted(!opened, false, pool.executor().now());
+      // One that could be made says nothing of how the server serves requests.
+      if (!opened) hop->share->noted(true, false, pool.executor().now());
     }
     if (!co_await sleep_until(pool.executor().now() + kSpareEvery)) co_return;
   }
