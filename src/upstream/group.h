@@ -113,6 +113,7 @@ class ServerGroup final {
   static Task<void> keep_resolved(ServerGroup& group);
   static Task<void> resolve_name(ServerGroup& group, std::shared_ptr<NextHop> hop);
   static Task<void> keep_spare(ServerGroup& group);
+  static Task<void> open_spare(ServerGroup& group, std::shared_ptr<NextHop> hop);
   static Task<void> keep_checking(ServerGroup& group);
   static Task<void> check(ServerGroup& group, std::shared_ptr<NextHop> hop, TimePoint when);
   Task<void> resolve_service();

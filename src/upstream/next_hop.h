@@ -37,6 +37,7 @@ struct NextHop {
   TimePoint resolve_at{};
   std::uint32_t resolve_failures = 0;
   Error resolve_error{};
+  bool opening_spare = false;
 };
 
 }  // namespace penstock
