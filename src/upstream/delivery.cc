@@ -158,7 +158,9 @@ bool Delivery::may_retry_status() {
          may_send_again() && is_idempotent(request_->head->method) && allowed_to_retry();
 }
 
+// While the body is still being sent, more of it may be taken than can be kept.
 bool Delivery::may_send_again() const {
+  if (lease_ && lease_->uploading()) return false;
   return !pinned_ && !informed_ && body_->can_rewind() && attempts_ < kMaxAttempts;
 }
 
