@@ -168,8 +168,8 @@ bool Delivery::may_send_again() const {
 bool Delivery::allowed_to_retry() {
   if (retries_ >= policy().count) return false;
   ServerGroup* const group = destination_->group;
-  if (group != nullptr && !retry_counted_) {
-    if (!group->may_retry()) return false;
+  if (group != nullptr) {
+    if (!group->may_retry(!retry_counted_)) return false;
     retry_counted_ = true;
   }
   ++retries_;

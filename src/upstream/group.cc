@@ -206,8 +206,11 @@ Error ServerGroup::why_none() const {
   return hops_.empty() ? resolve_error_ : hops_.front()->resolve_error;
 }
 
-bool ServerGroup::may_retry() {
-  return budget_.withdraw(pool_->executor().now()) && share_->begin_retry();
+bool ServerGroup::may_retry(bool first) {
+  if (first && !share_->begin_retry()) return false;
+  if (budget_.withdraw(pool_->executor().now())) return true;
+  if (first) share_->end_retry();
+  return false;
 }
 
 std::string_view ServerGroup::affinity_cookie(const Choice& choice, bool secure,

@@ -81,10 +81,10 @@ class ServerGroup final {
   // `unavailable` with an Unavailable as cause.
   Task<Result<Lease>> acquire(Choice& choice, bool fresh);
 
-  // For the budget of retries: a request has come; one may be tried again, to be told when that has
-  // ended.
+  // For the budget of retries: a request has come; one may be tried again, which counts among the
+  // retries under way from the `first` time up to end_retry().
   void count_request() { budget_.deposit(pool_->executor().now()); }
-  [[nodiscard]] bool may_retry();
+  [[nodiscard]] bool may_retry(bool first);
   void end_retry() { share_->end_retry(); }
 
   // The value of Set-Cookie that binds a client to that server, empty if there is no need. Lives as
