@@ -100,8 +100,13 @@ Result<bool> Delivery::take_pinned() {
                  .side = Side::server,
                  .cause = static_cast<int>(Unavailable::login_lost)});
   }
-  if (connection) lease_.emplace(side_->pool(), std::move(connection), true);
-  return pinned_;
+  if (!connection) return false;
+  lease_.emplace(side_->pool(), std::move(connection), true);
+  if (destination_->group != nullptr) {
+    choice_.hop = destination_->group->hop_of(lease_->server());
+    choice_.by_cookie = true;  // or as good as that: the client needs none to get there
+  }
+  return true;
 }
 
 Task<Result<void>> Delivery::acquire_target(bool fresh) {

@@ -81,6 +81,12 @@ void ServerGroup::members_changed() {
   }
 }
 
+std::shared_ptr<NextHop> ServerGroup::hop_of(const HopShare* server) const {
+  const auto at =
+      std::ranges::find_if(hops_, [&](const auto& hop) { return hop->share.get() == server; });
+  return at != hops_.end() ? *at : nullptr;
+}
+
 bool ServerGroup::in_service(const NextHop& hop, TimePoint now) const {
   return hop.has_addresses() && hop.share->available(now);
 }

@@ -68,6 +68,9 @@ class ServerGroup final {
   // The servers at present; those that records name may change with every turn of the loop.
   [[nodiscard]] std::span<const std::shared_ptr<NextHop>> hops() const { return hops_; }
 
+  // The one that shares that with other threads; null when it is none of them any more.
+  [[nodiscard]] std::shared_ptr<NextHop> hop_of(const HopShare* server) const;
+
   // Resolves names, and goes on doing so, in the scope; keeps spare connections, and checks the
   // servers if `checks`, where that is configured.
   void start(Scope& scope, bool checks);
