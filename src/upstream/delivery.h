@@ -24,6 +24,7 @@ struct Destination {
   ServerGroup* group = nullptr;  // one of its servers; null: the target itself
   std::string_view host;         // of the target: name or address
   std::uint16_t port = 80;
+  std::string_view cookie;  // of the group, from take_cookie()
   // What a login of a connection is for, so that the client's later requests find it: the group's
   // name or the target's authority.
   std::string_view name;

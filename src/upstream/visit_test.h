@@ -85,6 +85,7 @@ class Visit final : public InformationalSink {
 
   Task<void> visit(ServerPool& pool, ServerGroup& group) {
     std::optional<Lease> lease;
+    choice.cookie = group.take_cookie(head);
     if (!fresh) lease = group.take_idle(choice);
     if (!lease) {
       auto got = co_await group.acquire(choice, fresh);
