@@ -35,7 +35,7 @@ class Order final : public DeliveryOwner {
       : method_(std::move(method)), source_(std::move(pieces)), pins_(pins) {
     head.method_text = method_;
     head.method = method_of(method_);
-    head.target = *parse_target(method_, "/");
+    head.target = *parse_target(method_, method_ == "CONNECT" ? "a:80" : "/");
     head.fields.add(FieldId::host, "a");
     const std::uint64_t length = source_.remaining().value_or(0);
     if (length > 0) framing_ = {.kind = BodyKind::length, .length = length};
