@@ -99,7 +99,7 @@ class Together {
 // One thread gives a place back and asks for one while another asks too. Whoever fails must have
 // lost to the other: else both would go and wait, and nobody would ever tell them.
 void compete_for_a_place(GroupShare& group, HopShare& one, HopShare& other) {
-  constexpr int kRounds = 20'000;
+  constexpr int kRounds = 5'000;
   Together together;
   std::atomic<bool> other_got = false;
   ASSERT_TRUE(one.open_connection());
