@@ -31,7 +31,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   destination_ = &destination;
   request_ = &request;
   body_ = &body;
-  choice_ = {.request = request.head, .client = client};
+  choice_ = {.request = request.head, .client = client, .cookie = destination.cookie};
   pin_name_ = destination.name;
   carries_login_ = carries_login(*request.head);
   body.keep_up_to(policy().body);
@@ -122,8 +122,13 @@ Result<bool> Delivery::take_pinned(std::string_view name) {
                  .side = Side::server,
                  .cause = static_cast<int>(Unavailable::login_lost)});
   }
-  if (connection) lease_.emplace(side_->pool(), std::move(connection), true);
-  return pinned_;
+  if (!connection) return false;
+  lease_.emplace(side_->pool(), std::move(connection), true);
+  if (destination_->group != nullptr) {
+    choice_.hop = destination_->group->hop_of(lease_->server());
+    choice_.by_cookie = true;  // or as good as that: the client needs none to get there
+  }
+  return true;
 }
 
 Task<Result<void>> Delivery::acquire_target(bool fresh) {
@@ -240,7 +245,9 @@ bool Delivery::may_retry_status() {
          may_send_again() && is_idempotent(request_->head->method) && allowed_to_retry();
 }
 
+// While the body is still being sent, more of it may be taken than can be kept.
 bool Delivery::may_send_again() const {
+  if (lease_ && lease_->uploading()) return false;
   return !pinned_ && !informed_ && body_->can_rewind() && attempts_ < kMaxAttempts;
 }
 
@@ -248,8 +255,8 @@ bool Delivery::may_send_again() const {
 bool Delivery::allowed_to_retry() {
   if (retries_ >= policy().count) return false;
   ServerGroup* const group = destination_->group;
-  if (group != nullptr && !retry_counted_) {
-    if (!group->may_retry()) return false;
+  if (group != nullptr) {
+    if (!group->may_retry(!retry_counted_)) return false;
     retry_counted_ = true;
   }
   ++retries_;

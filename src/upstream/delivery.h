@@ -27,6 +27,7 @@ struct Destination {
   bool secure = false;           // by TLS
   std::string_view host;         // of the target: name or address
   std::uint16_t port = 80;
+  std::string_view cookie = {};  // of the group, from ServerGroup::take_cookie()
   // Peers to go to the target through, tried in this order; a null one stands for the direct way.
   // Empty: directly.
   std::span<Peer* const> via = {};
