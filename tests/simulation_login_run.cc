@@ -10,8 +10,6 @@
 namespace penstock::simulation {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::minutes;
 using std::chrono::seconds;
 
 // Client connections that a user may need to be served as often as it wants.
@@ -127,8 +125,8 @@ Report LoginSimulation::run() {
 
 void LoginSimulation::let_users_finish(Report& report) {
   SimOutcome outcome = SimOutcome::idle;
-  for (int i = 0; i < kMaxHours * 60 && users_left_ > 0; ++i) {
-    outcome = world_.run_for(minutes(1));
+  for (int i = 0; i < kMaxHours * 3600 && users_left_ > 0; ++i) {
+    outcome = world_.run_for(seconds(1));
     if (outcome == SimOutcome::step_limit) break;
   }
   expect(report, outcome != SimOutcome::step_limit, "tasks keep each other busy for nothing");
@@ -145,8 +143,10 @@ void LoginSimulation::look_at_rest(Report& report) {
   let_users_finish(report);
   world_.run_for(kGrace + seconds(5));
   expect(report, book_.owned_visits() == 0, "logged-in connections are left");
-  expect(report, proxy_->pooled() == book_.free_visits(),
-         std::to_string(proxy_->pooled()) + " connections are in the pool, of which " +
+  // One that the proxy has closed may still be open for the origin.
+  expect(report, proxy_->pooled() > 0, "nothing is pooled");
+  expect(report, proxy_->pooled() <= book_.free_visits(),
+         std::to_string(proxy_->pooled()) + " connections are in the pool, of which only " +
              std::to_string(book_.free_visits()) + " are nobody's");
 }
 

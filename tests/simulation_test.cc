@@ -4,6 +4,7 @@
 // A failure prints its seed: PENSTOCK_SIM_SEED=<seed> replays just that, and
 // PENSTOCK_SIM_TRACE=<file> writes down everything that happens on the network meanwhile, and
 // PENSTOCK_SIM_LOG=<file> the proxy's access log. PENSTOCK_SIM_SEEDS=<n> runs so many fresh seeds.
+#include <chrono>
 #include <cstdio>
 #include <vector>
 
@@ -52,6 +53,28 @@ TEST(ThroughProxy, RoughNetwork) {
 // it has to say something in time.
 TEST(ThroughProxy, EverythingGoesWrong) {
   Setting setting = through_proxy(hostile("proxy, hostile"));
+  setting.client_side.stall = 0;
+  setting.may_time_out = false;
+  run_all_seeds(setting);
+}
+
+// ---- Through the proxy, its server side set up at random.
+
+Setting featured(Setting setting) {
+  setting.speaks_http = true;
+  setting.features = true;
+  // Requests may have to wait for others, and those for the network.
+  setting.clients.patience = std::chrono::hours(3);
+  setting.exchanges = 250;
+  return setting;
+}
+
+TEST(Features, CleanNetwork) { run_all_seeds(featured(reliable("features, clean", {}))); }
+TEST(Features, RoughNetwork) {
+  run_all_seeds(featured(reliable("features, rough", Faults::rough())));
+}
+TEST(Features, EverythingGoesWrong) {
+  Setting setting = featured(hostile("features, hostile"));
   setting.client_side.stall = 0;
   setting.may_time_out = false;
   run_all_seeds(setting);
