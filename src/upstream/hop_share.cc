@@ -68,10 +68,14 @@ bool HopShare::eject(TimePoint now) {
   const std::lock_guard lock(group_->mutex_);
   if (now < ejected_until()) return false;
   const EjectionSettings& settings = group_->settings().ejection;
-  const auto& servers = group_->servers_;
-  const auto out = static_cast<std::size_t>(std::ranges::count_if(
-      servers, [now](const auto& entry) { return now < entry.second->ejected_until(); }));
-  if ((out + 1) * 100 > servers.size() * settings.max_share) return false;
+  std::size_t servers = 0;
+  std::size_t out = 0;
+  for (const auto& [identity, server] : group_->servers_) {
+    if (server.use_count() == 1) continue;  // SRV records no longer name it
+    ++servers;
+    out += now < server->ejected_until() ? 1 : 0;
+  }
+  if ((out + 1) * 100 > servers * settings.max_share) return false;
   failures_.store(0, std::memory_order_relaxed);
   bad_responses_.store(0, std::memory_order_relaxed);
   // Each time longer; one that did well for as long again begins anew.
