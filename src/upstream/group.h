@@ -115,7 +115,7 @@ class ServerGroup final {
   static Task<void> keep_checking(ServerGroup& group);
   static Task<void> check(ServerGroup& group, std::shared_ptr<NextHop> hop, TimePoint when);
   Task<void> resolve_service();
-  void set_targets(const std::vector<ServiceTarget>& targets);
+  Task<void> set_targets(std::vector<ServiceTarget> targets);
   [[nodiscard]] TimePoint next_resolution() const;
 
   GroupShare* share_;
