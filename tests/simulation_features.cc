@@ -104,6 +104,8 @@ class Draw {
     ejection.failures = static_cast<std::uint32_t>(random_.between(0, 4));
     ejection.responses = static_cast<std::uint32_t>(random_.between(0, 3));
     ejection.time = random_.between(seconds(1), seconds(30));
+    // A server that has been ejected may be the only one that is left in the records.
+    if (reliable_ && !features.service.empty()) ejection.responses = 0;
     if (!reliable_) ejection.max_share = static_cast<std::uint32_t>(random_.between(0, 70));
     if (ejection.responses > 0) note("eject_responses", ejection.responses);
     CheckSettings& check = group().check;
