@@ -29,7 +29,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   destination_ = &destination;
   request_ = &request;
   body_ = &body;
-  choice_ = {.request = request.head, .client = client};
+  choice_ = {.request = request.head, .client = client, .cookie = destination.cookie};
   carries_login_ = carries_login(*request.head);
   if (destination.group != nullptr) destination.group->count_request();
   bool fresh = false;

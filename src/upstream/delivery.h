@@ -27,6 +27,7 @@ struct Destination {
   // What a login of a connection is for, so that the client's later requests find it: the group's
   // name or the target's authority.
   std::string_view name;
+  std::string_view cookie = {};  // ServerGroup::take_cookie()
 };
 
 // True when the request logs its connection in, or is about to: NTLM and Negotiate authenticate the

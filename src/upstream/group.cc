@@ -114,9 +114,9 @@ std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
 
 // A client that has a server's cookie gets that server, though it takes no others any more.
 bool ServerGroup::choose_bound(Choice& choice) {
-  const auto id = find_cookie(choice.request->fields, settings_->sticky_cookie);
-  if (!id) return false;
-  const auto at = std::ranges::find_if(hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == *id; });
+  if (choice.cookie.empty()) return false;
+  const auto at = std::ranges::find_if(
+      hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == choice.cookie; });
   if (at == hops_.end() || !in_service(**at, pool_->executor().now()) || choice.was_tried(*at)) {
     return false;
   }
@@ -205,8 +205,12 @@ std::string_view ServerGroup::affinity_cookie(const Choice& choice, bool secure,
                                   .secure = secure});
 }
 
-void ServerGroup::strip_cookie(RequestHead& request) const {
-  if (!settings_->sticky_cookie.empty()) remove_cookie(request.fields, settings_->sticky_cookie);
+std::string_view ServerGroup::take_cookie(RequestHead& request) const {
+  if (settings_->sticky_cookie.empty()) return {};
+  const auto value = find_cookie(request.fields, settings_->sticky_cookie);
+  if (!value) return {};
+  remove_cookie(request.fields, settings_->sticky_cookie);
+  return *value;
 }
 
 }  // namespace penstock

@@ -33,6 +33,7 @@ namespace penstock {
 struct Choice {
   const RequestHead* request = nullptr;
   const Address* client = nullptr;
+  std::string_view cookie = {};  // the group's, as the client sent it; empty: none
   // The server of the last choice; null before.
   std::shared_ptr<NextHop> hop;
   bool by_cookie = false;  // the request's cookie chose it
@@ -90,8 +91,9 @@ class ServerGroup final {
   // long as the arena.
   [[nodiscard]] std::string_view affinity_cookie(const Choice& choice, bool secure,
                                                  Arena& arena) const;
-  // Takes the group's cookie out of a request: it is none of the server's business.
-  void strip_cookie(RequestHead& request) const;
+  // Takes the group's cookie out of a request: it is none of the server's business. Its value,
+  // empty if there is none; lives as long as the request.
+  [[nodiscard]] std::string_view take_cookie(RequestHead& request) const;
 
  private:
   class Room;
