@@ -166,16 +166,20 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
     }
     if (chosen && choice.hop->share->open_connection()) break;
     if (!chosen && !choice.by_cookie && serving_ == 0) co_return fail(why_none());
-    if (seat) {
-      const auto called = co_await seat->wait(deadline);
+    const bool looked = seat.has_value();
+    if (!looked) {
+      // After this, places that become free are told of: so it is looked once more.
+      seat.emplace(*room_);
+      if (!seat->taken()) co_return fail(unavailable(Unavailable::queue_full));
+    }
+    // An idle connection that was kept for it meanwhile is of no use to who needs a new one.
+    if (!looked || fresh) share_->tell_room_wanted();
+    if (looked) {
+      const HopShare* const wanted = choice.by_cookie ? choice.hop->share.get() : nullptr;
+      const auto called = co_await seat->wait(wanted, deadline);
       const bool late = !called && called.error().kind == ErrorKind::timed_out;
       if (late) co_return fail(unavailable(Unavailable::queue_timeout));
       if (!called) co_return fail(called.error());
-    } else {
-      // After this, places that become free are told of: so it is looked once more.
-      seat.emplace(*room_, choice.by_cookie ? choice.hop->share.get() : nullptr);
-      if (!seat->taken()) co_return fail(unavailable(Unavailable::queue_full));
-      share_->tell_room_wanted();
     }
     choice.hop = nullptr;
   }

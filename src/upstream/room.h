@@ -17,24 +17,26 @@ class WaitingRoom : public RoomListener {
   // Somebody who waits, as long as it exists: counted among the group's.
   class Seat final : public ListNode {
    public:
-    // `wanted`: the only server that will do, null for any. Taken at the end of the line.
-    Seat(WaitingRoom& room, const HopShare* wanted);
+    // Taken at the end of the line.
+    explicit Seat(WaitingRoom& room);
+    // Room that it was told of, and did not look for, is for the next one.
     ~Seat();
     // False: there are as many waiting as the group lets. Then it is not to be waited.
     [[nodiscard]] bool taken() const { return taken_; }
-    // Until there may be room: success, timed_out, cancelled. A Seat may wait again, it keeps its
-    // place in the line.
-    Task<Result<void>> wait(TimePoint deadline);
+    // Until there may be room: success, timed_out, cancelled. `wanted`: the only server that will
+    // do, null for any. A Seat may wait again, it keeps its place in the line.
+    Task<Result<void>> wait(const HopShare* wanted, TimePoint deadline);
 
    private:
     friend class WaitingRoom;
     WaitingRoom* room_;
-    const HopShare* wanted_;
+    const HopShare* wanted_ = nullptr;
     bool taken_;
     Event called_;
   };
 
-  // A connection to that server has become idle here: true if somebody was called to use it.
+  // A connection to that server has become idle here: true if somebody was called to use it. Null:
+  // there may be room somewhere.
   bool call(const HopShare* server);
   void on_room(const HopShare* server) override { call(server); }
 
