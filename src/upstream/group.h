@@ -38,9 +38,10 @@ struct Choice {
   std::shared_ptr<NextHop> hop;
   bool by_cookie = false;  // the request's cookie chose it
 
-  // It failed this request: the others come first from now on.
+  // It failed this request: another one is to be chosen, those that were not tried first.
   void avoid_hop() {
     if (tried_count < kMaxTried) tried[tried_count++] = hop;
+    hop = nullptr;
   }
   [[nodiscard]] bool was_tried(const std::shared_ptr<NextHop>& which) const {
     const auto all = std::span(tried).first(tried_count);
