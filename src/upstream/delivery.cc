@@ -70,7 +70,8 @@ Task<Result<void>> Delivery::connect(const Destination& destination, const Reque
 
 Task<Result<void>> Delivery::acquire(bool fresh) {
   step_ = DeliveryStep::acquire;
-  if (pins_ != nullptr && !pins_->empty()) {
+  // A new connection is asked for by who knows that there is no login, or has no use for it.
+  if (!fresh && pins_ != nullptr && !pins_->empty()) {
     const auto pinned = take_pinned();
     if (!pinned) co_return fail(pinned.error());
     if (*pinned) co_return Result<void>{};
@@ -92,16 +93,19 @@ Task<Result<void>> Delivery::acquire(bool fresh) {
 
 // True when there is one: it alone will do. Where there was one, the client has to log in again.
 Result<bool> Delivery::take_pinned() {
-  bool lost = false;
-  auto connection = pins_->take(destination_->name, lost);
-  pinned_ = connection != nullptr || lost;
-  if (lost) {
+  auto taken = pins_->take(destination_->name);
+  pinned_ = taken.connection != nullptr || taken.lost;
+  if (taken.lost) {
     return fail({.kind = ErrorKind::unavailable,
                  .side = Side::server,
                  .cause = static_cast<int>(Unavailable::login_lost)});
   }
-  if (connection) lease_.emplace(side_->pool(), std::move(connection), true);
-  return pinned_;
+  if (!pinned_) return false;
+  lease_.emplace(side_->pool(), std::move(taken.connection), true);
+  choice_.hop = std::move(taken.hop);
+  choice_.bound = true;
+  if (choice_.hop) destination_->group->count_load(*lease_);
+  return true;
 }
 
 Task<Result<void>> Delivery::acquire_target(bool fresh) {
@@ -209,7 +213,7 @@ Task<CloseReason> Delivery::settle(bool reusable) {
   const CloseReason reason =
       co_await lease_->settle(reusable ? Settlement::pin : Settlement::close, &kept);
   if (kept) {
-    pins_->keep(destination_->name, std::move(kept));
+    pins_->keep(destination_->name, std::move(kept), choice_.hop);
   } else {
     pins_->lose(destination_->name);
   }

@@ -203,7 +203,8 @@ bool ServerGroup::may_retry() {
 
 std::string_view ServerGroup::affinity_cookie(const Choice& choice, bool secure,
                                               Arena& arena) const {
-  if (settings_->sticky_cookie.empty() || choice.by_cookie || !choice.hop) return {};
+  if (settings_->sticky_cookie.empty() || choice.by_cookie || choice.bound) return {};
+  if (!choice.hop) return {};
   return set_cookie_value(arena, {.name = settings_->sticky_cookie,
                                   .id = text_of(choice.hop->sticky_id),
                                   .secure = secure});

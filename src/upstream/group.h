@@ -37,6 +37,7 @@ struct Choice {
   // The server of the last choice; null before.
   std::shared_ptr<NextHop> hop;
   bool by_cookie = false;  // the request's cookie chose it
+  bool bound = false;      // so did the login of the client's connection
 
   // It failed this request: another one is to be chosen, those that were not tried first.
   void avoid_hop() {
@@ -88,6 +89,9 @@ class ServerGroup final {
   [[nodiscard]] bool may_retry();
   void end_retry() { share_->end_retry(); }
 
+  // Counts the request under way among the server's, where the algorithm goes by that.
+  void count_load(Lease& lease) const;
+
   // The value of Set-Cookie that binds a client to that server, empty if there is no need. Lives as
   // long as the arena.
   [[nodiscard]] std::string_view affinity_cookie(const Choice& choice, bool secure,
@@ -108,7 +112,6 @@ class ServerGroup final {
   [[nodiscard]] bool has_room(const NextHop& hop) const;
   void members_changed();
 
-  void count_load(Lease& lease) const;
   [[nodiscard]] Error why_none() const;
 
   // In group_upkeep.cc.

@@ -24,20 +24,22 @@ PinStore::Pin& PinStore::pin_for(std::string_view destination) {
   return pins_.emplace_back(Pin{.destination = std::string(destination)});
 }
 
-std::unique_ptr<ServerConnection> PinStore::take(std::string_view destination, bool& lost) {
-  lost = false;
+PinStore::Taken PinStore::take(std::string_view destination) {
   const auto found = std::ranges::find(pins_, destination, &Pin::destination);
-  if (found == pins_.end()) return nullptr;
+  if (found == pins_.end()) return {};
   auto connection = std::move(found->connection);
   if (connection) connection->become_busy();
-  if (connection && !connection->dead()) return connection;
+  if (connection && !connection->dead()) {
+    return {.connection = std::move(connection), .hop = found->hop};
+  }
   found->lost = true;
-  lost = true;
-  return nullptr;
+  return {.lost = true};
 }
 
-void PinStore::keep(std::string_view destination, std::unique_ptr<ServerConnection> connection) {
+void PinStore::keep(std::string_view destination, std::unique_ptr<ServerConnection> connection,
+                    std::shared_ptr<NextHop> hop) {
   Pin& pin = pin_for(destination);
+  pin.hop = std::move(hop);
   pin.connection = std::move(connection);
   pin.lost = false;
   pin.connection->become_idle(executor_->now(), kForLife, *this);

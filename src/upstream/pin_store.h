@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "async/executor.h"
+#include "upstream/next_hop.h"
 #include "upstream/server_connection.h"
 
 namespace penstock {
@@ -21,6 +22,7 @@ class PinStore final : private ServerConnection::Watcher {
   struct Pin {
     std::string destination;
     std::unique_ptr<ServerConnection> connection;  // null while it is in use, and when it is lost
+    std::shared_ptr<NextHop> hop;  // the server of a group; null where there is none
     bool lost = false;  // it has ended: what the client believes of its login is no longer so
   };
 
@@ -30,10 +32,16 @@ class PinStore final : private ServerConnection::Watcher {
   PinStore(const PinStore&) = delete;
   PinStore& operator=(const PinStore&) = delete;
 
-  // The connection for that destination, to be given back by keep(): null and `lost` set where
-  // there was one; null where there was none.
-  std::unique_ptr<ServerConnection> take(std::string_view destination, bool& lost);
-  void keep(std::string_view destination, std::unique_ptr<ServerConnection> connection);
+  // The connection for that destination, to be given back by keep(), and the server of a group that
+  // it leads to: null and `lost` set where there was one; null where there was none.
+  struct Taken {
+    std::unique_ptr<ServerConnection> connection;
+    std::shared_ptr<NextHop> hop;
+    bool lost = false;
+  };
+  Taken take(std::string_view destination);
+  void keep(std::string_view destination, std::unique_ptr<ServerConnection> connection,
+            std::shared_ptr<NextHop> hop);
   // The one that was taken has ended.
   void lose(std::string_view destination);
   [[nodiscard]] bool empty() const { return pins_.empty(); }
