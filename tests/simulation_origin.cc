@@ -80,8 +80,8 @@ Task<void> Origin::answer_check(Wire& wire, Random& random) {
   const bool silent = !well && random.chance(0.3);
   if (silent) co_return;
   const std::string status = well || random.chance(0.3) ? "200 OK" : "503 Service Unavailable";
-  static_cast<void>(co_await wire.write("HTTP/1.1 " + status + "\r\nConnection: close\r\n\r\nI am " +
-                                        (well ? "well" : "ill")));
+  static_cast<void>(co_await wire.write(
+      "HTTP/1.1 " + status + "\r\nConnection: close\r\n\r\nI am " + (well ? "well" : "ill")));
 }
 
 // Whether the request is one of ours, as it was sent.

@@ -37,7 +37,11 @@ class Origin final : public AcceptHandler {
   // `name`: what its responses say that they come from.
   Origin(Executor& executor, Ledger& ledger, Random random, const OriginOptions& options,
          std::string name = {})
-      : ledger_(&ledger), random_(random), name_(std::move(name)), options_(options), scope_(executor) {}
+      : ledger_(&ledger),
+        random_(random),
+        name_(std::move(name)),
+        options_(options),
+        scope_(executor) {}
 
   void on_accept(std::unique_ptr<ByteStream> stream, const Address& peer,
                  const Address& local) override;
