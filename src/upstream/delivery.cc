@@ -127,6 +127,7 @@ Result<bool> Delivery::take_pinned(std::string_view name) {
   if (destination_->group != nullptr) {
     choice_.hop = destination_->group->hop_of(lease_->server());
     choice_.by_cookie = true;  // or as good as that: the client needs none to get there
+    destination_->group->count_load(*lease_);
   }
   return true;
 }

@@ -108,6 +108,8 @@ class ServerGroup final {
   [[nodiscard]] bool may_retry(bool first);
   void end_retry() { share_->end_retry(); }
 
+  // Counts the request under way among the server's, where the algorithm goes by that.
+  void count_load(Lease& lease) const;
   // A request that was sent at that time has been answered now.
   void note_latency(TimePoint sent);
   [[nodiscard]] bool hedges() const { return latency_ != nullptr; }
@@ -136,7 +138,6 @@ class ServerGroup final {
   void members_changed();
 
   std::shared_ptr<Endpoint> endpoint_of(const Choice& choice);
-  void count_load(Lease& lease) const;
   [[nodiscard]] Error why_none() const;
 
   // In group_upkeep.cc.
@@ -147,7 +148,7 @@ class ServerGroup final {
   static Task<void> keep_checking(ServerGroup& group);
   static Task<void> check(ServerGroup& group, std::shared_ptr<NextHop> hop, TimePoint when);
   Task<void> resolve_service();
-  void set_targets(const std::vector<ServiceTarget>& targets);
+  Task<void> set_targets(std::vector<ServiceTarget> targets);
   [[nodiscard]] TimePoint next_resolution() const;
 
   GroupShare* share_;

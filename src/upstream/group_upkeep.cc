@@ -107,10 +107,11 @@ Task<void> ServerGroup::resolve_service() {
   }
   service_failures_ = 0;
   service_at_ = std::max(resolution->expires, executor.now() + kShortestLife);
-  set_targets(resolution->targets);
+  co_await set_targets(std::move(resolution->targets));
 }
 
-void ServerGroup::set_targets(const std::vector<ServiceTarget>& targets) {
+// The new ones replace the old ones when it is known where they are.
+Task<void> ServerGroup::set_targets(std::vector<ServiceTarget> targets) {
   std::uint16_t first = UINT16_MAX;
   for (const ServiceTarget& target : targets) first = std::min(first, target.priority);
   std::vector<std::shared_ptr<NextHop>> hops;
@@ -126,7 +127,12 @@ void ServerGroup::set_targets(const std::vector<ServiceTarget>& targets) {
     changed = changed || known == hops_.end();
     hops.push_back(known != hops_.end() ? *known : std::make_shared<NextHop>(entry, *share_));
   }
-  if (!changed && hops.size() == hops_.size()) return;
+  if (!changed && hops.size() == hops_.size()) co_return;
+  Scope questions(co_await this_context());
+  for (const auto& hop : hops) {
+    if (!hop->host.empty() && !hop->has_addresses()) questions.spawn(resolve_name(*this, hop));
+  }
+  co_await questions.join();
   for (const auto& hop : hops_) {
     if (std::ranges::find(hops, hop) == hops.end()) pool_->retire(*hop->endpoint);
   }
