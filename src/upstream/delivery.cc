@@ -201,10 +201,10 @@ void Delivery::note(const Result<void>& outcome) {
   HopShare& server = *choice_.hop->share;
   const TimePoint now = side_->pool().executor().now();
   if (!server.noted(failed, bad_response, now) || side_->pool().log() == nullptr) return;
-  const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(
-      server.ejected_until() - now);
-  side_->pool().log()->warning("{}: {} is left alone for {} ms: {}",
-                               server.group().settings().name, server.identity(), time.count(),
+  const auto time =
+      std::chrono::duration_cast<std::chrono::milliseconds>(server.ejected_until() - now);
+  side_->pool().log()->warning("{}: {} is left alone for {} ms: {}", server.group().settings().name,
+                               server.identity(), time.count(),
                                failed ? to_string(outcome.error().kind) : "error responses");
 }
 

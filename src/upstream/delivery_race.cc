@@ -15,9 +15,7 @@ namespace {
 // Interim responses of a try that may yet lose are nobody's.
 class Unheard final : public InformationalSink {
  public:
-  Task<Result<void>> on_informational(ResponseHead& /*head*/) override {
-    co_return Result<void>{};
-  }
+  Task<Result<void>> on_informational(ResponseHead& /*head*/) override { co_return Result<void>{}; }
 };
 
 }  // namespace
@@ -105,8 +103,7 @@ Task<void> Delivery::run_rival(Delivery& delivery, Rival& rival, Event& news) {
     delivery.owner_->on_acquired(*rival.lease, rival.choice.hop.get());
     delivery.add_logins(*rival.lease, rival.choice);
     Unheard unheard;
-    rival.answered =
-        co_await rival.lease->exchange(*delivery.request_, rival.response, unheard);
+    rival.answered = co_await rival.lease->exchange(*delivery.request_, rival.response, unheard);
     if (rival.answered) group.note_latency(begun);
   } else {
     rival.answered = fail(lease.error());
