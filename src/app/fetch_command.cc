@@ -140,6 +140,8 @@ std::expected<void, std::string> FetchOptions::Words::set_request(FetchCommand& 
   to.data = data;
   to.data_file = data_file.value_or("");
   if (data_file && data_file->empty()) return unexpected("--data-file: the file's name is empty");
+  if (data && data_file) return unexpected("--data and --data-file exclude each other");
+  if (to.no_content && to.has_body()) return unexpected("--head goes without a body");
   to.method = method;
   if (method.empty()) to.method = to.no_content ? "HEAD" : to.has_body() ? "POST" : "GET";
   if (!is_token(to.method)) return wrong("--method", method, "not a method's name");
@@ -241,12 +243,11 @@ FetchOptions::FetchOptions(CLI::App& app) : words_(std::make_unique<Words>()) {
   one("urls", words.urls, "URL", "Fetched one after the other")->required()->option_text("URL...");
   one("-X,--method", words.method, "NAME", "Method; else GET, or POST with a body");
   many("-H,--header", words.fields, "FIELD", "\"Name: value\"; \"Name:\" leaves ours out");
-  auto* const data = one("-d,--data", words.data, "TEXT", "The request's body");
-  one("--data-file", words.data_file, "FILE", "Where the body is; - is stdin")->excludes(data);
+  one("-d,--data", words.data, "TEXT", "The request's body");
+  one("--data-file", words.data_file, "FILE", "Where the body is; - is stdin");
   one("-o,--output", command.output, "FILE", "Where the content goes; else stdout");
   fetch->add_flag("-i,--include", command.include, "Put out the response's head too");
-  auto* const head = fetch->add_flag("-I,--head", command.no_content, "Only the head, by HEAD");
-  head->excludes(data)->excludes("--data-file");
+  fetch->add_flag("-I,--head", command.no_content, "Only the head, by HEAD");
   fetch->add_flag("-v,--verbose", command.verbose, "Say what happens, on stderr");
   fetch->add_flag("-s,--silent", command.silent, "Say nothing of failures");
   fetch->add_flag("-L,--location", command.follow, "Follow redirects, at most 10");

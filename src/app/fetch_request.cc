@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "app/version.h"
+#include "base/text.h"
 #include "message/fields.h"
 
 namespace penstock {

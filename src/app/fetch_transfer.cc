@@ -48,7 +48,7 @@ Task<std::expected<FetchAnswer, std::string>> FetchTransfer::run() {
 
 FetchTransfer::Answer FetchTransfer::failure(const Error& error) const {
   const FetchCommand& command = parts_->command;
-  const std::string_view body = command.data_file == "-" ? "stdin" : command.data_file;
+  const std::string body = command.data_file == "-" ? "stdin" : command.data_file;
   return std::unexpected(failure_text(error, delivery_.step(), body));
 }
 
