@@ -28,7 +28,7 @@ Task<Result<Resolution>> FetchNetwork::resolve(std::string_view host, std::uint1
   if (resolution) {
     trace_->resolved(resolution->addresses);
   } else if (resolution.error().kind != ErrorKind::cancelled) {
-    trace_->note("no addresses: {}", to_string(resolution.error().kind));
+    trace_->not_resolved(resolution.error());
   }
   co_return resolution;
 }

@@ -65,7 +65,7 @@ void FetchTrace::write(std::string_view mark, std::string_view lines) {
 
 void FetchTrace::begin() {
   begun_ = executor_->now();
-  connected_ = {};
+  connecting_ = connected_ = {};
   resolve_ = connect_ = secure_ = head_ = {};
 }
 
@@ -83,14 +83,20 @@ void FetchTrace::resolved(const AddressList& addresses) {
   note("addresses: {}", texts);
 }
 
+void FetchTrace::not_resolved(const Error& error) {
+  resolve_ += executor_->now() - resolving_;
+  note("no addresses: {}", to_string(error.kind));
+}
+
 void FetchTrace::connecting(const Address& address) {
-  connecting_ = executor_->now();
+  // Several attempts may run beside each other.
+  if (connecting_ == TimePoint()) connecting_ = executor_->now();
   note("connecting to {}", address.to_string());
 }
 
 void FetchTrace::connected(const Address& address) {
   connected_ = executor_->now();
-  connect_ += connected_ - connecting_;
+  connect_ += connected_ - std::exchange(connecting_, TimePoint());
   note("connected to {}", address.to_string());
 }
 

@@ -29,6 +29,7 @@ class FetchTrace {
   void begin();
   void resolving(std::string_view host);
   void resolved(const AddressList& addresses);
+  void not_resolved(const Error& error);
   void connecting(const Address& address);
   void connected(const Address& address);
   // There is a connection for the request, over TLS and through a peer where that is wanted.
