@@ -28,6 +28,15 @@ std::unexpected<std::string> wrong(std::string_view option, std::string_view tex
   return unexpected(fmt::format("{} {}: {}", option, config::quoted(text), why));
 }
 
+// A URL as it may be shown: what could be a login is left out.
+std::string showable(std::string_view url) {
+  const std::size_t mark = url.find("://");
+  const std::size_t begin = mark == url.npos ? 0 : mark + 3;
+  const std::size_t at = url.rfind('@');
+  if (at == url.npos || at < begin) return std::string(url);
+  return fmt::format("{}...{}", url.substr(0, begin), url.substr(at));
+}
+
 // What the client itself writes, or what would change how the message is framed.
 bool is_ours_alone(FieldId id) { return is_hop_by_hop(id) || id == FieldId::content_length; }
 
@@ -99,15 +108,15 @@ std::expected<std::optional<PeerSettings>, std::string> parse_fetch_peer(std::st
   const std::string scheme = to_lower(text.substr(0, std::min(mark, text.size())));
   const bool socks = scheme == "socks5";
   if (mark == text.npos || (!socks && scheme != "http" && scheme != "https")) {
-    return wrong("--peer", text,
+    return wrong("--peer", showable(text),
                  R"(expected http://, https:// or socks5:// and a host, or direct)");
   }
   // Else it is as in a URL.
   const std::string as_url =
       (scheme == "https" ? "https" : "http") + std::string(text.substr(mark));
   const auto url = parse_url(as_url);
-  if (!url) return wrong("--peer", text, url.error());
-  if (url->path != "/") return wrong("--peer", text, "a peer has no path");
+  if (!url) return wrong("--peer", showable(text), url.error());
+  if (url->path != "/") return wrong("--peer", showable(text), "a peer has no path");
   const std::uint16_t port = socks && !names_port(text) ? kSocksPort : url->port;
   const bool ipv6 = url->host.contains(':');
   PeerSettings peer{
@@ -176,10 +185,11 @@ std::expected<void, std::string> FetchOptions::Words::set_urls(FetchCommand& to)
   for (const std::string& text : urls) {
     auto url = parse_url(text);
     if (!url) {
-      const bool bare = !text.contains("://") && parse_url("http://" + text);
+      // A hint is of use only for what has no login.
+      const bool bare = !text.contains('@') && !text.contains("://") && parse_url("http://" + text);
       const std::string hint =
           bare ? fmt::format("; did you mean {}?", config::quoted("http://" + text)) : "";
-      return wrong("URL", text, url.error() + hint);
+      return wrong("URL", showable(text), url.error() + hint);
     }
     if (!url->login) url->login = login;
     const auto other = std::ranges::find_if(
@@ -206,6 +216,12 @@ std::expected<void, std::string> FetchOptions::Words::set_way(FetchCommand& to) 
   for (const std::string& text : peers) {
     auto peer = parse_fetch_peer(text);
     if (!peer) return unexpected(std::move(peer.error()));
+    const auto twice = [&peer](const std::optional<PeerSettings>& other) {
+      return other && *peer && other->name == (*peer)->name;
+    };
+    if (std::ranges::any_of(to.peers, twice)) {
+      return wrong("--peer", (*peer)->name, "it is there already");
+    }
     if (*peer && (*peer)->tls) (*peer)->tls->ca_file = to.tls.ca_file;
     to.peers.push_back(std::move(*peer));
   }

@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 Command parse(const std::vector<const char*>& words) {
@@ -166,6 +167,22 @@ TEST(FetchCommand, Peers) {
   for (const char* const bad : {"", "p:80", "socks4://p", "http://", "http://p/x", "http://p:0"}) {
     EXPECT_FALSE(parse_fetch_peer(bad)) << bad;
   }
+}
+
+TEST(FetchCommand, PasswordsAreNotShown) {
+  for (const std::string& text :
+       {error_of({"http://alice:secret@a b/"}), error_of({"ftp://alice:secret@a/"}),
+        error_of({"alice:secret@a/"}), error_of({"--user", "secret", "http://a/"}),
+        error_of({"--peer", "http://alice:secret@p/x", "http://a/"}),
+        error_of({"--peer", "alice:secret@p", "http://a/"})}) {
+    EXPECT_THAT(text, Not(HasSubstr("secret")));
+    EXPECT_THAT(text, HasSubstr("penstock: "));
+  }
+}
+
+TEST(FetchCommand, APeerIsGivenOnce) {
+  EXPECT_THAT(error_of({"--peer", "http://p", "--peer", "http://u:1@p:80", "http://a/"}),
+              HasSubstr("\"http://p:80\": it is there already"));
 }
 
 TEST(FetchCommand, CertificatesToTrustHoldForPeersToo) {
