@@ -76,6 +76,11 @@ void Client::add_noise(Request& request) {
     request.head += "X-Hop: " + to_text(request.exchange->token) + "\r\n";
   }
   if (!connection.empty()) request.head += "Connection: " + connection + "\r\n";
+  if (!ledger_->cookies.empty() && random_.chance(0.5)) {
+    const auto& [cookie, origin] = ledger_->cookies[random_.below(ledger_->cookies.size())];
+    request.bound_to = origin;
+    request.head += "Cookie: other=1; " + cookie + "\r\n";
+  }
   if (random_.chance(0.3)) request.head += "aCCept:\t */* \r\n";
   if (random_.chance(0.1)) {
     request.head += "X-Long: " + std::string(random_.skewed(1, 6000), 'x') + "\r\n";
@@ -275,6 +280,7 @@ Outcome Client::judge(const Request& request, const Head& head, const BodyCheck&
     return complete ? Outcome::proxy_error : Outcome::cut;
   }
   if (!check_head(exchange, head)) return complete ? Outcome::whole : Outcome::cut;
+  check_cookie(request, head);
   if (!body.right()) ledger_->violation(exchange.token, "response body is not its own");
   if (!complete) return Outcome::cut;
   const Arrival& arrival = arrival_of(exchange, head);
@@ -313,6 +319,17 @@ bool Client::check_head(const Exchange& exchange, const Head& head) {
     ledger_->violation(exchange.token, "hop-by-hop field of the response passed on");
   }
   return true;
+}
+
+void Client::check_cookie(const Request& request, const Head& head) {
+  const std::string origin = head.value("x-origin");
+  if (ledger_->cookies_hold && !request.bound_to.empty() && origin != request.bound_to) {
+    ledger_->violation(request.exchange->token,
+                       "is bound to " + request.bound_to + ", and answered by " + origin);
+  }
+  const std::string set = head.value("set-cookie");
+  if (set.empty()) return;
+  ledger_->cookies.emplace_back(set.substr(0, set.find(';')), origin);
 }
 
 // After the last response: nothing may follow but the end.

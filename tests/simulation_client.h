@@ -45,6 +45,7 @@ class Client {
     bool closes = false;  // the client says it is the last one
     bool version_1_0_kept = false;
     bool sent = false;
+    std::string bound_to;   // the origin that its cookie stands for; empty: it has none
     bool answered = false;  // finally: no need to wait for 100 any more
     Event go_on;            // 100 or a final response has come
   };
@@ -63,6 +64,7 @@ class Client {
   // What a complete response is, after its head and body were checked.
   Outcome judge(const Request& request, const Head& head, const BodyCheck& body, bool complete);
   bool check_head(const Exchange& exchange, const Head& head);
+  void check_cookie(const Request& request, const Head& head);
   Task<After> look_for_surplus();
   void end_unfinished();
   Outcome outcome_of(const Error& error, bool begun) const;

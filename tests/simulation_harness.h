@@ -11,6 +11,7 @@
 #include "async/scope.h"
 #include "sim/network.h"
 #include "tests/simulation_client.h"
+#include "tests/simulation_features.h"
 #include "tests/simulation_ledger.h"
 #include "tests/simulation_origin.h"
 #include "tests/simulation_proxy.h"
@@ -31,6 +32,8 @@ struct Setting {
   bool reliable = false;
   // A client may wait in vain for as long as its patience lasts.
   bool may_time_out = true;
+  // The proxy's server side is set up as chance will have it; `proxy` is not used.
+  bool features = false;
   std::size_t exchanges = 500;  // at least
 };
 
@@ -51,6 +54,7 @@ class Simulation {
   [[nodiscard]] Report run();
 
  private:
+  void make_proxy_of_features();
   Task<void> start_clients();
   Task<void> run_client(std::unique_ptr<Client> client, Address to);
   void settle(Report& report);
@@ -62,6 +66,7 @@ class Simulation {
   SimNetwork client_side_;
   SimNetwork origin_side_;
   Ledger ledger_;
+  Features features_;
   std::vector<Address> addresses_;
   std::vector<std::unique_ptr<Origin>> origins_;
   std::vector<std::unique_ptr<Listener>> listeners_;

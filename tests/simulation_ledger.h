@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -76,6 +77,11 @@ class Ledger {
   explicit Ledger(bool through_proxy) : through_proxy_(through_proxy) {}
 
   [[nodiscard]] bool through_proxy() const { return through_proxy_; }
+
+  // Cookies ("name=value") that the proxy has set, for any client to send, and the origin that
+  // the response came from. Whether such a cookie has to lead to that origin.
+  std::vector<std::pair<std::string, std::string>> cookies;
+  bool cookies_hold = false;
   // A new exchange with a token of its own.
   Exchange& open(Random& random);
   // Null for a token nobody sent.

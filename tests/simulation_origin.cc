@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "async/sleep.h"
+#include "tests/simulation_features.h"
 
 namespace penstock::simulation {
 namespace {
@@ -46,6 +47,10 @@ Task<bool> Origin::serve_one(ByteStream& stream, Wire& wire, Random& random) {
     if (head.error().kind == ErrorKind::protocol) ledger_->violation(0, "malformed request head");
     co_return false;
   }
+  if (head->line[1] == kHealthPath) {
+    co_await answer_check(wire, random);
+    co_return false;
+  }
   Seen seen{.head = std::move(*head), .framing = {}};
   if (!check(seen)) co_return false;
   const Plan plan = make_plan(seen, random);
@@ -70,6 +75,15 @@ Task<bool> Origin::serve_one(ByteStream& stream, Wire& wire, Random& random) {
   co_return sent && !plan.closes && seen.body_read;
 }
 
+Task<void> Origin::answer_check(Wire& wire, Random& random) {
+  const bool well = !random.chance(options_.unwell);
+  const bool silent = !well && random.chance(0.3);
+  if (silent) co_return;
+  const std::string status = well || random.chance(0.3) ? "200 OK" : "503 Service Unavailable";
+  static_cast<void>(co_await wire.write(
+      "HTTP/1.1 " + status + "\r\nConnection: close\r\n\r\nI am " + (well ? "well" : "ill")));
+}
+
 // Whether the request is one of ours, as it was sent.
 bool Origin::check(Seen& seen) {
   const Head& head = seen.head;
@@ -90,6 +104,9 @@ bool Origin::check(Seen& seen) {
   if (head.value("x-request-token") != to_text(token)) wrong("another request's fields");
   if (ledger_->through_proxy()) {
     if (head.count("x-hop") > 0) wrong("hop-by-hop field of the request passed on");
+    if (head.value("cookie").find(kStickyCookie) != std::string::npos) {
+      wrong("the proxy's own cookie passed on");
+    }
     if (head.line[1].front() != '/') wrong("target not in origin form: " + head.line[1]);
   }
   const Result<BodyFraming> framing = framing_of(head, Framing::none);
@@ -165,6 +182,7 @@ void Origin::add_response(Plan& plan, Seen& seen, Random& random) {
   std::string& text = plan.response;
   text = (old ? "HTTP/1.0 " : "HTTP/1.1 ") + std::to_string(status) + " Some Reason\r\n";
   text += "X-Token: " + to_text(token) + "\r\nX-Attempt: " + std::to_string(seen.attempt) + "\r\n";
+  text += "X-Origin: " + name_ + "\r\n";
   std::string connection = announced ? "close" : old || seen.version_1_0 ? "keep-alive" : "";
   if (random.chance(0.1)) {
     connection += connection.empty() ? "x-response-hop" : ", x-response-hop";

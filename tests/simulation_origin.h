@@ -22,19 +22,26 @@ struct OriginOptions {
   double close_silently = 0.1;  // closes after the response, or some time later, unannounced
   double cut = 0.03;            // stops within the response and closes, or resets
   double stall = 0.005;         // stops within the response and does nothing any more
+  double unwell = 0.2;          // of each check of its health
   double linger = 0.5;  // reads on for a while after its last response (RFC 9112 section 9.6)
   Duration patience = std::chrono::minutes(10);
 
   // Without failures and unannounced closes.
   [[nodiscard]] static OriginOptions reliable() {
-    return {.close_silently = 0, .cut = 0, .stall = 0, .linger = 1};
+    return {.close_silently = 0, .cut = 0, .stall = 0, .unwell = 0, .linger = 1};
   }
 };
 
 class Origin final : public AcceptHandler {
  public:
-  Origin(Executor& executor, Ledger& ledger, Random random, const OriginOptions& options)
-      : ledger_(&ledger), random_(random), options_(options), scope_(executor) {}
+  // `name`: what its responses say that they come from.
+  Origin(Executor& executor, Ledger& ledger, Random random, const OriginOptions& options,
+         std::string name = {})
+      : ledger_(&ledger),
+        random_(random),
+        name_(std::move(name)),
+        options_(options),
+        scope_(executor) {}
 
   void on_accept(std::unique_ptr<ByteStream> stream, const Address& peer,
                  const Address& local) override;
@@ -57,6 +64,7 @@ class Origin final : public AcceptHandler {
   Task<void> serve(std::unique_ptr<ByteStream> stream, Random random);
   // False when the connection is to be closed.
   Task<bool> serve_one(ByteStream& stream, Wire& wire, Random& random);
+  Task<void> answer_check(Wire& wire, Random& random);
   bool check(Seen& seen);
   Plan make_plan(Seen& seen, Random& random);
   void add_response(Plan& plan, Seen& seen, Random& random);
@@ -66,6 +74,7 @@ class Origin final : public AcceptHandler {
 
   Ledger* ledger_;
   Random random_;
+  std::string name_;
   OriginOptions options_;
   Scope scope_;
 };

@@ -1,7 +1,10 @@
 #include "tests/simulation_proxy.h"
 
 #include <cstdlib>
+#include <iterator>
+#include <list>
 #include <string>
+#include <utility>
 
 #include "base/log_file.h"
 #include "proxy/proxy.h"
@@ -16,73 +19,176 @@ std::unique_ptr<LogFile> open_log() {
   return path != nullptr ? std::make_unique<LogFile>(path) : nullptr;
 }
 
-// What a worker consists of, on the simulated network.
-class RealProxy final : public Proxy {
+// An exchange of a client connection that looks like one of another.
+class BorrowedExchange final : public penstock::Exchange {
  public:
-  RealProxy(SimWorld& world, SimNetwork& network, const std::vector<Address>& origins)
-      : upstream_(upstream_settings(origins)),
-        settings_(proxy_settings()),
-        upstream_share_(upstream_),
-        servers_(network, upstream_, upstream_share_, world.seed()),
-        routes_(settings_.routes, servers_),
-        log_file_(open_log()),
-        log_(world.executor(), log_file_.get(), AccessLogFormat::json),
-        handler_(ProxyParts{servers_, routes_, log_, settings_, own_, "sim"}),
-        server_(world.executor(), server_settings_, share_, handler_),
-        accepting_(network.listen(Address::parse(listener_.address).value(), server_)) {
+  BorrowedExchange(penstock::Exchange& real, ClientControl& control)
+      : penstock::Exchange(real.client(), control), real_(&real) {
+    request_ = std::move(real.request());
+    body_framing_ = real.body_framing();
+    problem_ = real.problem();
+  }
+
+  BodySource& body() override { return real_->body(); }
+  const ClientTraffic& traffic() override { return real_->traffic(); }
+  Task<Result<void>> inform(ResponseHead& head) override { return real_->inform(head); }
+  Task<Result<void>> respond(ResponseHead& head, BodySource& body,
+                             const Framing& framing) override {
+    response_begun_ = true;
+    return real_->respond(head, body, framing);
+  }
+  Task<Result<void>> open_tunnel(ResponseHead& head, std::string_view upgrade) override {
+    response_begun_ = true;
+    return real_->open_tunnel(head, upgrade);
+  }
+  ByteStream& tunnel_stream() override { return real_->tunnel_stream(); }
+  InputBuffer& tunnel_input() override { return real_->tunnel_input(); }
+
+ private:
+  penstock::Exchange* real_;
+};
+
+// Lets the handler take all clients for one, or not.
+class FlawedHandler final : public Handler {
+ public:
+  FlawedHandler(Handler& handler, bool flawed) : handler_(&handler), flawed_(flawed) {}
+  Task<void> handle(penstock::Exchange& exchange) override {
+    return flawed_ ? handle_as_one(exchange) : handler_->handle(exchange);
+  }
+
+ private:
+  class Everybody final : public ClientControl {
+   public:
+    void end_if_idle() override {}
+  };
+  Task<void> handle_as_one(penstock::Exchange& exchange) {
+    BorrowedExchange borrowed(exchange, everybody_);
+    co_await handler_->handle(borrowed);
+  }
+
+  Handler* handler_;
+  bool flawed_;
+  Everybody everybody_;
+};
+
+// What a worker consists of, on the simulated network.
+class Worker {
+ public:
+  Worker(SimWorld& world, const SimNetwork& network, const UpstreamSettings& upstream,
+         UpstreamShare& share, const ProxySettings& settings, LogFile* log,
+         const ListenerSettings& listener, std::uint64_t seed, bool shared_logins)
+      : network_(network),
+        servers_(network_, upstream, share, seed),
+        routes_(settings.routes, servers_),
+        log_(world.executor(), log, AccessLogFormat::json),
+        handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim"}),
+        flawed_(handler_, shared_logins),
+        listener_(listener),
+        server_(world.executor(), server_settings_, listener_share_, flawed_),
+        accepting_(network_.listen(Address::parse(listener_.address).value(), server_)),
+        stopping_(world.executor()) {
     server_.set_listener(accepting_.get());
   }
 
-  [[nodiscard]] Address address() const override { return accepting_->local_address(); }
-  void stop() override {
+  void start(bool checks) { servers_.start(checks); }
+  [[nodiscard]] Address address() const { return accepting_->local_address(); }
+  void stop() {
     server_.set_listener(nullptr);
     accepting_.reset();
     server_.drain();
     server_.cancel();
-    servers_.pool().close_idle();
+    stopping_.spawn(servers_.stop());
+  }
+  [[nodiscard]] std::size_t running() const {
+    return server_.connections() + pooled() + stopping_.running();
+  }
+  [[nodiscard]] std::size_t pooled() const { return servers_.pool().idle_count(); }
+
+ private:
+  SimNetwork network_;
+  ServerSettings server_settings_;
+  OwnAddresses own_;
+  ServerSide servers_;
+  RouteTable routes_;
+  AccessLog log_;
+  penstock::Proxy handler_;
+  FlawedHandler flawed_;
+  ListenerSettings listener_;
+  ListenerShare listener_share_{.settings = &listener_};
+  Server server_;
+  std::unique_ptr<Listener> accepting_;
+  Scope stopping_;
+};
+
+class RealProxy final : public Proxy {
+ public:
+  RealProxy(SimWorld& world, const SimNetwork& network, const std::vector<Address>& origins,
+            const ProxyOptions& options)
+      : upstream_(upstream_settings(origins, options)),
+        settings_(proxy_settings(options)),
+        share_(upstream_),
+        log_file_(open_log()) {
+    for (std::size_t i = 0; i < options.workers; ++i) {
+      const ListenerSettings listener{.address = "192.0.2.1:" + std::to_string(8080 + i),
+                                      .mode = options.mode};
+      workers_.emplace_back(world, network, upstream_, share_, settings_, log_file_.get(), listener,
+                            world.seed() + i, options.shared_logins);
+      workers_.back().start(i == 0);
+    }
+  }
+
+  // The workers take turns.
+  [[nodiscard]] Address address() override {
+    next_ = (next_ + 1) % workers_.size();
+    return std::next(workers_.begin(), static_cast<std::ptrdiff_t>(next_))->address();
+  }
+  void stop() override {
+    for (Worker& worker : workers_) worker.stop();
   }
   [[nodiscard]] std::size_t running() const override {
-    return server_.connections() + servers_.pool().idle_count();
+    std::size_t sum = 0;
+    for (const Worker& worker : workers_) sum += worker.running();
+    return sum;
+  }
+  [[nodiscard]] std::size_t pooled() const override {
+    std::size_t sum = 0;
+    for (const Worker& worker : workers_) sum += worker.pooled();
+    return sum;
   }
 
  private:
-  static ProxySettings proxy_settings() {
+  static ProxySettings proxy_settings(const ProxyOptions& options) {
     ProxySettings settings;
-    RouteSettings& route = settings.routes.emplace_back();
-    route.to = "origins";
+    if (options.mode == ListenerMode::reverse) settings.routes.push_back({.to = "origins"});
     return settings;
   }
-  static UpstreamSettings upstream_settings(const std::vector<Address>& origins) {
-    UpstreamGroupSettings group{.name = "origins", .servers = {}};
+  static UpstreamSettings upstream_settings(const std::vector<Address>& origins,
+                                            const ProxyOptions& options) {
+    UpstreamSettings settings;
+    settings.target_retry = options.target_retry;
+    UpstreamGroupSettings& group = settings.groups.emplace_back(options.group);
+    group.name = "origins";
+    if (!group.servers.empty()) return settings;
     for (const Address& origin : origins) {
       group.servers.push_back({.address = origin.to_string()});
     }
-    UpstreamSettings settings;
-    settings.groups = {group};
     return settings;
   }
 
-  ListenerSettings listener_{.address = "192.0.2.1:8080", .mode = ListenerMode::reverse};
-  ServerSettings server_settings_;
   UpstreamSettings upstream_;
   ProxySettings settings_;
-  OwnAddresses own_;
-  UpstreamShare upstream_share_;
-  ServerSide servers_;
-  RouteTable routes_;
+  UpstreamShare share_;
   std::unique_ptr<LogFile> log_file_;
-  AccessLog log_;
-  penstock::Proxy handler_;
-  ListenerShare share_{.settings = &listener_};
-  Server server_;
-  std::unique_ptr<Listener> accepting_;
+  std::list<Worker> workers_;
+  std::size_t next_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Proxy> make_proxy(SimWorld& world, SimNetwork& network,
-                                  const std::vector<Address>& origins) {
-  return std::make_unique<RealProxy>(world, network, origins);
+ProxyFactory make_proxy(const ProxyOptions& options) {
+  return [options](SimWorld& world, SimNetwork& network, const std::vector<Address>& origins) {
+    return std::make_unique<RealProxy>(world, network, origins, options);
+  };
 }
 
 }  // namespace penstock::simulation

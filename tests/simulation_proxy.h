@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "net/address.h"
+#include "server/settings.h"
 #include "sim/network.h"
 #include "sim/world.h"
+#include "upstream/settings.h"
 
 namespace penstock::simulation {
 
@@ -16,12 +18,14 @@ namespace penstock::simulation {
 class Proxy {
  public:
   virtual ~Proxy() = default;
-  // Where it takes connections.
-  [[nodiscard]] virtual Address address() const = 0;
+  // Where it takes the next connection.
+  [[nodiscard]] virtual Address address() = 0;
   // Lets go of everything: when the world has become idle after that, none of its tasks is left.
   virtual void stop() = 0;
   // Tasks that have not ended.
   [[nodiscard]] virtual std::size_t running() const = 0;
+  // Server connections that wait for anybody's request.
+  [[nodiscard]] virtual std::size_t pooled() const { return 0; }
 };
 
 // Makes one that stands before these origins, which all serve the same; it listens and connects
@@ -29,9 +33,17 @@ class Proxy {
 using ProxyFactory = std::function<std::unique_ptr<Proxy>(SimWorld& world, SimNetwork& network,
                                                           const std::vector<Address>& origins)>;
 
-// The proxy under test, as a reverse proxy.
-[[nodiscard]] std::unique_ptr<Proxy> make_proxy(SimWorld& world, SimNetwork& network,
-                                                const std::vector<Address>& origins);
+// How the proxy under test is set up.
+struct ProxyOptions {
+  ListenerMode mode = ListenerMode::reverse;
+  std::size_t workers = 1;  // on the one thread there is; they share what workers share
+  // Of a reverse proxy. Without servers: the origins are its servers.
+  UpstreamGroupSettings group = {};
+  RetrySettings target_retry = {};  // of a forward proxy
+  // Wrong on purpose: clients share the server connections that are logged in.
+  bool shared_logins = false;
+};
+[[nodiscard]] ProxyFactory make_proxy(const ProxyOptions& options);
 
 // A relay of bytes that knows nothing of HTTP, to prove that the simulation notices what it is
 // there to notice.

@@ -23,7 +23,7 @@ class Relay final : public Proxy, private AcceptHandler {
         scope_(world.executor()),
         listener_(network.listen(Address::parse("192.0.2.1:8080").value(), *this)) {}
 
-  [[nodiscard]] Address address() const override { return listener_->local_address(); }
+  [[nodiscard]] Address address() override { return listener_->local_address(); }
   void stop() override {
     listener_.reset();
     scope_.cancel();

@@ -3,43 +3,22 @@
 //
 // A failure prints its seed: PENSTOCK_SIM_SEED=<seed> replays just that, and
 // PENSTOCK_SIM_TRACE=<file> writes down everything that happens on the network meanwhile, and
-// PENSTOCK_SIM_LOG=<file> the proxy's access log.
+// PENSTOCK_SIM_LOG=<file> the proxy's access log. PENSTOCK_SIM_SEEDS=<n> runs so many fresh seeds.
+#include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <random>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "tests/simulation_harness.h"
+#include "tests/simulation_seeds.h"
 
 namespace penstock::simulation {
 namespace {
 
 constexpr std::uint64_t kSeeds = 20;
 
-std::vector<std::uint64_t> seeds() {
-  if (const char* seed = std::getenv("PENSTOCK_SIM_SEED")) {
-    return {std::strtoull(seed, nullptr, 0)};
-  }
-  std::vector<std::uint64_t> result;
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) result.push_back(seed);
-  result.push_back(std::random_device{}());
-  return result;
-}
-
-void run_all_seeds(const Setting& setting) {
-  for (const std::uint64_t seed : seeds()) {
-    const Report report = simulate(setting, seed);
-    std::printf("%s, seed %llu: %s\n", setting.name, static_cast<unsigned long long>(seed),
-                report.summary.c_str());
-    for (const std::string& problem : report.problems) {
-      ADD_FAILURE() << setting.name << ", PENSTOCK_SIM_SEED=" << seed << ": " << problem;
-    }
-    if (testing::Test::HasFailure()) return;  // one seed's failures are enough to read
-  }
-}
+void run_all_seeds(const Setting& setting) { run_seeds(setting, kSeeds); }
 
 // Nobody does anything wrong: everything has to succeed, however slowly the bytes come.
 Setting reliable(const char* name, const Faults& faults) {
@@ -60,7 +39,7 @@ Setting hostile(const char* name) {
 // ---- Through the proxy.
 
 Setting through_proxy(Setting setting) {
-  setting.proxy = make_proxy;
+  setting.proxy = make_proxy({});
   setting.speaks_http = true;
   return setting;
 }
@@ -74,6 +53,28 @@ TEST(ThroughProxy, RoughNetwork) {
 // it has to say something in time.
 TEST(ThroughProxy, EverythingGoesWrong) {
   Setting setting = through_proxy(hostile("proxy, hostile"));
+  setting.client_side.stall = 0;
+  setting.may_time_out = false;
+  run_all_seeds(setting);
+}
+
+// ---- Through the proxy, its server side set up at random.
+
+Setting featured(Setting setting) {
+  setting.speaks_http = true;
+  setting.features = true;
+  // Requests may have to wait for others, and those for the network.
+  setting.clients.patience = std::chrono::hours(3);
+  setting.exchanges = 250;
+  return setting;
+}
+
+TEST(Features, CleanNetwork) { run_all_seeds(featured(reliable("features, clean", {}))); }
+TEST(Features, RoughNetwork) {
+  run_all_seeds(featured(reliable("features, rough", Faults::rough())));
+}
+TEST(Features, EverythingGoesWrong) {
+  Setting setting = featured(hostile("features, hostile"));
   setting.client_side.stall = 0;
   setting.may_time_out = false;
   run_all_seeds(setting);

@@ -107,12 +107,12 @@ Complaint check_name_pattern(std::string_view text) {
 
 }  // namespace
 
-Complaint check_host_name(std::string_view host) {
-  if (is_address(AF_INET, host)) return {};
-  std::string_view rest = host;
+Complaint check_host_name(std::string_view text) {
+  if (is_address(AF_INET, text)) return {};
+  std::string_view rest = text;
   if (rest.ends_with('.')) rest.remove_suffix(1);
   std::string_view last;
-  bool good = !rest.empty() && host.size() <= 253;
+  bool good = !rest.empty() && text.size() <= 253;
   while (good) {
     const std::size_t dot = rest.find('.');
     last = rest.substr(0, dot);
@@ -122,7 +122,7 @@ Complaint check_host_name(std::string_view host) {
   }
   // A name that ends in a number would be taken for an IPv4 address elsewhere.
   if (good && !std::ranges::all_of(last, is_digit)) return {};
-  return fmt::format("{} is neither a host name nor an IP address", quoted(host));
+  return fmt::format("{} is neither a host name nor an IP address", quoted(text));
 }
 
 Complaint check_listen_address(std::string_view text) {

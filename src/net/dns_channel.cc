@@ -111,7 +111,9 @@ std::vector<std::string> DnsChannel::candidates(const std::string& name) const {
   if (!name.ends_with('.')) {
     for (const std::string& domain : search_list_) {
       // "search ." means that there is none.
-      if (!domain.empty() && domain != ".") names.push_back(name + "." + domain);
+      if (domain.empty() || domain == ".") continue;
+      names.push_back(name);
+      names.back().append(".").append(domain);
     }
   }
   const bool has_dots = std::cmp_greater_equal(std::ranges::count(name, '.'), dots_);

@@ -46,7 +46,7 @@ class DnsChannel final : private Timer {
   void read_search_list();
   [[nodiscard]] std::vector<std::string> candidates(const std::string& name) const;
   void ask_next(std::unique_ptr<Question> question);
-  static void on_reply(void* question, int status, int timeouts, unsigned char* reply, int size);
+  static void on_reply(void* kept, int status, int timeouts, unsigned char* reply, int size);
   void finish(std::unique_ptr<Question> question, DnsAnswer answer);
   static void on_socket_state(void* self, ares_socket_t fd, int readable, int writable);
   void process(ares_socket_t readable, ares_socket_t writable);

@@ -43,7 +43,7 @@ class Resolver {
   // As Network's. One family's addresses wait at most 50 ms for the other's (RFC 8305 section 3),
   // which are remembered when they come later.
   Task<Result<Resolution>> resolve(std::string_view host, std::uint16_t port, TimePoint deadline);
-  Task<Result<ServiceResolution>> resolve_service(std::string_view name, TimePoint deadline);
+  Task<Result<ServiceResolution>> resolve_service(std::string_view service, TimePoint deadline);
 
  private:
   [[nodiscard]] std::optional<Result<Resolution>> find_host(std::string_view host,

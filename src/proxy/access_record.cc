@@ -134,6 +134,7 @@ void append_json_line(std::string& out, const Line& line) {
   append_count(out, "first_byte_us", microseconds(traffic.started, traffic.response_started));
   append_count(out, "total_us", microseconds(traffic.started, line.now));
   if (record.server != nullptr) append_string(out, "server", record.server->to_string());
+  if (!record.group.empty()) append_string(out, "upstream", record.group);
   out += line.record.server_reused ? ",\"server_reused\":true" : ",\"server_reused\":false";
   out += traffic.requests_before > 0 ? ",\"client_reused\":true" : ",\"client_reused\":false";
   append_count(out, "attempts", static_cast<std::uint64_t>(record.attempts));

@@ -16,6 +16,7 @@ namespace penstock {
 struct AccessRecord {
   int status = 0;  // of the final response, 0: none was sent
   const Address* server = nullptr;
+  std::string_view group;  // of servers, or the peer on the way; empty for neither
   bool server_reused = false;
   CloseReason server_fate = CloseReason::not_opened;
   std::string_view error;          // the Proxy-Status error type, empty when all went well

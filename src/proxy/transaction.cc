@@ -141,6 +141,7 @@ Task<void> Transaction::settle(bool reusable) {
   record_.server_fate = co_await delivery_.settle(reusable);
   record_.request_sent = delivery_.bytes_sent();
   record_.attempts = delivery_.attempts();
+  record_.group = delivery_.place();
 }
 
 Task<void> Transaction::fail_with(Failure failure) {

@@ -159,7 +159,7 @@ void Transaction::prepare() {
   if (route_ != nullptr && route_->host_policy == HostPolicy::set) host_field_ = route_->host_value;
   hop_ = prepare_request(request_, exchange_.body_framing(), host_field_, parts_.pseudonym);
   if (destination_.group != nullptr) {
-    destination_.group->strip_cookie(request_);
+    destination_.cookie = destination_.group->take_cookie(request_);
     add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);
   }
   if (route_ != nullptr) apply(route_->request, request_.fields);

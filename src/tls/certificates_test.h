@@ -85,10 +85,9 @@ inline std::string certificate_pem(const Credentials& credentials) {
 // Encrypted, if there is a passphrase.
 inline std::string key_pem(const Credentials& credentials, const std::string& passphrase = {}) {
   const BioPtr bio(BIO_new(BIO_s_mem()));
-  std::string secret = passphrase;
-  PEM_write_bio_PKCS8PrivateKey(bio.get(), credentials.key.get(),
-                                secret.empty() ? nullptr : EVP_aes_128_cbc(), secret.data(),
-                                static_cast<int>(secret.size()), nullptr, nullptr);
+  const EVP_CIPHER* const cipher = passphrase.empty() ? nullptr : EVP_aes_128_cbc();
+  PEM_write_bio_PKCS8PrivateKey(bio.get(), credentials.key.get(), cipher, passphrase.data(),
+                                static_cast<int>(passphrase.size()), nullptr, nullptr);
   return text_of(*bio);
 }
 

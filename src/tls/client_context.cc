@@ -223,10 +223,8 @@ Result<SslPtr> TlsClientContext::open(const TlsServer& server) const {
   if (const SslSessionPtr session = sessions_.take(origin->key)) {
     SSL_set_session(ssl.get(), session.get());
   }
-  if (SSL_set_ex_data(ssl.get(), Origin::index(), origin.get()) != 1) {
-    return fail(ErrorKind::overloaded);
-  }
-  static_cast<void>(origin.release());  // free() has it now
+  Origin* const kept = origin.release();  // free() has it from now on
+  PENSTOCK_CHECK(SSL_set_ex_data(ssl.get(), Origin::index(), kept) == 1);
   return ssl;
 }
 

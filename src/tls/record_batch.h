@@ -16,8 +16,6 @@ class RecordBatch {
   static constexpr std::size_t kMaxRecords = 4;
 
   [[nodiscard]] bool full() const { return made_ == kMaxRecords; }
-  // True while there are records that were not wholly taken.
-  [[nodiscard]] bool pending() const { return passed_ < made_; }
   // A record of `plain` bytes that ends at this offset.
   void add(std::size_t end, std::size_t plain) {
     PENSTOCK_CHECK(!full());
@@ -28,6 +26,12 @@ class RecordBatch {
     taken_ += n;
     std::size_t plain = 0;
     while (passed_ < made_ && records_[passed_].end <= taken_) plain += records_[passed_++].plain;
+    return plain;
+  }
+  // The plain bytes of all records that are not complete; forgets these.
+  [[nodiscard]] std::size_t take_rest() {
+    std::size_t plain = 0;
+    while (passed_ < made_) plain += records_[passed_++].plain;
     return plain;
   }
 

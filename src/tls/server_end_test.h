@@ -9,6 +9,7 @@
 
 #include <openssl/err.h>
 
+#include "async/event.h"
 #include "async/stream.h"
 #include "async/task.h"
 #include "tls/certificates_test.h"
@@ -46,8 +47,11 @@ class TlsServerEnd {
     while (true) {
       ERR_clear_error();
       const int n = SSL_read(ssl(), buffer.data(), buffer.size());
-      const auto sent = co_await flush();
-      if (!sent) co_return fail(sent.error());
+      // A task that is sending already sends what this has added.
+      if (!flushing_) {
+        const auto sent = co_await flush();
+        if (!sent) co_return fail(sent.error());
+      }
       if (n > 0) {
         into.append(buffer.data(), static_cast<std::size_t>(n));
         co_return static_cast<std::size_t>(n);
@@ -80,9 +84,12 @@ class TlsServerEnd {
     co_return co_await flush();
   }
 
-  // Sends the records made, unless another task is at it, which then sends these too.
+  // Sends the records made, after those that another task is sending.
   Task<Result<void>> flush() {
-    if (flushing_) co_return Result<void>{};
+    while (flushing_) {
+      flushed_.reset();
+      if (!co_await flushed_.wait()) co_return fail(ErrorKind::cancelled);
+    }
     flushing_ = true;
     Result<void> sent;
     while (sent && BIO_ctrl_pending(out_) > 0) {
@@ -93,6 +100,7 @@ class TlsServerEnd {
       if (!written) sent = fail(written.error());
     }
     flushing_ = false;
+    flushed_.set();
     co_return sent;
   }
 
@@ -114,6 +122,7 @@ class TlsServerEnd {
   BIO* in_ = nullptr;  // both owned by ssl_
   BIO* out_ = nullptr;
   bool flushing_ = false;
+  Event flushed_;
 };
 
 }  // namespace penstock

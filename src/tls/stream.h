@@ -27,8 +27,9 @@ namespace penstock {
 // is suspended only while one is here or there is an observer, so a stream that is not read from
 // takes no more than one buffer from below; it holds none while idle.
 //
-// A write is done when all its records were taken below. One that ends early counts the bytes of
-// whole records taken; what was encrypted besides goes out only before those of the next write.
+// A write is done when all its records were taken below. The bytes of one that is given up or times
+// out count as written if they were encrypted: these records still go out, as what is in a socket's
+// buffer does. Where the stream below fails, only whole records that were taken count.
 class TlsStream final : public ByteStream, private StreamObserver {
  public:
   // `ssl` knows which side it is, and is ready for its handshake(), which comes before all else.
@@ -101,6 +102,7 @@ class TlsStream final : public ByteStream, private StreamObserver {
   void on_lower_write();
   void settle_write();
   void stop_lower_write();
+  void disown_records();
   void send_own_records();
   [[nodiscard]] std::optional<Error> why_not_write() const;
 
@@ -122,7 +124,6 @@ class TlsStream final : public ByteStream, private StreamObserver {
   bool established_ = false;
   bool reading_below_ = false;  // lower_read_ is suspended
   bool writing_below_ = false;  // lower_write_ is suspended
-  bool held_back_ = false;      // a write was given up: its records wait for the next one
   bool broken_ = false;         // read_end_ is not only an end without close_notify
   bool abortive_ = false;
   bool we_ended_ = false;     // shutdown_write() was called

@@ -41,13 +41,13 @@ Task<Result<void>> TlsStream::exchange_flights() {
       send_at_once();  // the alert
       co_return fail(step->error());
     }
+    if (step) break;
     if (!outgoing.empty()) {
       iovec part = to_iovec(outgoing.unread());
       const auto sent = co_await write_all(*below_, {&part, 1}, executor_->now(), Duration::zero());
       if (!sent) co_return fail(sent.error());
       outgoing.consume(outgoing.size());
     }
-    if (step) break;
     engine_.incoming().expect(kFlight);
     const auto got = co_await read_some(*below_, engine_.incoming(), kNever);
     if (!got) co_return fail(got.error());
@@ -56,6 +56,7 @@ Task<Result<void>> TlsStream::exchange_flights() {
     if (received > kMaxHandshake) co_return fail(ErrorKind::tls_protocol);
   }
   established_ = true;
+  send_own_records();  // the last flight, or tickets: nobody has to wait for these to be taken
   co_return Result<void>{};
 }
 

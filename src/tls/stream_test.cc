@@ -1,6 +1,7 @@
 #include "tls/stream.h"
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -8,55 +9,14 @@
 
 #include <gtest/gtest.h>
 
-#include "async/sleep.h"
-#include "tls/tls_test.h"
+#include "tls/stream_fixture_test.h"
 
 namespace penstock {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const Error kReset{.kind = ErrorKind::reset};
-
-class TlsStreamTest : public TlsTest {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(connect());
-    // Past the session tickets.
-    ASSERT_EQ(hear("x"), Count(1));
-    got.clear();
-  }
-  // The server says it and we read it.
-  Count hear(const std::string& text) {
-    EXPECT_TRUE(run(far->write(text)));
-    return run(receive_size(*near, got, text.size()));
-  }
-  // Bytes of a record from the server, not sent.
-  std::string record(std::string_view text) {
-    SSL_write(far->ssl(), text.data(), static_cast<int>(text.size()));
-    return take_records();
-  }
-  std::string take_records() {
-    BIO* const out = SSL_get_wbio(far->ssl());
-    std::string bytes(BIO_ctrl_pending(out), '\0');
-    BIO_read(out, bytes.data(), static_cast<int>(bytes.size()));
-    return bytes;
-  }
-  void send_raw(const std::string& bytes) { ASSERT_TRUE(run(send_text(*far_below, bytes))); }
-  Count read_now(Duration limit = seconds(1)) {
-    InputBuffer buffer;
-    const Count count = run(read_into(buffer, limit));
-    got += buffer.unread();
-    buffer.consume(buffer.size());
-    return count;
-  }
-  Task<Count> read_into(InputBuffer& buffer, Duration limit) {
-    co_return co_await read_some(*near, buffer, deadline_after(world.now(), limit));
-  }
-  std::string got;
-  Watcher watcher;
-};
 
 TEST_F(TlsStreamTest, BothWays) {
   EXPECT_EQ(hear("hello"), Count(5));
@@ -148,17 +108,99 @@ TEST_F(TlsStreamTest, ShutdownSaysCloseNotify) {
   near->shutdown_write();
 }
 
-TEST_F(TlsStreamTest, DestroyingSaysCloseNotify) {
+// Counts the writes that are begun.
+class CountedStream final : public ByteStream {
+ public:
+  CountedStream(std::unique_ptr<ByteStream> inner, int& writes)
+      : inner_(std::move(inner)), writes_(&writes) {}
+  bool start(ReadOp& op) override { return inner_->start(op); }
+  bool start(WriteOp& op) override {
+    ++*writes_;
+    return inner_->start(op);
+  }
+  void forget(ReadOp& op) override { inner_->forget(op); }
+  void forget(WriteOp& op) override { inner_->forget(op); }
+  void shutdown_write() override { inner_->shutdown_write(); }
+  void set_abortive() override { inner_->set_abortive(); }
+  void observe(StreamObserver* observer) override { inner_->observe(observer); }
+  [[nodiscard]] bool has_pending_input() override { return inner_->has_pending_input(); }
+
+ private:
+  std::unique_ptr<ByteStream> inner_;
+  int* writes_;
+};
+
+// What is said when a stream is destroyed.
+class TlsStreamEnds : public TlsStreamTest {
+ protected:
+  void SetUp() override {
+    StreamPair pair = make_stream_pair(world);
+    far_below = std::move(pair.accepting);
+    far.emplace(server_context.get(), *far_below);
+    auto counted = std::make_unique<CountedStream>(std::move(pair.connecting), writes);
+    scope.spawn(
+        keep(connect_tls(std::move(counted), *client(), {kHost, address}, kNever), connected));
+    scope.spawn(keep(far->handshake(), accepted));
+    settle();
+    ASSERT_TRUE(connected && *connected);
+    near = std::move(**connected);
+    EXPECT_FALSE(near->has_pending_input());  // takes the tickets: unread, they would mean a reset
+    writes = 0;
+  }
+  int writes = 0;
+};
+
+TEST_F(TlsStreamEnds, WithCloseNotify) {
   near.reset();
+  EXPECT_EQ(writes, 1);
   std::string heard;
   EXPECT_EQ(run(far->read(heard)), Count(0));
 }
 
-TEST_F(TlsStreamTest, AnAbortiveCloseDoesNot) {
+TEST_F(TlsStreamEnds, NotWhenAbortive) {
   near->set_abortive();
   near.reset();
+  EXPECT_EQ(writes, 0);
   std::string heard;
   EXPECT_EQ(run(far->read(heard)), Count(fail(error_from_errno(ECONNRESET))));
+}
+
+TEST_F(TlsStreamEnds, NotAfterABreakOrAFailure) {
+  ASSERT_TRUE(run(send_text(*far_below, "garbage")));
+  EXPECT_FALSE(read_now());
+  EXPECT_EQ(writes, 1);  // the alert
+  near.reset();
+  EXPECT_EQ(writes, 1);
+
+  SetUp();
+  far_below->set_abortive();
+  far_below.reset();
+  EXPECT_FALSE(read_now());
+  near.reset();
+  EXPECT_EQ(writes, 0);
+}
+
+Task<Count> write_for_ever(ByteStream& stream, std::string_view text) {
+  while (true) {
+    iovec part = to_iovec(text);
+    const Count written = co_await write_all(stream, {&part, 1}, TimePoint{}, Duration::zero());
+    if (!written) co_return written;
+  }
+}
+
+TEST_F(TlsStreamEnds, NotAfterACutWrite) {
+  Scope writer(world.executor());
+  std::optional<Count> result;
+  const std::string text(1000, 'a');
+  writer.spawn(keep(write_for_ever(*near, text), result));
+  settle();
+  EXPECT_FALSE(result);
+  writer.cancel();
+  settle();
+  EXPECT_TRUE(result);
+  const int before = writes;
+  near.reset();
+  EXPECT_EQ(writes, before);
 }
 
 // ---- Failures.
@@ -237,171 +279,6 @@ TEST_F(TlsStreamTest, ACancelledReadLosesNothing) {
     EXPECT_EQ(world.pending_ops(), 0U);
   }
   EXPECT_EQ(got, "hello");
-}
-
-// Connections of which a direction takes only a few bytes at a time.
-class TightTlsStream : public TlsStreamTest {
- protected:
-  TightTlsStream() {
-    world.set_faults({.min_buffer = 100, .max_buffer = 100});
-    SSL_CTX_set_num_tickets(server_context.get(), 0);  // they would not fit
-  }
-};
-
-Task<Count> write_counted(ByteStream& stream, std::string_view text, Duration stall, TimePoint now,
-                          std::uint64_t& counter) {
-  iovec part = to_iovec(text);
-  WriteOp op = write_all(stream, {&part, 1}, now, stall);
-  op.count_into(counter);
-  co_return co_await op;
-}
-
-TEST_F(TightTlsStream, AWriteStallsAndTheNextGoesOnBehindIt) {
-  const std::string text(50, 'a');
-  std::uint64_t counter = 0;
-  // A record of 72 bytes fits, the second does not.
-  EXPECT_EQ(run(write_counted(*near, text, seconds(2), world.now(), counter)), Count(50));
-  const TimePoint start = world.now();
-  EXPECT_EQ(run(write_counted(*near, text, seconds(2), world.now(), counter)),
-            Count(fail(ErrorKind::timed_out)));
-  EXPECT_EQ(world.now() - start, seconds(2));
-  EXPECT_EQ(counter, 50U);  // of whole records
-  EXPECT_FALSE(near->has_pending_input());
-
-  // The rest of it waits for the next write.
-  std::string heard;
-  EXPECT_EQ(run(far->read(heard)), Count(50));
-  std::optional<Count> more;
-  scope.spawn(keep(far->read(heard), more));
-  settle();
-  EXPECT_FALSE(more);
-  std::optional<Count> next;
-  scope.spawn(keep(write_counted(*near, "next", seconds(2), world.now(), counter), next));
-  settle();
-  EXPECT_EQ(next, Count(4));
-  EXPECT_EQ(counter, 54U);
-  EXPECT_EQ(more, Count(50));
-  EXPECT_EQ(run(far->read(heard)), Count(4));
-  EXPECT_EQ(heard, text + text + "next");
-}
-
-Task<void> read_slowly(ByteStream& stream, std::string& into, std::size_t size,
-                       Executor& executor) {
-  while (into.size() < size) {
-    co_await sleep_until(executor.now() + seconds(1));
-    const auto got = co_await receive_size(stream, into, into.size() + 1);
-    if (!got) co_return;
-  }
-}
-
-TEST_F(TightTlsStream, AWriteThatMovesDoesNotStall) {
-  const std::string text(16000, 'a');
-  std::uint64_t counter = 0;
-  std::string heard;
-  const TimePoint start = world.now();
-  scope.spawn(read_slowly(*far_below, heard, 16022, world.executor()));
-  EXPECT_EQ(run(write_counted(*near, text, seconds(2), world.now(), counter)), Count(16000));
-  EXPECT_GT(world.now() - start, seconds(100));
-}
-
-TEST_F(TightTlsStream, ACancelledWriteCountsWholeRecordsOnly) {
-  std::uint64_t counter = 0;
-  std::optional<Count> result;
-  Scope writer(world.executor());
-  const std::string text(1000, 'a');
-  writer.spawn(keep(write_counted(*near, text, Duration::zero(), world.now(), counter), result));
-  settle();
-  EXPECT_FALSE(result);
-  writer.cancel();
-  settle();
-  EXPECT_EQ(result, Count(fail(ErrorKind::cancelled)));
-  EXPECT_EQ(counter, 0U);
-  // Nothing more is sent.
-  std::string heard;
-  std::optional<Count> more;
-  scope.spawn(keep(far->read(heard), more));
-  settle();
-  EXPECT_FALSE(more);
-  // It must not look complete.
-  near.reset();
-  settle();
-  EXPECT_EQ(more, Count(fail(ErrorKind::closed)));
-}
-
-TEST_F(TightTlsStream, DestroyedWithOperationsBelowPending) {
-  std::uint64_t counter = 0;
-  EXPECT_EQ(run(write_counted(*near, std::string(70, 'a'), seconds(2), world.now(), counter)),
-            Count(70));
-  near->observe(&watcher);
-  near->shutdown_write();  // there is no room for all of it
-  EXPECT_EQ(world.pending_ops(), 2U);
-  near.reset();
-  EXPECT_EQ(world.pending_ops(), 0U);
-  EXPECT_EQ(watcher.events + watcher.breaks, 0);
-}
-
-TEST_F(TightTlsStream, AWriteUnderWayFailsAtShutdown) {
-  std::uint64_t counter = 0;
-  std::optional<Count> written;
-  const std::string text(1000, 'a');
-  scope.spawn(keep(write_counted(*near, text, Duration::zero(), world.now(), counter), written));
-  settle();
-  near->shutdown_write();
-  settle();
-  EXPECT_EQ(written, Count(fail(error_from_errno(EPIPE))));
-}
-
-// An alert may have to be added to the records of a write that is suspended.
-TEST_F(TightTlsStream, AFailureUnderAWrite) {
-  std::uint64_t counter = 0;
-  std::optional<Count> written;
-  const std::string text(100000, 'a');
-  scope.spawn(keep(write_counted(*near, text, Duration::zero(), world.now(), counter), written));
-  settle();
-  std::string bytes = record("hello");
-  bytes.back() ^= 1;
-  send_raw(bytes);
-  const Count count = read_now();
-  ASSERT_FALSE(count);
-  EXPECT_FALSE(written);
-  std::string heard;
-  EXPECT_FALSE(run(far->read_up_to(heard, text.size())));
-  EXPECT_EQ(far->reason, SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
-  EXPECT_EQ(heard.size(), 4 * kTlsRecord);  // what had been encrypted
-  EXPECT_EQ(written, count);
-  EXPECT_EQ(counter, heard.size());
-}
-
-TEST_F(TightTlsStream, KeysAreUpdatedUnderAWrite) {
-  const std::string text(100000, 'a');
-  std::uint64_t counter = 0;
-  std::optional<Count> written;
-  scope.spawn(keep(write_counted(*near, text, seconds(2), world.now(), counter), written));
-  ASSERT_EQ(world.run_for(milliseconds(10)), SimOutcome::time_limit);
-  SSL_key_update(far->ssl(), SSL_KEY_UPDATE_REQUESTED);
-  SSL_do_handshake(far->ssl());
-  std::optional<Count> received;
-  scope.spawn(keep(receive_size(*near, got, 5), received));
-  std::optional<Result<void>> said;
-  scope.spawn(keep(far->write("hello"), said));
-  std::string heard;
-  EXPECT_TRUE(run(far->read_up_to(heard, text.size())));
-  EXPECT_EQ(heard, text);
-  EXPECT_EQ(written, Count(text.size()));
-  EXPECT_EQ(counter, text.size());
-  EXPECT_EQ(got, "hello");
-}
-
-TEST_F(TightTlsStream, CloseNotifyWaitsForItsTurn) {
-  std::uint64_t counter = 0;
-  EXPECT_EQ(run(write_counted(*near, std::string(70, 'a'), seconds(2), world.now(), counter)),
-            Count(70));
-  near->shutdown_write();  // there is no room for all of it
-  settle();
-  std::string heard;
-  EXPECT_EQ(run(far->read(heard)), Count(70));
-  EXPECT_EQ(run(far->read(heard)), Count(0));
-  EXPECT_EQ(run(receive_all(*far_below, heard)), Count(0));
 }
 
 }  // namespace

@@ -68,9 +68,7 @@ bool TlsStream::start(WriteOp& op) {
     op.set_result(fail(*why));
     return true;
   }
-  stop_lower_write();
-  held_back_ = false;
-  batch_ = RecordBatch();  // records of a write that was given up do not count for this one
+  stop_lower_write();  // records of our own, or of a write that was given up
   write_ = &op;
   if (!try_write(op)) return false;
   write_ = nullptr;
@@ -150,12 +148,18 @@ void TlsStream::account_sent() {
 // A limit of time leaves the stream as it is; every other error is there to stay.
 Error TlsStream::note_write_error(Error error) {
   if (error == Error{.kind = ErrorKind::timed_out}) {
-    held_back_ = batch_.pending();
+    disown_records();
   } else {
     write_end_ = error;
     engine_.outgoing().consume(engine_.outgoing().size());
   }
   return error;
+}
+
+// The write ends early, while its records go out all the same.
+void TlsStream::disown_records() {
+  const std::size_t plain = batch_.take_rest();
+  if (write_ != nullptr && plain > 0) write_->advance(plain, executor_->now());
 }
 
 void TlsStream::on_lower_write() {
@@ -194,15 +198,15 @@ void TlsStream::stop_lower_write() {
 void TlsStream::forget(WriteOp& op) {
   PENSTOCK_CHECK(write_ == &op);
   stop_lower_write();
+  disown_records();
   write_ = nullptr;
-  held_back_ = batch_.pending();
   send_own_records();
 }
 
-// Sends what is not of any write: key updates, alerts, close_notify. To be called after whatever
-// may have added some.
+// Sends what is not of any write (any more), such as alerts and close_notify. To be called after
+// whatever may have added some.
 void TlsStream::send_own_records() {
-  if (write_end_ || held_back_) return;
+  if (write_end_) return;
   TimePoint deadline = kNever;
   Duration stall = Duration::zero();
   if (writing_below_) {
@@ -223,9 +227,9 @@ void TlsStream::shutdown_write() {
   if (std::exchange(we_ended_, true)) return;
   if (write_ != nullptr) {
     stop_lower_write();
+    disown_records();
     std::exchange(write_, nullptr)->complete(fail(error_from_errno(EPIPE)));
   }
-  held_back_ = false;
   if (!engine_.failure()) engine_.close();
   send_own_records();
 }

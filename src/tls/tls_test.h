@@ -1,7 +1,7 @@
 // For tests: a TlsStream and a server's end on a simulated connection.
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,7 +61,9 @@ class TlsTest : public testing::Test {
  protected:
   using Connected = Result<std::unique_ptr<TlsStream>>;
 
-  TlsTest() { settings.ca_file = TestCertificates::get().authority_file.path(); }
+  explicit TlsTest(std::uint64_t seed = 1) : world(seed) {
+    settings.ca_file = TestCertificates::get().authority_file.path();
+  }
   ~TlsTest() override { hang_up(); }
 
   void hang_up() {
@@ -124,7 +126,7 @@ class TlsTest : public testing::Test {
     SSL_CTX_set_min_proto_version(server_context.get(), version);
   }
 
-  SimWorld world{1};
+  SimWorld world;
   Scope scope{world.executor()};
   TlsClientSettings settings;
   std::shared_ptr<const TlsClientContext> client_context;

@@ -28,11 +28,9 @@ RequestHead connect_head(std::string_view authority, std::string_view proxy_auth
   return head;
 }
 
-Task<Result<void>> write_head(ByteStream& stream, const RequestHead& head) {
+Task<Result<void>> write_text(ByteStream& stream, std::string_view text) {
   const Executor& executor = (co_await this_context()).executor();
-  const auto bytes = http1::serialise(head, http1::RequestForm::authority, {});
-  if (!bytes) co_return fail(bytes.error());
-  iovec part = to_iovec(bytes->view());
+  iovec part = to_iovec(text);
   const auto written = co_await write_all(stream, {&part, 1}, executor.now(), {});
   if (!written) co_return fail(written.error());
   co_return Result<void>{};
@@ -52,9 +50,9 @@ Task<Result<void>> read_one_head(ByteStream& stream, InputBuffer& input,
   co_return Result<void>{};
 }
 
-Task<Result<int>> ask(ByteStream& stream, InputBuffer& input, const RequestHead& head,
+Task<Result<int>> ask(ByteStream& stream, InputBuffer& input, std::string_view request,
                       const http1::HeadLimits& limits, ResponseHead& response) {
-  const auto written = co_await write_head(stream, head);
+  const auto written = co_await write_text(stream, request);
   // A proxy that refuses the request may have said so before it closed.
   if (!written && written.error().kind == ErrorKind::cancelled) co_return fail(written.error());
   for (int skipped = 0; skipped <= kMaxInformational; ++skipped) {
@@ -83,10 +81,12 @@ Task<Result<int>> http_connect(ByteStream& stream, InputBuffer& input, const Tun
   if (!is_field_value(proxy_authorization)) {
     co_return fail(peer_error(PeerFailure::login_unusable));
   }
+  const RequestHead head = connect_head(*authority, proxy_authorization);
+  const auto request = http1::serialise(head, http1::RequestForm::authority, {});
+  if (!request) co_return fail(peer_error(PeerFailure::login_unusable));
   ChildContext limited(context);
   const CancelAt limit(limited, deadline);
-  const RequestHead head = connect_head(*authority, proxy_authorization);
-  const auto status = co_await ask(stream, input, head, limits, response).in(limited);
+  const auto status = co_await ask(stream, input, request->view(), limits, response).in(limited);
   if (!status) co_return fail(tunnel_error(status.error(), limit.fired()));
   co_return *status;
 }

@@ -79,8 +79,9 @@ TEST(HttpConnect, SuccessHasNoContentWhateverItSays) {
   for (const std::string field : {"Content-Length: 5", "Transfer-Encoding: chunked",
                                   "Content-Length: x", "Transfer-Encoding: gzip"}) {
     for (const std::string status : {"200", "204", "299"}) {
-      TunnelWorld world(
-          answering("HTTP/1.1 " + status + " Fine\r\n" + field + "\r\n\r\nhello tunnel"));
+      std::string head = "HTTP/1.1 " + status + " Fine\r\n";
+      head.append(field).append(kHeadEnd).append("hello tunnel");
+      TunnelWorld world(answering(head));
       ConnectAttempt attempt;
       world.run(attempt);
       ASSERT_TRUE(attempt.result) << field;
@@ -162,7 +163,7 @@ TEST(HttpConnect, WhatCannotBeSent) {
         Case{{"a\r\nX: y", 80}, "", ErrorKind::unreachable, PeerFailure::target_unusable},
         Case{{long_host, 80}, "", ErrorKind::unreachable, PeerFailure::target_unusable},
         Case{{"a", 80}, "Basic x\r\nX: y", ErrorKind::denied, PeerFailure::login_unusable},
-        Case{{"a", 80}, long_login, ErrorKind::limit, PeerFailure::none}}) {
+        Case{{"a", 80}, long_login, ErrorKind::denied, PeerFailure::login_unusable}}) {
     TunnelWorld world(answering(kEstablished));
     ConnectAttempt attempt(each.target, each.authorization);
     world.run(attempt);
@@ -170,6 +171,7 @@ TEST(HttpConnect, WhatCannotBeSent) {
     expect_tunnel_error(attempt.result.error(), each.kind);
     EXPECT_EQ(peer_failure_of(attempt.result.error()), each.failure);
     EXPECT_EQ(world.peer.received(0), "");
+    EXPECT_EQ(attempt.ended_at, attempt.begun_at);
   }
 }
 

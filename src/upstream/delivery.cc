@@ -31,9 +31,10 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   destination_ = &destination;
   request_ = &request;
   body_ = &body;
-  choice_ = {.request = request.head, .client = client};
+  choice_ = {.request = request.head, .client = client, .cookie = destination.cookie};
   pin_name_ = destination.name;
   carries_login_ = carries_login(*request.head);
+  body.keep_up_to(policy().body);
   if (destination.group != nullptr) destination.group->count_request();
   bool fresh = false;
   while (true) {
@@ -121,8 +122,14 @@ Result<bool> Delivery::take_pinned(std::string_view name) {
                  .side = Side::server,
                  .cause = static_cast<int>(Unavailable::login_lost)});
   }
-  if (connection) lease_.emplace(side_->pool(), std::move(connection), true);
-  return pinned_;
+  if (!connection) return false;
+  lease_.emplace(side_->pool(), std::move(connection), true);
+  if (destination_->group != nullptr) {
+    choice_.hop = destination_->group->hop_of(lease_->server());
+    choice_.by_cookie = true;  // or as good as that: the client needs none to get there
+    destination_->group->count_load(*lease_);
+  }
+  return true;
 }
 
 Task<Result<void>> Delivery::acquire_target(bool fresh) {
@@ -220,8 +227,9 @@ bool Delivery::may_retry(const Error& error) {
   if (!lease_) {
     // All addresses of a target, and all peers, have been tried; a group may have other servers.
     const bool others = destination_->group != nullptr && destination_->group->hops().size() > 1;
+    // Turning to another server puts no load on this one: the budget is not asked.
     return step_ == DeliveryStep::acquire && error.kind != ErrorKind::cancelled && others &&
-           policy().on_connect && allowed_to_retry();
+           policy().on_connect && retries_++ < policy().count;
   }
   if (lease_->response_started() || !may_send_again()) return false;
   if (!error.retryable && !is_idempotent(request_->head->method)) return false;
@@ -238,7 +246,9 @@ bool Delivery::may_retry_status() {
          may_send_again() && is_idempotent(request_->head->method) && allowed_to_retry();
 }
 
+// While the body is still being sent, more of it may be taken than can be kept.
 bool Delivery::may_send_again() const {
+  if (lease_ && lease_->uploading()) return false;
   return !pinned_ && !informed_ && body_->can_rewind() && attempts_ < kMaxAttempts;
 }
 
@@ -246,8 +256,8 @@ bool Delivery::may_send_again() const {
 bool Delivery::allowed_to_retry() {
   if (retries_ >= policy().count) return false;
   ServerGroup* const group = destination_->group;
-  if (group != nullptr && !retry_counted_) {
-    if (!group->may_retry()) return false;
+  if (group != nullptr) {
+    if (!group->may_retry(!retry_counted_)) return false;
     retry_counted_ = true;
   }
   ++retries_;
@@ -269,6 +279,12 @@ Task<Result<void>> Delivery::prepare_retry(bool broken) {
       back_off(policy().back_off, policy().max_back_off, retries_ - 2, side_->random());
   if (co_await sleep_until(side_->pool().executor().now() + wait)) co_return Result<void>{};
   co_return fail({.kind = ErrorKind::cancelled, .side = Side::client});
+}
+
+std::string_view Delivery::place() const {
+  if (destination_ == nullptr) return {};
+  if (destination_->group != nullptr) return destination_->group->name();
+  return peer() != nullptr ? std::string_view(peer()->name()) : std::string_view();
 }
 
 bool Delivery::login_ended() const {

@@ -27,6 +27,7 @@ struct Destination {
   bool secure = false;           // by TLS
   std::string_view host;         // of the target: name or address
   std::uint16_t port = 80;
+  std::string_view cookie = {};  // of the group, from ServerGroup::take_cookie()
   // Peers to go to the target through, tried in this order; a null one stands for the direct way.
   // Empty: directly.
   std::span<Peer* const> via = {};
@@ -90,6 +91,8 @@ class Delivery final : private InformationalSink {
   // The login that the client's connection stands for has ended, or ends with this response: the
   // client must not go on as if it were still logged in.
   [[nodiscard]] bool login_ended() const;
+  // The group, or peer, that it was last tried with; empty for none.
+  [[nodiscard]] std::string_view place() const;
   // What was chosen in the group.
   [[nodiscard]] const Choice& choice() const { return choice_; }
 

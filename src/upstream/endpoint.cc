@@ -37,10 +37,12 @@ bool Endpoint::keep(std::unique_ptr<ServerConnection> connection, TimePoint now,
   return true;
 }
 
-bool Endpoint::may_stay() const {
+bool Endpoint::may_stay(TimePoint now) const {
   if (!share_ || share_->group().waiting() == 0) return true;
+  const bool full = share_->full() || share_->group().full();
+  if (full && room_ != nullptr && room_->give_way(now)) return false;
   if (room_ != nullptr && room_->call(share_.get())) return true;
-  return !share_->full() && !share_->group().full();
+  return !full;
 }
 
 std::size_t Endpoint::sweep(TimePoint now) {

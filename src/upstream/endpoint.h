@@ -43,8 +43,8 @@ class Endpoint final : public ListNode {
   // Where requests wait for a connection to it; must stay until retire().
   void set_room(WaitingRoom& room) { room_ = &room; }
   // Whether a connection that is no longer in use may stay open: not if only requests of other
-  // workers wait for its place. One that waits here is called.
-  [[nodiscard]] bool may_stay() const;
+  // workers wait for its place, or if it is their turn. One that waits here is called.
+  [[nodiscard]] bool may_stay(TimePoint now) const;
 
   // The most recently used of the idle connections that may take a request now.
   std::unique_ptr<ServerConnection> take_idle(TimePoint now);

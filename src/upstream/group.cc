@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint32_t kLeastRetries = 5;
 // A percentile of response times is not worked out for each request.
 constexpr Duration kDelayHolds = std::chrono::milliseconds(200);
+// Who waits looks again now and then, called or not: servers also come back by the clock alone, when
+// their ejection ends, and go without making room.
+constexpr Duration kLookAgain = std::chrono::milliseconds(500);
 
 Error unavailable(Unavailable why) {
   return {.kind = ErrorKind::unavailable,
@@ -75,7 +78,18 @@ void ServerGroup::members_changed() {
     needs_resolving_ = needs_resolving_ || !hop->host.empty();
   }
   balancer_.set_members(identities);
-  if (!needs_resolving_) resolved_.set();
+  const bool any = std::ranges::any_of(hops_, [](const auto& hop) { return hop->has_addresses(); });
+  if (any || !needs_resolving_) {
+    resolved_.set();
+  } else {
+    resolved_.reset();
+  }
+}
+
+std::shared_ptr<NextHop> ServerGroup::hop_of(const HopShare* server) const {
+  const auto at =
+      std::ranges::find_if(hops_, [&](const auto& hop) { return hop->share.get() == server; });
+  return at != hops_.end() ? *at : nullptr;
 }
 
 bool ServerGroup::in_service(const NextHop& hop, TimePoint now) const {
@@ -120,10 +134,9 @@ std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
 
 // A client that has a server's cookie gets that server, though it takes no others any more.
 bool ServerGroup::choose_bound(Choice& choice) {
-  const auto id = find_cookie(choice.request->fields, settings_->sticky_cookie);
-  if (!id) return false;
-  const auto at =
-      std::ranges::find_if(hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == *id; });
+  if (choice.cookie.empty()) return false;
+  const auto at = std::ranges::find_if(
+      hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == choice.cookie; });
   if (at == hops_.end() || !in_service(**at, pool_->executor().now()) || choice.was_tried(*at)) {
     return false;
   }
@@ -200,10 +213,14 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
     if (chosen && choice.hop->share->open_connection()) break;
     if (!chosen && !choice.by_cookie && serving_ == 0) co_return fail(why_none());
     if (seat) {
-      const auto called = co_await seat->wait(deadline);
+      const auto called = co_await seat->wait(std::min(deadline, executor.now() + kLookAgain));
       const bool late = !called && called.error().kind == ErrorKind::timed_out;
-      if (late) co_return fail(unavailable(Unavailable::queue_timeout));
-      if (!called) co_return fail(called.error());
+      if (!called && !late) co_return fail(called.error());
+      if (late && executor.now() >= deadline) {
+        co_return fail(unavailable(Unavailable::queue_timeout));
+      }
+      // What became idle meanwhile has just been in use.
+      if (called) fresh = false;
     } else {
       // After this, places that become free are told of: so it is looked once more.
       seat.emplace(*room_, choice.by_cookie ? choice.hop->share.get() : nullptr);
@@ -242,8 +259,11 @@ std::optional<Duration> ServerGroup::hedge_delay() {
   return hedge_delay_;
 }
 
-bool ServerGroup::may_retry() {
-  return budget_.withdraw(pool_->executor().now()) && share_->begin_retry();
+bool ServerGroup::may_retry(bool first) {
+  if (first && !share_->begin_retry()) return false;
+  if (budget_.withdraw(pool_->executor().now())) return true;
+  if (first) share_->end_retry();
+  return false;
 }
 
 std::string_view ServerGroup::affinity_cookie(const Choice& choice, bool secure,
@@ -254,8 +274,12 @@ std::string_view ServerGroup::affinity_cookie(const Choice& choice, bool secure,
       {.name = settings_->sticky_cookie, .id = text_of(choice.hop->sticky_id), .secure = secure});
 }
 
-void ServerGroup::strip_cookie(RequestHead& request) const {
-  if (!settings_->sticky_cookie.empty()) remove_cookie(request.fields, settings_->sticky_cookie);
+std::string_view ServerGroup::take_cookie(RequestHead& request) const {
+  if (settings_->sticky_cookie.empty()) return {};
+  const std::string_view value =
+      find_cookie(request.fields, settings_->sticky_cookie).value_or(std::string_view());
+  remove_cookie(request.fields, settings_->sticky_cookie);
+  return value;
 }
 
 }  // namespace penstock

@@ -47,6 +47,7 @@ struct TunnelThrough {
 struct Choice {
   const RequestHead* request = nullptr;
   const Address* client = nullptr;
+  std::string_view cookie;  // the value of the group's, which binds the client; empty: there is none
   // The server of the last choice; null before.
   std::shared_ptr<NextHop> hop;
   bool by_cookie = false;  // the request's cookie chose it
@@ -57,6 +58,7 @@ struct Choice {
   // It failed this request: the others come first from now on.
   void avoid_hop() {
     if (tried_count < kMaxTried) tried[tried_count++] = hop;
+    hop = nullptr;
   }
   [[nodiscard]] bool was_tried(const std::shared_ptr<NextHop>& which) const {
     const auto all = std::span(tried).first(tried_count);
@@ -84,6 +86,9 @@ class ServerGroup final {
   // The servers at present; those that records name may change with every turn of the loop.
   [[nodiscard]] std::span<const std::shared_ptr<NextHop>> hops() const { return hops_; }
 
+  // The one that shares that with other threads; null when it is none of them any more.
+  [[nodiscard]] std::shared_ptr<NextHop> hop_of(const HopShare* server) const;
+
   // Resolves names, and goes on doing so, in the scope; keeps spare connections, and checks the
   // servers if `checks`, where that is configured.
   void start(Scope& scope, bool checks);
@@ -97,12 +102,14 @@ class ServerGroup final {
   // `unavailable` with an Unavailable as cause.
   Task<Result<Lease>> acquire(Choice& choice, bool fresh);
 
-  // For the budget of retries: a request has come; one may be tried again, to be told when that has
-  // ended.
+  // For the budget of retries: a request has come; one may be tried again, which counts among the
+  // retries under way from the `first` time up to end_retry().
   void count_request() { budget_.deposit(pool_->executor().now()); }
-  [[nodiscard]] bool may_retry();
+  [[nodiscard]] bool may_retry(bool first);
   void end_retry() { share_->end_retry(); }
 
+  // Counts the request under way among the server's, where the algorithm goes by that.
+  void count_load(Lease& lease) const;
   // A request that was sent at that time has been answered now.
   void note_latency(TimePoint sent);
   [[nodiscard]] bool hedges() const { return latency_ != nullptr; }
@@ -114,8 +121,9 @@ class ServerGroup final {
   // long as the arena.
   [[nodiscard]] std::string_view affinity_cookie(const Choice& choice, bool secure,
                                                  Arena& arena) const;
-  // Takes the group's cookie out of a request: it is none of the server's business.
-  void strip_cookie(RequestHead& request) const;
+  // Takes the group's cookie out of a request: it is none of the server's business. Its value, for
+  // Choice; empty if there was none. Lives as long as the request.
+  std::string_view take_cookie(RequestHead& request) const;
 
  private:
   class Room;
@@ -130,17 +138,17 @@ class ServerGroup final {
   void members_changed();
 
   std::shared_ptr<Endpoint> endpoint_of(const Choice& choice);
-  void count_load(Lease& lease) const;
   [[nodiscard]] Error why_none() const;
 
   // In group_upkeep.cc.
   static Task<void> keep_resolved(ServerGroup& group);
   static Task<void> resolve_name(ServerGroup& group, std::shared_ptr<NextHop> hop);
   static Task<void> keep_spare(ServerGroup& group);
+  static Task<void> open_spare(ServerGroup& group, std::shared_ptr<NextHop> hop);
   static Task<void> keep_checking(ServerGroup& group);
   static Task<void> check(ServerGroup& group, std::shared_ptr<NextHop> hop, TimePoint when);
   Task<void> resolve_service();
-  void set_targets(const std::vector<ServiceTarget>& targets);
+  Task<void> set_targets(std::vector<ServiceTarget> targets);
   [[nodiscard]] TimePoint next_resolution() const;
 
   GroupShare* share_;
@@ -155,7 +163,7 @@ class ServerGroup final {
   std::optional<Duration> hedge_delay_;
   TimePoint hedge_delay_until_{};
   std::shared_ptr<Room> room_;
-  Event resolved_;  // set when every name was asked for once
+  Event resolved_;  // set when a server has an address, or every name was asked for once
   bool needs_resolving_ = false;
   std::size_t serving_ = 0;  // servers in service at the last choice
   // Of the service's name.

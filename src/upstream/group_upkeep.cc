@@ -84,6 +84,7 @@ Task<void> ServerGroup::resolve_name(ServerGroup& group, std::shared_ptr<NextHop
   hop->resolve_at = std::max(resolution->expires, executor.now() + kShortestLife);
   const bool first = !hop->has_addresses();
   hop->endpoint->set_addresses(std::move(resolution->addresses));
+  group.resolved_.set();
   if (first) group.share_->tell_room(*hop->share);
 }
 
@@ -106,10 +107,11 @@ Task<void> ServerGroup::resolve_service() {
   }
   service_failures_ = 0;
   service_at_ = std::max(resolution->expires, executor.now() + kShortestLife);
-  set_targets(resolution->targets);
+  co_await set_targets(std::move(resolution->targets));
 }
 
-void ServerGroup::set_targets(const std::vector<ServiceTarget>& targets) {
+// The new ones replace the old ones when it is known where they are.
+Task<void> ServerGroup::set_targets(std::vector<ServiceTarget> targets) {
   std::uint16_t first = UINT16_MAX;
   for (const ServiceTarget& target : targets) first = std::min(first, target.priority);
   std::vector<std::shared_ptr<NextHop>> hops;
@@ -125,7 +127,12 @@ void ServerGroup::set_targets(const std::vector<ServiceTarget>& targets) {
     changed = changed || known == hops_.end();
     hops.push_back(known != hops_.end() ? *known : std::make_shared<NextHop>(entry, *share_));
   }
-  if (!changed && hops.size() == hops_.size()) return;
+  if (!changed && hops.size() == hops_.size()) co_return;
+  Scope questions(co_await this_context());
+  for (const auto& hop : hops) {
+    if (!hop->host.empty() && !hop->has_addresses()) questions.spawn(resolve_name(*this, hop));
+  }
+  co_await questions.join();
   for (const auto& hop : hops_) {
     if (std::ranges::find(hops, hop) == hops.end()) pool_->retire(*hop->endpoint);
   }
@@ -136,19 +143,35 @@ void ServerGroup::set_targets(const std::vector<ServiceTarget>& targets) {
 // Connections that wait for requests, rather than the other way round.
 Task<void> ServerGroup::keep_spare(ServerGroup& group) {
   TaskContext& context = co_await this_context();
-  ServerPool& pool = *group.pool_;
+  Executor& executor = context.executor();
+  Scope opening(context);
   while (!context.cancelled()) {
-    const auto hops = group.hops_;
-    for (const auto& hop : hops) {
-      if (!group.in_service(*hop, pool.executor().now())) continue;
-      if (hop->endpoint->idle_count() >= group.settings_->pool.spare) continue;
-      if (!hop->share->open_connection()) continue;
-      auto opened = co_await pool.open(hop->endpoint, ConnectionPlace(hop->share));
-      if (opened) opened->keep_unused();
-      hop->share->noted(!opened, false, pool.executor().now());
+    for (const auto& hop : group.hops_) {
+      if (!hop->opening_spare) opening.spawn(open_spare(group, hop));
     }
-    if (!co_await sleep_until(pool.executor().now() + kSpareEvery)) co_return;
+    if (!co_await sleep_until(executor.now() + kSpareEvery)) break;
   }
+  co_await opening.join();
+}
+
+Task<void> ServerGroup::open_spare(ServerGroup& group, std::shared_ptr<NextHop> hop) {
+  ServerPool& pool = *group.pool_;
+  const Endpoint& endpoint = *hop->endpoint;
+  hop->opening_spare = true;
+  std::size_t before = 0;
+  do {
+    before = endpoint.idle_count();
+    const PoolSettings& settings = endpoint.settings();
+    if (before >= std::min(settings.spare, settings.max_idle)) break;
+    if (!group.in_service(*hop, pool.executor().now())) break;
+    if (!hop->share->open_connection()) break;
+    auto opened = co_await pool.open(hop->endpoint, ConnectionPlace(hop->share));
+    if (opened) opened->keep_unused();
+    // One that could be made says nothing of how the server serves requests.
+    const bool failed = !opened && opened.error().kind != ErrorKind::cancelled;
+    if (failed) hop->share->noted(true, false, pool.executor().now());
+  } while (endpoint.idle_count() > before);
+  hop->opening_spare = false;
 }
 
 // The checks of a round are spread over the interval, so that they come one after the other.

@@ -12,17 +12,25 @@ std::int64_t count(TimePoint t) { return t.time_since_epoch().count(); }
 
 // One more, unless that would be more than `most` (0: no bound). Sequentially consistent, as are
 // the counters of waiters: either who waits sees the place, or who gives it back sees who waits.
+// Never counts what it does not get: others would take the last free place for taken, and nobody
+// would tell them.
 bool take_place(std::atomic<std::uint32_t>& taken, std::uint32_t most) {
-  if (taken.fetch_add(1) < most || most == 0) return true;
-  taken.fetch_sub(1);
+  std::uint32_t seen = taken.load();
+  while (most == 0 || seen < most) {
+    if (taken.compare_exchange_weak(seen, seen + 1)) return true;
+  }
   return false;
 }
 
 }  // namespace
 
 bool HopShare::open_connection() {
+  const std::uint32_t most_of_group = group_->settings().breaker.connections;
+  // For the same reason: nobody looks between the two steps.
+  std::unique_lock lock(group_->mutex_, std::defer_lock);
+  if (max_connections_ != 0 && most_of_group != 0) lock.lock();
   if (!take_place(connections_, max_connections_)) return false;
-  if (take_place(group_->connections_, group_->settings().breaker.connections)) return true;
+  if (take_place(group_->connections_, most_of_group)) return true;
   connections_.fetch_sub(1);
   return false;
 }
@@ -68,10 +76,15 @@ bool HopShare::eject(TimePoint now) {
   const std::lock_guard lock(group_->mutex_);
   if (now < ejected_until()) return false;
   const EjectionSettings& settings = group_->settings().ejection;
-  const auto& servers = group_->servers_;
-  const auto out = static_cast<std::size_t>(std::ranges::count_if(
-      servers, [now](const auto& entry) { return now < entry.second->ejected_until(); }));
-  if ((out + 1) * 100 > servers.size() * settings.max_share) return false;
+  std::size_t servers = 0;
+  std::size_t out = 0;
+  for (const auto& [identity, server] : group_->servers_) {
+    // Those that only this table knows are servers no more.
+    if (server.use_count() == 1) continue;
+    ++servers;
+    out += now < server->ejected_until() ? 1 : 0;
+  }
+  if ((out + 1) * 100 > servers * settings.max_share) return false;
   failures_.store(0, std::memory_order_relaxed);
   bad_responses_.store(0, std::memory_order_relaxed);
   // Each time longer; one that did well for as long again begins anew.

@@ -213,6 +213,11 @@ bool Lease::response_started() const {
   return call && call->response_started;
 }
 
+bool Lease::uploading() const {
+  const auto& call = connection_->call();
+  return call && call->upload.running() > 0;
+}
+
 CloseReason Lease::why_close(bool reusable) const {
   const ServerCall& call = *connection_->call();
   if (call.server_failure) return close_reason_of(*call.server_failure);

@@ -69,6 +69,8 @@ class Lease {
   [[nodiscard]] std::uint64_t bytes_sent() const;
   // A byte of a response has come: the server has the request.
   [[nodiscard]] bool response_started() const;
+  // A part of the request's body is still to be sent, though a response has come.
+  [[nodiscard]] bool uploading() const;
 
   // True when the connection can serve another request once the response is read to its end.
   [[nodiscard]] bool persists() const;

@@ -41,6 +41,7 @@ class NextHop {
   TimePoint resolve_at{};
   std::uint32_t resolve_failures = 0;
   Error resolve_error{};
+  bool opening_spare = false;
 
  private:
   std::string name_;

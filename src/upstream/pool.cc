@@ -24,7 +24,8 @@ Passage passage_of(const TargetTls* tls) {
 ServerPool::ServerPool(Network& network, const UpstreamSettings& settings, Log* log)
     : network_(&network), settings_(&settings), log_(log) {}
 
-ServerPool::~ServerPool() = default;
+// An endpoint and its idle connections hold each other.
+ServerPool::~ServerPool() { close_idle(); }
 
 std::size_t TargetKeyHash::operator()(const TargetKey& key) const {
   std::size_t hash = key.address.hash();
@@ -96,7 +97,7 @@ Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresse
 bool ServerPool::keep(std::unique_ptr<ServerConnection> connection) {
   if (closing_ || idle_count_ >= settings_->max_idle) return false;
   Endpoint& endpoint = connection->endpoint();
-  if (!endpoint.may_stay()) return false;
+  if (!endpoint.may_stay(executor().now())) return false;
   if (!endpoint.keep(std::move(connection), executor().now(), *this)) return false;
   ++idle_count_;
   if (!armed()) executor().timers().arm(*this, executor().now() + kSweepEvery);

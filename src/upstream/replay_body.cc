@@ -1,7 +1,10 @@
 #include "upstream/replay_body.h"
 
+#include <algorithm>
+
 namespace penstock {
 
+// What is still to be handed out again stays.
 void ReplayBody::forget() {
   can_rewind_ = false;
   for (std::size_t i = 0; i < next_; ++i) kept_[i] = Slice();
@@ -9,13 +12,15 @@ void ReplayBody::forget() {
 
 void ReplayBody::remember(const Slice& slice) {
   if (slice.empty()) return;
-  if (!can_rewind_ || count_ == kMaxSlices || bytes_ + slice.size() > kMaxBytes) {
+  const std::uint64_t room = std::max<std::uint64_t>(most_ / kLeastASlice, 8);
+  if (!can_rewind_ || kept_.size() >= room || bytes_ + slice.size() > most_) {
     forget();
-    next_ = count_ = 0;
+    kept_.clear();
+    next_ = 0;
     return;
   }
-  kept_[count_++] = slice;
-  next_ = count_;
+  kept_.push_back(slice);
+  next_ = kept_.size();
   bytes_ += slice.size();
 }
 
@@ -26,7 +31,7 @@ bool ReplayBody::over_limit(const Slice& slice) {
 }
 
 Slice ReplayBody::take_ready() {
-  if (next_ < count_) return kept_[next_++];
+  if (next_ < kept_.size()) return kept_[next_++];
   if (over_) return {};
   Slice slice = source_->take_ready();
   if (over_limit(slice)) return {};
@@ -35,7 +40,7 @@ Slice ReplayBody::take_ready() {
 }
 
 Task<Result<Slice>> ReplayBody::next() {
-  if (next_ < count_) co_return kept_[next_++];
+  if (next_ < kept_.size()) co_return kept_[next_++];
   if (over_) co_return fail({.kind = ErrorKind::limit, .side = Side::client});
   auto slice = co_await source_->next();
   if (slice && over_limit(*slice)) {
@@ -47,12 +52,14 @@ Task<Result<Slice>> ReplayBody::next() {
 
 std::optional<std::uint64_t> ReplayBody::remaining() const {
   auto rest = source_->remaining();
-  for (std::size_t i = next_; rest && i < count_; ++i) *rest += kept_[i].size();
+  for (std::size_t i = next_; rest && i < kept_.size(); ++i) *rest += kept_[i].size();
   return rest;
 }
 
 BodySource::Run ReplayBody::run(std::uint64_t at_least) {
-  if (next_ < count_) return {};
+  if (next_ < kept_.size()) return {};
+  const auto rest = source_->remaining();
+  if (can_rewind_ && rest && bytes_ + *rest <= most_) return {};  // it is to be remembered
   const Run run = source_->run(at_least);
   // Bytes that are moved inside the kernel can't be moved again.
   if (run.stream != nullptr) forget();

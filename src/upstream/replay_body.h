@@ -1,9 +1,12 @@
 // A request's body that can be sent again, as long as little of it has been taken.
 #pragma once
 
-#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
 
+#include "base/frame_pool.h"
 #include "message/body.h"
 
 namespace penstock {
@@ -15,6 +18,8 @@ class ReplayBody final : public BodySource {
  public:
   ReplayBody(BodySource& source, std::uint64_t limit) : source_(&source), limit_(limit) {}
 
+  // How many bytes are remembered at most; 64 KiB when not told. Before any is handed out.
+  void keep_up_to(std::uint64_t bytes) { most_ = bytes; }
   // True while everything handed out so far is remembered.
   [[nodiscard]] bool can_rewind() const { return can_rewind_; }
   void rewind() { next_ = 0; }
@@ -24,7 +29,7 @@ class ReplayBody final : public BodySource {
   Slice take_ready() override;
   Task<Result<Slice>> next() override;
   [[nodiscard]] bool at_end() const override {
-    return next_ == count_ && !over_ && source_->at_end();
+    return next_ == kept_.size() && !over_ && source_->at_end();
   }
   [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
   [[nodiscard]] FieldSection* trailers() override { return source_->trailers(); }
@@ -35,13 +40,13 @@ class ReplayBody final : public BodySource {
   void remember(const Slice& slice);
   bool over_limit(const Slice& slice);
 
-  static constexpr std::size_t kMaxSlices = 8;
-  static constexpr std::size_t kMaxBytes = 64 * 1024;
+  // A slice may hold a slab that is far larger.
+  static constexpr std::uint64_t kLeastASlice = 8 * 1024;
   BodySource* source_;
-  std::array<Slice, kMaxSlices> kept_;
-  std::size_t count_ = 0;  // slices kept
-  std::size_t next_ = 0;   // the next one to hand out again
-  std::size_t bytes_ = 0;
+  std::vector<Slice, PoolAllocator<Slice>> kept_;
+  std::size_t next_ = 0;  // the next one to hand out again
+  std::uint64_t most_ = 64 * 1024;
+  std::uint64_t bytes_ = 0;  // kept
   bool can_rewind_ = true;
   bool over_ = false;
   std::uint64_t limit_;

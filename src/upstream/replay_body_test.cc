@@ -173,7 +173,11 @@ TEST_F(ReplayBodyTest, RunForgets) {
 
   alignas(ByteStream) char place[sizeof(ByteStream)];  // only its address counts
   Runs source(reinterpret_cast<ByteStream*>(place));
+  // What fits is to be remembered.
   ReplayBody body(source, 0);
+  body.keep_up_to(100);
+  EXPECT_EQ(body.run(1).stream, nullptr);
+  body.keep_up_to(99);
   EXPECT_NE(body.run(1).stream, nullptr);
   EXPECT_FALSE(body.can_rewind());
   body.moved(40, false);

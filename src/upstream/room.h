@@ -1,9 +1,12 @@
 // Where requests of one worker wait for a connection to a server of a group that is at its bounds.
 #pragma once
 
+#include <cstddef>
+
 #include "async/event.h"
 #include "base/error.h"
 #include "base/intrusive_list.h"
+#include "base/time.h"
 #include "upstream/hop_share.h"
 
 namespace penstock {
@@ -23,7 +26,8 @@ class WaitingRoom : public RoomListener {
     // False: there are as many waiting as the group lets. Then it is not to be waited.
     [[nodiscard]] bool taken() const { return taken_; }
     // Until there may be room: success, timed_out, cancelled. A Seat may wait again, it keeps its
-    // place in the line.
+    // place in the line. No call gets lost: one that is of no use here goes on to those that want
+    // nothing else, and whoever leaves after a call lets the next one look for what is left.
     Task<Result<void>> wait(TimePoint deadline);
 
    private:
@@ -32,15 +36,24 @@ class WaitingRoom : public RoomListener {
     const HopShare* wanted_;
     bool taken_;
     Event called_;
+    const HopShare* called_for_ = nullptr;  // the last time
   };
 
   // A connection to that server has become idle here: true if somebody was called to use it.
   bool call(const HopShare* server);
-  void on_room(const HopShare* server) override { call(server); }
+  // True when it is somebody else's turn: other threads wait for a place that those who wait here
+  // would only hand on among themselves. Then its place is to be given back.
+  bool give_way(TimePoint now);
+  void on_room(const HopShare* server) override;
 
  private:
+  bool call(const HopShare* server, bool bound_only);
+
   GroupShare* share_;
   IntrusiveList<Seat> line_;
+  std::size_t waiting_ = 0;  // in the line
+  TimePoint keeps_until_{};  // when it is to give way again
+  bool gives_way_ = false;   // the next room is not for those who wait here
 };
 
 }  // namespace penstock
