@@ -138,6 +138,7 @@ std::optional<Failure> Transaction::route_reverse() {
   route_ = route->settings;
   destination_.group = route->group;
   destination_.name = route->group->name();
+  destination_.key = route->group->key_of(request_, &exchange_.client().peer);
   return std::nullopt;
 }
 

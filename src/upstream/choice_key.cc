@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/hash.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "upstream/sticky.h"
 
@@ -16,17 +17,17 @@ std::uint64_t host_key(std::string_view host) {
   return key;
 }
 
-std::uint64_t source_key(const Choice& choice) {
-  if (choice.client == nullptr || choice.client->is_unix()) return 0;
-  Address host = *choice.client;
+std::uint64_t source_key(const Address* client) {
+  if (client == nullptr || client->is_unix()) return 0;
+  Address host = *client;
   host.set_port(0);
   return mix(host.hash());
 }
 
 }  // namespace
 
-std::uint64_t choice_key(const BalanceSettings& settings, const Choice& choice) {
-  const RequestHead& request = *choice.request;
+std::uint64_t choice_key(const BalanceSettings& settings, const RequestHead& request,
+                         const Address* client) {
   const std::string_view target = request.target.path_and_query;
   switch (settings.hash_on) {
     case HashOn::source:
@@ -46,7 +47,7 @@ std::uint64_t choice_key(const BalanceSettings& settings, const Choice& choice) 
         return hash_key(*value);
       break;
   }
-  return source_key(choice);
+  return source_key(client);
 }
 
 }  // namespace penstock

@@ -3,13 +3,16 @@
 
 #include <cstdint>
 
+#include "message/head.h"
+#include "net/address.h"
 #include "upstream/balance_settings.h"
-#include "upstream/group.h"
 
 namespace penstock {
 
 // The key of Balance::hash for that request. Requests that lack what it is taken of are spread by
-// the client's address.
-[[nodiscard]] std::uint64_t choice_key(const BalanceSettings& settings, const Choice& choice);
+// the client's address; null for
+// none.
+[[nodiscard]] std::uint64_t choice_key(const BalanceSettings& settings, const RequestHead& request,
+                                       const Address* client);
 
 }  // namespace penstock

@@ -31,7 +31,10 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   destination_ = &destination;
   request_ = &request;
   body_ = &body;
-  choice_ = {.request = request.head, .client = client, .cookie = destination.cookie};
+  choice_ = {.request = request.head,
+             .client = client,
+             .cookie = destination.cookie,
+             .key = destination.key};
   pin_name_ = destination.name;
   carries_login_ = carries_login(*request.head);
   body.keep_up_to(policy().body);

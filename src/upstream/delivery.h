@@ -28,6 +28,7 @@ struct Destination {
   std::string_view host;         // of the target: name or address
   std::uint16_t port = 80;
   std::string_view cookie = {};  // of the group, from ServerGroup::take_cookie()
+  std::uint64_t key = 0;         // of the group, from ServerGroup::key_of()
   // Peers to go to the target through, tried in this order; a null one stands for the direct way.
   // Empty: directly.
   std::span<Peer* const> via = {};

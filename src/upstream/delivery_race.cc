@@ -112,7 +112,11 @@ Task<void> Delivery::run_rival(Delivery& delivery, Rival& rival, Event& news) {
   news.set();
 }
 
+// One that has failed by itself says something of its server.
 Task<void> Delivery::end_rival(Rival& rival) {
+  if (rival.done && rival.choice.hop && rival.lease && !rival.answered) {
+    rival.choice.hop->share->noted(true, false, side_->pool().executor().now());
+  }
   rival.scope.cancel();
   co_await rival.scope.join();
   if (!rival.lease) co_return;

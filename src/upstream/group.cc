@@ -19,8 +19,8 @@ namespace {
 constexpr std::uint32_t kLeastRetries = 5;
 // A percentile of response times is not worked out for each request.
 constexpr Duration kDelayHolds = std::chrono::milliseconds(200);
-// Who waits looks again now and then, called or not: servers also come back by the clock alone, when
-// their ejection ends, and go without making room.
+// Who waits looks again now and then, called or not: servers also come back by the clock alone,
+// when their ejection ends, and go without making room.
 constexpr Duration kLookAgain = std::chrono::milliseconds(500);
 
 Error unavailable(Unavailable why) {
@@ -127,9 +127,12 @@ std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
     const auto at = std::ranges::find(hops_, choice.tried[i]);
     if (at != hops_.end()) tried[count++] = static_cast<std::uint32_t>(at - hops_.begin());
   }
-  const bool by_hash = settings_->balance.algorithm == Balance::hash;
-  const std::uint64_t key = by_hash ? choice_key(settings_->balance, choice) : 0;
-  return balancer_.pick(members_, key, random_, std::span(tried).first(count));
+  return balancer_.pick(members_, choice.key, random_, std::span(tried).first(count));
+}
+
+std::uint64_t ServerGroup::key_of(const RequestHead& request, const Address* client) const {
+  if (settings_->balance.algorithm != Balance::hash) return 0;
+  return choice_key(settings_->balance, request, client);
 }
 
 // A client that has a server's cookie gets that server, though it takes no others any more.

@@ -47,7 +47,9 @@ struct TunnelThrough {
 struct Choice {
   const RequestHead* request = nullptr;
   const Address* client = nullptr;
-  std::string_view cookie;  // the value of the group's, which binds the client; empty: there is none
+  std::string_view
+      cookie;             // the value of the group's, which binds the client; empty: there is none
+  std::uint64_t key = 0;  // ServerGroup::key_of() of the request as it came
   // The server of the last choice; null before.
   std::shared_ptr<NextHop> hop;
   bool by_cookie = false;  // the request's cookie chose it
@@ -101,6 +103,10 @@ class ServerGroup final {
   // Errors are of side `server` and retryable: those of resolving and of connecting, and
   // `unavailable` with an Unavailable as cause.
   Task<Result<Lease>> acquire(Choice& choice, bool fresh);
+
+  // What the choice by hash depends on; 0 where that is not the algorithm. To be asked before the
+  // request's fields are edited.
+  [[nodiscard]] std::uint64_t key_of(const RequestHead& request, const Address* client) const;
 
   // For the budget of retries: a request has come; one may be tried again, which counts among the
   // retries under way from the `first` time up to end_retry().

@@ -89,7 +89,7 @@ bool HopShare::eject(TimePoint now) {
   if ((out + 1) * 100 > servers * settings.max_share) return false;
   failures_.store(0, std::memory_order_relaxed);
   bad_responses_.store(0, std::memory_order_relaxed);
-  // Each time longer; one that did well for as long again begins anew.
+  // Each time longer; one that did well for twice as long begins anew.
   const Duration last =
       std::min(settings.time * (1U << std::min(ejections_, 16U)) / 2, settings.max_time);
   if (ejections_ > 0 && now - ejected_until() > 2 * last) ejections_ = 0;

@@ -25,9 +25,10 @@ class WaitingRoom : public RoomListener {
     ~Seat();
     // False: there are as many waiting as the group lets. Then it is not to be waited.
     [[nodiscard]] bool taken() const { return taken_; }
-    // Until there may be room: success, timed_out, cancelled. `wanted`: the only server that will do,
-    // null for any. A Seat may wait again, it keeps its place in the line. No call gets lost: one that is of no use here goes on to those that want
-    // nothing else, and whoever leaves after a call lets the next one look for what is left.
+    // Until there may be room: success, timed_out, cancelled. `wanted`: the only server that will
+    // do, null for any. A Seat may wait again, it keeps its place in the line. No call gets lost:
+    // one that is of no use here goes on to those that want nothing else, and whoever leaves after
+    // a call lets the next one look for what is left.
     Task<Result<void>> wait(const HopShare* wanted, TimePoint deadline);
 
    private:
