@@ -16,7 +16,7 @@
 namespace penstock {
 namespace {
 
-constexpr std::string_view kCommands[] = {"run", "check", "version"};
+constexpr std::string_view kCommands[] = {"run", "check", "fetch", "version"};
 
 // "unknown command "chek": did you mean "check"?", or the library's own words.
 std::string complaint(const CLI::ParseError& error, int argc, const char* const* argv) {
@@ -60,6 +60,7 @@ Command parse_command_line(int argc, const char* const* argv) {
       ->type_name("FILE")
       ->check(not_empty)
       ->required();
+  const FetchOptions fetch(app);
   app.add_subcommand("version", "Print the version");
 
   try {
@@ -73,6 +74,13 @@ Command parse_command_line(int argc, const char* const* argv) {
                 .to_stderr = true};
   }
   if (run->parsed()) return run_values;
+  if (fetch.given()) {
+    auto command = fetch.command();
+    if (command) return std::move(*command);
+    return Exit{.code = kExitUsage,
+                .text = fmt::format("penstock: {}\n", command.error()),
+                .to_stderr = true};
+  }
   if (check->parsed()) return check_values;
   return VersionCommand{};
 }

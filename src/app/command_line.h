@@ -5,14 +5,11 @@
 #include <variant>
 #include <vector>
 
+#include "app/exit_code.h"
+#include "app/fetch_command.h"
 #include "config/diagnostic.h"
 
 namespace penstock {
-
-// Exit codes of the program.
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailed = 1;  // a bad configuration, or the proxy could not start
-inline constexpr int kExitUsage = 2;   // a command line that was not understood
 
 // `penstock run [-c FILE]`
 struct RunCommand {
@@ -31,7 +28,7 @@ struct Exit {
   bool to_stderr = false;
 };
 
-using Command = std::variant<RunCommand, CheckCommand, VersionCommand, Exit>;
+using Command = std::variant<RunCommand, CheckCommand, FetchCommand, VersionCommand, Exit>;
 
 // argv as main got it.
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);

@@ -65,7 +65,8 @@ TEST(CommandLine, WhatIsNotUnderstoodIsSaidWithTheUsage) {
       {{}, "penstock: no command given\n"},
       {{"chek"}, "penstock: unknown command \"chek\": did you mean \"check\"?\n"},
       {{"serve"},
-       "penstock: unknown command \"serve\": expected \"run\", \"check\" or \"version\"\n"},
+       "penstock: unknown command \"serve\": expected \"run\", \"check\", \"fetch\" or "
+       "\"version\"\n"},
       {{"--foo"}, "penstock: unknown option \"--foo\"\n"},
       {{"check"}, "penstock: --config is required\n"},
       {{"run", "-c"}, "penstock: --config"},

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "app/command_line.h"
+#include "app/fetch.h"
 #include "app/run.h"
 
 namespace {
@@ -10,6 +11,7 @@ namespace {
 struct Dispatch {
   int operator()(const penstock::RunCommand& command) const { return run_command(command); }
   int operator()(const penstock::CheckCommand& command) const { return check_command(command); }
+  int operator()(const penstock::FetchCommand& command) const { return fetch_command(command); }
   int operator()(const penstock::VersionCommand& /*command*/) const {
     penstock::version_command();
     return penstock::kExitOk;

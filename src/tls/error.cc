@@ -35,6 +35,8 @@ std::string_view tls_cause_text(const Error& error) {
     case ErrorKind::tls_certificate:
       return text_or_nothing(X509_verify_cert_error_string(error.cause));
     case ErrorKind::tls_alert:
+      // OpenSSL 3.0 has no words for it.
+      if (error.cause == SSL_AD_CERTIFICATE_REQUIRED) return "certificate required";
       return text_or_nothing(SSL_alert_desc_string_long(error.cause));
     case ErrorKind::tls_protocol:
       if (error.cause == 0) return {};

@@ -45,7 +45,7 @@ class EndpointTest : public testing::Test, protected ServerConnection::Watcher {
     scope.spawn(connect(network, stream));
     world.run_for(milliseconds(5));
     EXPECT_TRUE(endpoint->share()->open_connection());
-    auto made = std::make_unique<ServerConnection>(std::move(stream),
+    auto made = std::make_unique<ServerConnection>(std::move(stream), InputBuffer(),
                                                    Address::parse("10.0.0.1:80").value(), endpoint,
                                                    ConnectionPlace(endpoint->share()), world.now());
     for (std::uint64_t i = 0; i < requests; ++i) made->count_request();
@@ -231,7 +231,7 @@ TEST_F(EndpointTest, StaysWhileNobodyWaits) {
 TEST_F(EndpointTest, StaysForThoseWhoWaitHere) {
   const auto one = connection();
   const auto two = connection();
-  const WaitingRoom::Seat seat(room, nullptr);
+  const WaitingRoom::Seat seat(room);
   EXPECT_TRUE(endpoint->may_stay(world.now()));
   // That one is called already, and nobody else waits.
   EXPECT_FALSE(endpoint->may_stay(world.now()));
@@ -250,8 +250,8 @@ TEST_F(EndpointTest, GoesIfOnlyOthersWait) {
 TEST_F(EndpointTest, GoesNowAndThenIfOthersWaitToo) {
   const auto one = connection();
   const auto two = connection();
-  const WaitingRoom::Seat seat(room, nullptr);
-  const WaitingRoom::Seat second(room, nullptr);
+  const WaitingRoom::Seat seat(room);
+  const WaitingRoom::Seat second(room);
   ASSERT_TRUE(group.begin_waiting());
   EXPECT_FALSE(endpoint->may_stay(world.now()));
   EXPECT_TRUE(endpoint->may_stay(world.now()));

@@ -213,7 +213,9 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
     if (chosen && choice.hop->share->open_connection()) break;
     if (!chosen && !choice.by_cookie && serving_ == 0) co_return fail(why_none());
     if (seat) {
-      const auto called = co_await seat->wait(std::min(deadline, executor.now() + kLookAgain));
+      const HopShare* const wanted = choice.by_cookie ? choice.hop->share.get() : nullptr;
+      const TimePoint limit = std::min(deadline, executor.now() + kLookAgain);
+      const auto called = co_await seat->wait(wanted, limit);
       const bool late = !called && called.error().kind == ErrorKind::timed_out;
       if (!called && !late) co_return fail(called.error());
       if (late && executor.now() >= deadline) {
@@ -223,7 +225,7 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
       if (called) fresh = false;
     } else {
       // After this, places that become free are told of: so it is looked once more.
-      seat.emplace(*room_, choice.by_cookie ? choice.hop->share.get() : nullptr);
+      seat.emplace(*room_);
       if (!seat->taken()) co_return fail(unavailable(Unavailable::queue_full));
       share_->tell_room_wanted();
     }

@@ -85,7 +85,7 @@ Task<void> ServerGroup::resolve_name(ServerGroup& group, std::shared_ptr<NextHop
   const bool first = !hop->has_addresses();
   hop->endpoint->set_addresses(std::move(resolution->addresses));
   group.resolved_.set();
-  if (first) group.share_->tell_room(*hop->share);
+  if (first) group.share_->tell_room(hop->share.get());
 }
 
 // RFC 2782: the targets of the lowest priority serve, the others are their backups.

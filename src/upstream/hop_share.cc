@@ -38,7 +38,9 @@ bool HopShare::open_connection() {
 void HopShare::connection_closed() {
   connections_.fetch_sub(1);
   group_->connections_.fetch_sub(1);
-  group_->tell_room(*this);
+  // A place of the group's is for a connection to any of its servers.
+  const bool any = group_->settings().breaker.connections != 0;
+  group_->tell_room(any ? nullptr : this);
 }
 
 TimePoint HopShare::available_since() const {
@@ -54,7 +56,7 @@ bool HopShare::checked(bool good, const CheckSettings& settings, TimePoint now) 
   checks_in_a_row_ = 0;
   if (good) up_since_.store(count(now), std::memory_order_relaxed);
   checked_up_.store(good, std::memory_order_relaxed);
-  if (good) group_->tell_room(*this);
+  if (good) group_->tell_room(this);
   return true;
 }
 
@@ -145,8 +147,8 @@ void GroupShare::tell(F f) {
   }
 }
 
-void GroupShare::tell_room(const HopShare& server) {
-  tell([which = &server](RoomListener& listener) { listener.on_room(which); });
+void GroupShare::tell_room(const HopShare* server) {
+  tell([server](RoomListener& listener) { listener.on_room(server); });
 }
 
 void GroupShare::tell_room_wanted() {

@@ -91,7 +91,8 @@ class HopShare {
 // A thread's part of a group. Called on the thread's own loop, outside any task.
 class RoomListener {
  public:
-  // There may be room for one more connection to that server (which is only to be compared).
+  // There may be room for one more connection to that server (which is only to be compared), or to
+  // any for null.
   virtual void on_room(const HopShare* server) = 0;
   // Somebody waits for room: an idle connection to a server at its bound is better closed.
   virtual void on_room_wanted() = 0;
@@ -132,7 +133,7 @@ class GroupShare {
   void join(Network& network, const std::shared_ptr<RoomListener>& listener);
   void leave(const Network& network);
   // Tells all threads, if anybody waits.
-  void tell_room(const HopShare& server);
+  void tell_room(const HopShare* server);
   void tell_room_wanted();
 
  private:

@@ -25,7 +25,7 @@ class PinStoreTest : public testing::Test {
     scope.spawn(connect(network, stream));
     world.run_for(milliseconds(5));
     EXPECT_TRUE(share->open_connection());
-    return std::make_unique<ServerConnection>(std::move(stream),
+    return std::make_unique<ServerConnection>(std::move(stream), InputBuffer(),
                                               Address::parse("10.0.0.1:80").value(), endpoint,
                                               ConnectionPlace(share), world.now());
   }

@@ -13,8 +13,7 @@ constexpr Duration kTurn = std::chrono::milliseconds(100);
 
 }  // namespace
 
-WaitingRoom::Seat::Seat(WaitingRoom& room, const HopShare* wanted)
-    : room_(&room), wanted_(wanted), taken_(room.share_->begin_waiting()) {
+WaitingRoom::Seat::Seat(WaitingRoom& room) : room_(&room), taken_(room.share_->begin_waiting()) {
   if (!taken_) return;
   room.line_.push_back(*this);
   ++room.waiting_;
@@ -28,7 +27,8 @@ WaitingRoom::Seat::~Seat() {
   if (called_for_ != nullptr) room_->call(called_for_);
 }
 
-Task<Result<void>> WaitingRoom::Seat::wait(TimePoint deadline) {
+Task<Result<void>> WaitingRoom::Seat::wait(const HopShare* wanted, TimePoint deadline) {
+  wanted_ = wanted;
   if (called_for_ != nullptr && wanted_ == nullptr && !called_.is_set()) {
     room_->call(called_for_, true);
   }
@@ -54,7 +54,8 @@ void WaitingRoom::on_room(const HopShare* server) {
 bool WaitingRoom::call(const HopShare* server, bool bound_only) {
   bool somebody = false;
   line_.for_each([&](Seat& seat) {
-    const bool can_use = seat.wanted_ == server || (seat.wanted_ == nullptr && !bound_only);
+    const bool bound = seat.wanted_ != nullptr;
+    const bool can_use = bound ? server == nullptr || seat.wanted_ == server : !bound_only;
     if (somebody || !can_use || seat.called_.is_set()) return;
     seat.called_for_ = server;
     seat.called_.set();

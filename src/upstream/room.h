@@ -20,26 +20,27 @@ class WaitingRoom : public RoomListener {
   // Somebody who waits, as long as it exists: counted among the group's.
   class Seat final : public ListNode {
    public:
-    // `wanted`: the only server that will do, null for any. Taken at the end of the line.
-    Seat(WaitingRoom& room, const HopShare* wanted);
+    // At the end of the line.
+    explicit Seat(WaitingRoom& room);
     ~Seat();
     // False: there are as many waiting as the group lets. Then it is not to be waited.
     [[nodiscard]] bool taken() const { return taken_; }
-    // Until there may be room: success, timed_out, cancelled. A Seat may wait again, it keeps its
-    // place in the line. No call gets lost: one that is of no use here goes on to those that want
+    // Until there may be room: success, timed_out, cancelled. `wanted`: the only server that will do,
+    // null for any. A Seat may wait again, it keeps its place in the line. No call gets lost: one that is of no use here goes on to those that want
     // nothing else, and whoever leaves after a call lets the next one look for what is left.
-    Task<Result<void>> wait(TimePoint deadline);
+    Task<Result<void>> wait(const HopShare* wanted, TimePoint deadline);
 
    private:
     friend class WaitingRoom;
     WaitingRoom* room_;
-    const HopShare* wanted_;
+    const HopShare* wanted_ = nullptr;
     bool taken_;
     Event called_;
     const HopShare* called_for_ = nullptr;  // the last time
   };
 
-  // A connection to that server has become idle here: true if somebody was called to use it.
+  // There may be room at that server, or, for null, at any; also a connection that has become idle
+  // here: true if somebody was called to use it.
   bool call(const HopShare* server);
   // True when it is somebody else's turn: other threads wait for a place that those who wait here
   // would only hand on among themselves. Then its place is to be given back.

@@ -22,8 +22,8 @@ struct Room final : WaitingRoom {
 
 // Somebody who waits, and leaves as soon as it is called, or stays for more.
 struct Guest {
-  Guest(Executor& executor, Room& room, const HopShare* wanted) : scope(executor) {
-    seat.emplace(room, wanted);
+  Guest(Executor& executor, Room& room, const HopShare* only) : scope(executor), wanted(only) {
+    seat.emplace(room);
   }
   ~Guest() {
     scope.cancel();
@@ -35,7 +35,7 @@ struct Guest {
   }
   static Task<void> wait(Guest& self, TimePoint deadline) {
     do {
-      self.outcome = co_await self.seat->wait(deadline);
+      self.outcome = co_await self.seat->wait(self.wanted, deadline);
       if (*self.outcome) ++self.calls;
     } while (self.stays && *self.outcome);
     if (self.leaves) self.seat.reset();
@@ -43,6 +43,7 @@ struct Guest {
 
   std::optional<WaitingRoom::Seat> seat;
   Scope scope;
+  const HopShare* wanted;
   bool stays = false;  // what it was called for is of no use to it
   bool leaves = true;
   int calls = 0;

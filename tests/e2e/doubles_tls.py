@@ -1,4 +1,5 @@
-"""Certificates, made with openssl, and what puts TLS before a server that does not speak it."""
+"""Certificates made by openssl, origins that speak TLS with them, and what puts TLS before a server
+that does not."""
 
 import os
 import select
@@ -8,51 +9,76 @@ import subprocess
 import tempfile
 import threading
 
+from doubles import Double
 from harness import Client
 from real_servers import find_program
-from wire import LIMIT
+from wire import LIMIT, response_bytes
 
 
 class Authority:
-    """A certificate authority with a folder of its own; close() removes that."""
+    """A certificate authority with a folder of its own; `path` is its certificate. A context
+    manager; where openssl is missing, entering it skips the test."""
 
-    def __init__(self, name="Doubles"):
-        self.openssl = find_program("openssl")
-        self.holder = tempfile.TemporaryDirectory(prefix="penstock-")
+    def __init__(self):
+        self.folder = None
         self.count = 0
-        self.key = self.path("ca.key")
-        self.certificate = self.path("ca.pem")
-        self.run("req", "-x509", *self.new_key(self.key), "-subj", f"/CN={name}", "-days", "2",
-                 "-addext", "keyUsage=critical,keyCertSign", "-out", self.certificate)
 
-    def path(self, name):
-        return os.path.join(self.holder.name, name)
+    def __enter__(self):
+        self.openssl = find_program("openssl")
+        self.folder = tempfile.TemporaryDirectory(prefix="penstock-")
+        self.path, self.key = self.make_self_signed("authority", "CA:TRUE")
+        return self
+
+    def __exit__(self, *_):
+        self.folder.cleanup()
+
+    def file(self, name):
+        return os.path.join(self.folder.name, name)
 
     def run(self, *arguments):
-        subprocess.run([self.openssl, *arguments], check=True, capture_output=True,
-                       stdin=subprocess.DEVNULL)
+        subprocess.run([self.openssl, *arguments], check=True, capture_output=True)
 
-    @staticmethod
-    def new_key(path):
-        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path]
+    def new_key(self):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
-    def issue(self, *names, days=1):
-        """The paths of a certificate and its key; names as "DNS:app.test" or "IP:127.0.0.1". With
-        -1 `days` it expired yesterday."""
-        self.count += 1
-        certificate, key, request, more = (
-            self.path(f"{self.count}.{end}") for end in ("pem", "key", "csr", "cnf"))
-        with open(more, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={','.join(names)}\n")
-        self.run("req", *self.new_key(key), "-subj", f"/CN=certificate {self.count}", "-out",
-                 request)
-        self.run("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key,
-                 "-set_serial", str(self.count), "-days", str(days), "-extfile", more, "-out",
-                 certificate)
+    def make_self_signed(self, name, constraints="CA:FALSE", names="DNS:localhost,IP:127.0.0.1"):
+        """The paths of a certificate and its key."""
+        certificate, key = self.file(name + ".pem"), self.file(name + ".key")
+        self.run("req", "-x509", *self.new_key(), "-keyout", key, "-out", certificate, "-days", "2",
+                 "-subj", f"/CN={name}", "-addext", f"basicConstraints=critical,{constraints}",
+                 "-addext", f"subjectAltName={names}")
         return certificate, key
 
-    def close(self):
-        self.holder.cleanup()
+    def issue(self, names="DNS:localhost,IP:127.0.0.1", days=2):
+        """The same of one that it has signed; days=-1: expired."""
+        self.count += 1
+        certificate, key = self.file(f"{self.count}.pem"), self.file(f"{self.count}.key")
+        request, extensions = self.file("request"), self.file("extensions")
+        with open(extensions, "w", encoding="ascii") as file:
+            file.write(f"subjectAltName={names}\n")
+        self.run("req", *self.new_key(), "-keyout", key, "-out", request, "-subj", "/CN=server")
+        self.run("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key, "-out",
+                 certificate, "-days", str(days), "-extfile", extensions)
+        return certificate, key
+
+
+class TlsOrigin(Double):
+    """An origin that speaks TLS with a certificate and key. With `clients_of`, an Authority, it
+    takes nobody without a certificate of that."""
+
+    def __init__(self, identity, answer=response_bytes(), clients_of=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*identity)
+        context.set_alpn_protocols(["http/1.1"])
+        if clients_of is not None:
+            context.load_verify_locations(clients_of.path)
+            context.verify_mode = ssl.CERT_REQUIRED
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        # The handshake is made by the connection's thread when it first reads.
+        super().__init__(answer, sock=context.wrap_socket(listener, server_side=True,
+                                                          do_handshake_on_connect=False))
+        self.port = int(self.address.rpartition(":")[2])
+        self.url = f"https://localhost:{self.port}"
 
 
 class TlsFront:
@@ -94,11 +120,12 @@ class TlsFront:
     def run(self, sock):
         self.open.add(sock)
         sock.settimeout(LIMIT)
+        secure = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         try:
-            secure = self.context.wrap_socket(sock, server_side=True)
+            secure.do_handshake()
         except (ssl.SSLError, OSError) as error:
             self.failures.append(error)
-            sock.close()
+            end_gently(secure)
             return
         self.open.add(secure)
         self.certificates.append(secure.getpeercert())
@@ -124,6 +151,18 @@ class TlsFront:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+
+def end_gently(secure):
+    """Not by a reset, which could take an alert with it."""
+    with socket.socket(fileno=secure.detach()) as sock:
+        try:
+            sock.settimeout(LIMIT)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+        except OSError:
+            pass
 
 
 def relay(secure, plain):
