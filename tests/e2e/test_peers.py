@@ -388,7 +388,8 @@ class SocksTest(PeerTest):
 
     def test_refusals(self):
         socks, proxy = self.socks()
-        for code, status, error in ((1, 502, "http_protocol_error"), (2, 403, "http_request_denied"),
+        for code, status, error in ((1, 502, "http_protocol_error"),
+                                    (2, 403, "http_request_denied"),
                                     (3, 502, "destination_ip_unroutable"),
                                     (4, 502, "destination_ip_unroutable"),
                                     (5, 502, "connection_refused"), (6, 504, "connection_timeout"),

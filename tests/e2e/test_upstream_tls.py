@@ -17,11 +17,9 @@ from wire import request_bytes, response_bytes
 class TlsTest(DoublesTest):
     @classmethod
     def setUpClass(cls):
-        cls.authority = Authority()
-        cls.addClassCleanup(cls.authority.close)
-        cls.stranger = Authority("Nobody")
-        cls.addClassCleanup(cls.stranger.close)
-        cls.pair = cls.authority.issue("DNS:app.test", "IP:127.0.0.1")
+        cls.authority = cls.enterClassContext(Authority())
+        cls.stranger = cls.enterClassContext(Authority())
+        cls.pair = cls.authority.issue("DNS:app.test,IP:127.0.0.1")
 
     def setUp(self):
         self.server = self.origin(lambda request, _: response_bytes(
@@ -32,7 +30,7 @@ class TlsTest(DoublesTest):
 
     def secure(self, *servers, tls=None, by_name=False, **sections):
         """A reverse listener for them; as app.test if `by_name`."""
-        trusted = {"ca_file": self.authority.certificate}
+        trusted = {"ca_file": self.authority.path}
         addresses = [s.address.replace("127.0.0.1", "app.test") if by_name else s.address
                      for s in servers]
         return self.reverse(*servers, hosts={"app.test": "127.0.0.1"}, **{"upstream.app": {
@@ -67,17 +65,17 @@ class CertificateTest(TlsTest):
         self.check_refused(self.secure(self.front(pair)), "tls_certificate_error")
 
     def test_other_name(self):
-        for names in (["DNS:other.test"], ["DNS:*.app.test"], ["IP:127.0.0.1"]):
-            pair = self.authority.issue(*names)
+        for names in ("DNS:other.test", "DNS:*.app.test", "IP:127.0.0.1"):
+            pair = self.authority.issue(names)
             self.check_refused(self.secure(self.front(pair), by_name=True),
                                "tls_certificate_error")
-        pair = self.authority.issue("DNS:127.0.0.1", "IP:127.0.0.2")
+        pair = self.authority.issue("DNS:127.0.0.1,IP:127.0.0.2")
         self.check_refused(self.secure(self.front(pair)), "tls_certificate_error")
 
     def test_server_name(self):
         pair = self.authority.issue("DNS:inner.test")
         front = self.front(pair)
-        tls = {"ca_file": self.authority.certificate, "server_name": "inner.test"}
+        tls = {"ca_file": self.authority.path, "server_name": "inner.test"}
         self.assertEqual(self.ask(self.secure(front, tls=tls), "/").status, 200)
         self.assertEqual(front.names, ["inner.test"])
 
@@ -89,8 +87,8 @@ class CertificateTest(TlsTest):
 
     def test_client_certificate(self):
         certificate, key = self.authority.issue("DNS:proxy.test")
-        front = self.front(clients=self.authority.certificate)
-        tls = {"ca_file": self.authority.certificate, "certificate": certificate, "key": key}
+        front = self.front(clients=self.authority.path)
+        tls = {"ca_file": self.authority.path, "certificate": certificate, "key": key}
         self.assertEqual(self.ask(self.secure(front, tls=tls), "/").status, 200)
         self.assertIn((("DNS", "proxy.test"),), [c["subjectAltName"] for c in front.certificates])
 
@@ -98,17 +96,18 @@ class CertificateTest(TlsTest):
         # With TLS 1.3 the refusal comes when the client takes itself to be connected.
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             with self.subTest(version):
-                front = self.front(clients=self.authority.certificate, versions=(version, version))
+                front = self.front(clients=self.authority.path, versions=(version, version))
                 self.check_refused(self.secure(front), "tls_alert_received")
 
     def test_versions(self):
         old = self.front(versions=(None, ssl.TLSVersion.TLSv1_2))
         self.assertEqual(self.ask(self.secure(old), "/").status, 200)
-        tls = {"ca_file": self.authority.certificate, "min_version": "1.3"}
+        tls = {"ca_file": self.authority.path, "min_version": "1.3"}
         proxy = self.secure(old, tls=tls)
         response = self.ask(proxy, "/")
         self.assertEqual(response.status, 502)
-        self.assertRegex(response.value("Proxy-Status"), "error=tls_(alert_received|protocol_error)")
+        self.assertRegex(response.value("Proxy-Status"),
+                         "error=tls_(alert_received|protocol_error)")
 
 
 class FaultTest(TlsTest):
@@ -183,7 +182,7 @@ class FaultTest(TlsTest):
         with Nginx(locations=listen) as nginx:
             nginx.put("large", b"x" * 3_000_000)
             proxy = self.reverse(**{"upstream.app": {
-                "servers": [f"127.0.0.1:{port}"], "tls": {"ca_file": self.authority.certificate}}})
+                "servers": [f"127.0.0.1:{port}"], "tls": {"ca_file": self.authority.path}}})
             client = self.client(proxy)
             for _ in range(3):
                 self.assertEqual(client.request("/hello.txt").body, b"hello from nginx\n")
@@ -194,7 +193,7 @@ class PeerTest(TlsTest):
     def through(self, parent, pair=None, login=None, **tls):
         front = self.front(pair, target=parent)
         peer = {"name": "parent", "address": front.address,
-                "tls": {"ca_file": self.authority.certificate} | tls}
+                "tls": {"ca_file": self.authority.path} | tls}
         port = int(self.server.address.rpartition(":")[2])
         proxy = self.forward(peer=[peer | ({"login": login} if login else {})],
                              route=[{"via": "parent"}], forward={"connect_ports": [port]})
