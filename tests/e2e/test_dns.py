@@ -97,7 +97,7 @@ class GroupTest(DnsTest):
         wait_until(lambda: "127.0.0.3" in self.names(proxy, 2), "the new address", 5)
         self.assertEqual(self.names(proxy, 4), {"127.0.0.3": 2, "127.0.0.2": 2})
         self.assertEqual(len(two.connections), 1)
-        wait_until(lambda: self.dns.count("stay.test", "A") > 1, "the other to be asked for again", 5)
+        wait_until(lambda: self.dns.count("stay.test", "A") > 1, "the other to be asked for", 5)
         wait_until(lambda: all(w.closed for w in one.connections), "old connections to be closed")
 
     def test_an_address_more_keeps_connections(self):
