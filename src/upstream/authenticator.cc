@@ -142,7 +142,10 @@ std::string Authenticator::bearer_value(TimePoint now) {
 std::string Authenticator::digest_value(const AuthRequest& request, TimePoint now) {
   Session& session = *session_;
   const std::optional<std::string_view> password = credential_->secret(now);
-  const std::string cnonce = make_cnonce();
+  // With a session: its first one throughout. Servers differ in whether the key is made of that, or
+  // of the cnonce at hand.
+  const bool keep = session.challenge.session && !session.first_cnonce.empty();
+  const std::string cnonce = keep ? session.first_cnonce : make_cnonce();
   if (!password || cnonce.empty()) return {};
   if (session.count == std::numeric_limits<std::uint32_t>::max()) {
     // Used up: the next challenge brings another nonce.

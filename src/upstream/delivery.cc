@@ -17,6 +17,12 @@ namespace {
 // Nobody is helped by more, whatever the configuration says.
 constexpr int kMaxAttempts = 20;
 
+// A peer that works, whatever it had against the request.
+bool is_answer_of_peer(const Error& error) {
+  const PeerFailure answer = peer_failure_of(error);
+  return answer != PeerFailure::none && answer != PeerFailure::malformed_answer;
+}
+
 }  // namespace
 
 bool carries_login(const RequestHead& request) {
@@ -170,8 +176,7 @@ Task<Result<void>> Delivery::acquire_via(bool fresh) {
 bool Delivery::may_go_on_to_next(const Error& error) const {
   if (via_ + 1 >= destination_->via.size() || error.side != Side::server) return false;
   if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::denied) return false;
-  const PeerFailure answer = peer_failure_of(error);
-  return answer == PeerFailure::none || answer == PeerFailure::malformed_answer;
+  return !is_answer_of_peer(error);
 }
 
 Task<Result<void>> Delivery::acquire_through(Peer& peer, bool fresh) {
@@ -203,7 +208,8 @@ void Delivery::note(const Result<void>& outcome) {
   if (!choice_.hop) return;
   const bool failed = !outcome && outcome.error().side == Side::server &&
                       outcome.error().kind != ErrorKind::cancelled &&
-                      outcome.error().kind != ErrorKind::unavailable;
+                      outcome.error().kind != ErrorKind::unavailable &&
+                      !is_answer_of_peer(outcome.error());
   if (!outcome && !failed) return;
   // A server may close an idle connection whenever it likes.
   if (failed && lease_ && lease_->reused() && !lease_->response_started()) return;

@@ -110,7 +110,8 @@ Task<void> ServerGroup::resolve_service() {
   co_await set_targets(std::move(resolution->targets));
 }
 
-// The new ones replace the old ones when it is known where they are.
+// The new ones replace the old ones when it is known where they are; at once where no old one could
+// serve.
 Task<void> ServerGroup::set_targets(std::vector<ServiceTarget> targets) {
   std::uint16_t first = UINT16_MAX;
   for (const ServiceTarget& target : targets) first = std::min(first, target.priority);
@@ -129,8 +130,11 @@ Task<void> ServerGroup::set_targets(std::vector<ServiceTarget> targets) {
   }
   if (!changed && hops.size() == hops_.size()) co_return;
   Scope questions(co_await this_context());
+  const bool serving =
+      std::ranges::any_of(hops_, [](const auto& hop) { return hop->has_addresses(); });
   for (const auto& hop : hops) {
-    if (!hop->host.empty() && !hop->has_addresses()) questions.spawn(resolve_name(*this, hop));
+    if (!serving || hop->host.empty() || hop->has_addresses()) continue;
+    questions.spawn(resolve_name(*this, hop));
   }
   co_await questions.join();
   for (const auto& hop : hops_) {

@@ -1,14 +1,18 @@
-"""Certificates made by openssl, and origins that speak TLS with them."""
+"""Certificates made by openssl, origins that speak TLS with them, and what puts TLS before a server
+that does not."""
 
 import os
+import select
 import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 
 from doubles import Double
+from harness import Client
 from real_servers import find_program
-from wire import response_bytes
+from wire import LIMIT, response_bytes
 
 
 class Authority:
@@ -75,3 +79,113 @@ class TlsOrigin(Double):
                                                           do_handshake_on_connect=False))
         self.port = int(self.address.rpartition(":")[2])
         self.url = f"https://localhost:{self.port}"
+
+
+class TlsFront:
+    """Takes TLS connections and passes what is in them on to a plain server, byte by byte.
+
+    `pair` is the certificate and its key. With `clients`, the path of a CA's certificate, it wants
+    a certificate of clients. `names` are the names clients asked for (SNI, None for none),
+    `certificates` what they showed (as ssl gives it), `sessions` whether they resumed one, and
+    `failures` what handshakes failed with.
+    """
+
+    def __init__(self, target, pair, clients=None, versions=(None, None)):
+        self.target = getattr(target, "address", target)
+        self.names, self.certificates, self.sessions, self.failures = [], [], [], []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*pair)
+        self.context.sni_callback = lambda _, name, __: self.names.append(name)
+        if versions[0]:
+            self.context.minimum_version = versions[0]
+        if versions[1]:
+            self.context.maximum_version = versions[1]
+        if clients:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(clients)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.open = set()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.run, args=(sock,), daemon=True).start()
+
+    def run(self, sock):
+        self.open.add(sock)
+        sock.settimeout(LIMIT)
+        secure = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        try:
+            secure.do_handshake()
+        except (ssl.SSLError, OSError) as error:
+            self.failures.append(error)
+            end_gently(secure)
+            return
+        self.open.add(secure)
+        self.certificates.append(secure.getpeercert())
+        self.sessions.append(secure.session_reused)
+        try:
+            server = Client(self.target).socket
+            self.open.add(server)
+            relay(secure, server)
+            server.close()
+        except OSError:
+            pass
+        finally:
+            secure.close()
+
+    def stop(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        for sock in list(self.open):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def end_gently(secure):
+    """Not by a reset, which could take an alert with it."""
+    with socket.socket(fileno=secure.detach()) as sock:
+        try:
+            sock.settimeout(LIMIT)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+        except OSError:
+            pass
+
+
+def relay(secure, plain):
+    """Until one of them ends. One thread does it all: TLS takes no reader beside a writer."""
+    secure.setblocking(False)
+    plain.settimeout(LIMIT)
+    while True:
+        readable = select.select([secure, plain], [], [])[0]
+        if plain in readable:
+            data = plain.recv(65536)
+            if not data:
+                secure.setblocking(True)
+                secure.unwrap()
+                return
+            secure.settimeout(LIMIT)
+            secure.sendall(data)
+            secure.setblocking(False)
+        if secure in readable or secure.pending():
+            while True:
+                try:
+                    data = secure.recv(65536)
+                except ssl.SSLWantReadError:
+                    break
+                if not data:
+                    return
+                plain.sendall(data)
