@@ -72,6 +72,18 @@ TEST(Logins, FewConnections) {
   run_seeds(made, kSeeds);
 }
 
+// Whatever else the server side does: balancing, cookies, checks, retries, changing names.
+LoginSetting featured(LoginSetting made) {
+  made.features = true;
+  return made;
+}
+TEST(Logins, BesideOtherFeatures) {
+  run_seeds(featured(setting("features", "NTLM", Faults::rough())), kSeeds);
+}
+TEST(Logins, BesideOtherFeaturesWithEverythingGoingWrong) {
+  run_seeds(featured(setting("features, hostile", "NTLM", Faults::hostile())), kSeeds);
+}
+
 // ---- What is never noticed could as well not be looked for.
 
 void expect_noticed(const LoginSetting& made) {

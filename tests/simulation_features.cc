@@ -96,6 +96,11 @@ class Draw {
     retry.budget = static_cast<std::uint32_t>(random_.between(0, 100));
     retry.back_off = random_.between(milliseconds(0), milliseconds(200));
     note("retries", retry.count);
+    if (random_.chance(0.4)) {
+      group().hedge.percentile = static_cast<std::uint32_t>(random_.between(10, 99));
+      group().hedge.least = random_.between(milliseconds(1), milliseconds(500));
+      note("hedge", group().hedge.percentile);
+    }
     if (!retry.on_status.empty()) note("on_status");
   }
 
@@ -105,7 +110,7 @@ class Draw {
     ejection.responses = static_cast<std::uint32_t>(random_.between(0, 3));
     ejection.time = random_.between(seconds(1), seconds(30));
     // A server that has been ejected may be the only one that is left in the records.
-    if (reliable_ && !features.service.empty()) ejection.responses = 0;
+    if (reliable_ && !features.service.empty()) ejection.responses = ejection.failures = 0;
     if (!reliable_) ejection.max_share = static_cast<std::uint32_t>(random_.between(0, 70));
     if (ejection.responses > 0) note("eject_responses", ejection.responses);
     CheckSettings& check = group().check;
@@ -149,8 +154,11 @@ class Draw {
 };
 
 // Some of the origins, at least one.
-SimName draw_answer(Random& random, const std::vector<Address>& origins, bool reliable) {
-  SimName name{.delay = random.between(milliseconds(0), milliseconds(300)),
+SimName draw_answer(Random& random, const std::vector<Address>& origins, bool reliable,
+                    bool first) {
+  // A server that has no address yet may be the only one that has not been ejected.
+  const Duration delay = random.between(milliseconds(0), milliseconds(300));
+  SimName name{.delay = first && reliable ? Duration{} : delay,
                .ttl = random.between(seconds(0), seconds(8))};
   if (!reliable && random.chance(0.1)) return name;
   name.answered = reliable || !random.chance(0.1);
@@ -195,9 +203,9 @@ Features draw_features(Random random, std::size_t origins, bool reliable) {
 
 Task<void> keep_changing_names(SimWorld& world, const Features& features,
                                const std::vector<Address>& origins, Random random, bool reliable) {
-  while (true) {
+  for (bool first = true;; first = false) {
     for (const std::string& name : features.names) {
-      world.set_name(name, draw_answer(random, origins, reliable));
+      world.set_name(name, draw_answer(random, origins, reliable, first));
     }
     if (!features.service.empty()) {
       world.set_service(features.service, draw_targets(random, features, reliable));

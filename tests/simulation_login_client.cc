@@ -202,7 +202,10 @@ Task<bool> LoginClient::read_final(Request& request, Head head) {
     ledger_->end(exchange, late ? Outcome::timed_out : Outcome::cut, status);
     co_return false;
   }
-  if (!own && exchange.arrivals.back().cut) wrong(request, "cut response looks complete");
+  const std::uint64_t attempt = to_number(head.value("x-attempt"));
+  if (!own && (attempt >= exchange.arrivals.size() || exchange.arrivals[attempt].cut)) {
+    wrong(request, "cut response looks complete");
+  }
   ledger_->end(exchange, own ? Outcome::proxy_error : Outcome::whole, status);
   co_return !end_announced_;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "async/sleep.h"
+#include "tests/simulation_features.h"
 
 namespace penstock::simulation {
 namespace {
@@ -24,10 +25,11 @@ struct LoginOrigin::Seen {
   Head head;
   BodyFraming framing;
   Exchange* exchange = nullptr;
+  std::size_t attempt = 0;
   Login login;
   bool basic = false;
 
-  [[nodiscard]] Arrival& arrival() const { return exchange->arrivals.back(); }
+  [[nodiscard]] Arrival& arrival() const { return exchange->arrivals[attempt]; }
 };
 
 void LoginOrigin::on_accept(std::unique_ptr<ByteStream> stream, const Address& /*peer*/,
@@ -51,6 +53,10 @@ Task<bool> LoginOrigin::serve_one(ByteStream& stream, Wire& wire, Visit& visit, 
     const ErrorKind kind = head.error().kind;
     if (kind == ErrorKind::protocol) ledger_->violation(0, "malformed request head");
     if (kind == ErrorKind::timed_out && !visit.user.empty()) ++book_->ended_by_server;
+    co_return false;
+  }
+  if (head->line[1] == kHealthPath) {
+    static_cast<void>(co_await wire.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nI am well"));
     co_return false;
   }
   Seen seen{.head = std::move(*head), .framing = {}, .login = {}};
@@ -82,6 +88,7 @@ bool LoginOrigin::check(Seen& seen, Visit& visit) {
     return false;
   }
   seen.framing = *framing;
+  seen.attempt = seen.exchange->arrivals.size();
   seen.exchange->arrivals.emplace_back();
   seen.login = parse_login(options_.scheme, head.value("authorization"));
   seen.basic = head.value("authorization").starts_with("Basic ");
@@ -139,6 +146,7 @@ LoginOrigin::Plan LoginOrigin::make_plan(Seen& seen, Visit& visit, Random& rando
   if (!old && random.chance(0.05)) text = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
   text += (old ? "HTTP/1.0 " : "HTTP/1.1 ") + std::to_string(status) + " Some Reason\r\n";
   text += "X-Token: " + to_text(token) + "\r\nX-Visit: " + std::to_string(visit.id) + "\r\n";
+  text += "X-Attempt: " + std::to_string(seen.attempt) + "\r\n";
   text += "X-Login: " + (visit.user.empty() ? "-" : visit.user) + "\r\n";
   if (announced) text += "X-Ends: 1\r\n";
   if (status == 401) {

@@ -27,6 +27,7 @@ struct LoginSetting {
   std::size_t connections = 2;   // of a user at a time
   std::size_t goal = 12;         // successes of each, on one client connection after another
   bool reliable = false;         // every exchange has to succeed
+  bool features = false;         // the server side of `proxy` is set up as chance will have it
 };
 
 class LoginSimulation {
@@ -40,6 +41,7 @@ class LoginSimulation {
 
  private:
   void add_origins();
+  void draw_server_side();
   void spawn_users();
   void spawn_user(LoginKind kind, const std::string& name);
   // Its client connections, one after the other, up to the goal.
@@ -49,12 +51,13 @@ class LoginSimulation {
   void look_at_rest(Report& report);
   void settle(Report& report);
 
-  const LoginSetting* setting_;
+  LoginSetting setting_;
   SimWorld world_;
   SimNetwork client_side_;
   SimNetwork origin_side_;
   Ledger ledger_;
   LoginBook book_;
+  Features features_;
   std::vector<Address> addresses_;
   std::vector<std::string> hosts_;
   std::vector<std::unique_ptr<LoginOrigin>> origins_;

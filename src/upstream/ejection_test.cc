@@ -25,5 +25,17 @@ TEST(EjectionTest, ServersThatAreNoLongerOfTheGroupDoNotCount) {
   EXPECT_TRUE(one->available(kNow));
 }
 
+TEST(EjectionTest, ServersThatChecksHaveTakenOutCountAsOut) {
+  const UpstreamGroupSettings settings{
+      .name = "a", .check = {.fall = 1}, .ejection = {.failures = 1, .max_share = 50}};
+  GroupShare group(settings);
+  const auto one = group.server("one:80", 0);
+  const auto two = group.server("two:80", 0);
+  EXPECT_TRUE(two->checked(false, settings.check, kNow));
+  // It is the only one that is left.
+  EXPECT_FALSE(one->noted(true, false, kNow));
+  EXPECT_TRUE(one->available(kNow));
+}
+
 }  // namespace
 }  // namespace penstock

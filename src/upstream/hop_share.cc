@@ -84,7 +84,7 @@ bool HopShare::eject(TimePoint now) {
     // Those that only this table knows are servers no more.
     if (server.use_count() == 1) continue;
     ++servers;
-    out += now < server->ejected_until() ? 1 : 0;
+    out += server->available(now) ? 0 : 1;
   }
   if ((out + 1) * 100 > servers * settings.max_share) return false;
   failures_.store(0, std::memory_order_relaxed);
