@@ -17,7 +17,7 @@ KEYS = {
     "first_byte_us": int, "total_us": int, "server_reused": bool, "client_reused": bool,
     "attempts": int, "client_close": str, "server_close": str,
 }
-OPTIONAL = {"server": str, "error": str, "detail": str}
+OPTIONAL = {"server": str, "upstream": str, "error": str, "detail": str}
 
 
 class AccessLogTest(ScenarioTest):
