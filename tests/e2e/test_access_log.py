@@ -17,7 +17,7 @@ KEYS = {
     "first_byte_us": int, "total_us": int, "server_reused": bool, "client_reused": bool,
     "attempts": int, "client_close": str, "server_close": str,
 }
-OPTIONAL = {"server": str, "upstream": str, "error": str, "detail": str}
+OPTIONAL = {"upstream": str, "server": str, "error": str, "detail": str}
 
 
 class AccessLogTest(ScenarioTest):
@@ -72,8 +72,9 @@ class JsonTest(AccessLogTest):
         client.request("/e", "Connection: close")
         first, second, third = self.records(3)
         self.check(first, request=1, method="GET", target="/a?b=c", host="example.test",
-                   version="HTTP/1.1", status=200, bytes_in=0, body_out=1000, server=origin.address,
-                   server_reused=False, client_reused=False, attempts=1, client_close="kept",
+                   version="HTTP/1.1", status=200, bytes_in=0, body_out=1000, upstream="app",
+                   server=origin.address, server_reused=False, client_reused=False, attempts=1,
+                   client_close="kept",
                    server_close="kept", error=None, detail=None)
         self.check(second, request=2, method="POST", bytes_in=500, server_reused=True,
                    client_reused=True, connection=first["connection"])
