@@ -210,7 +210,7 @@ Task<bool> LoginClient::read_final(Request& request, Head head) {
   co_return !end_announced_;
 }
 
-void LoginClient::wrong(const Request& request, std::string what) {
+void LoginClient::wrong(const Request& request, const std::string& what) {
   ledger_->violation(request.exchange->token,
                      "client connection " + std::to_string(id_) + " of " +
                          (options_.user.empty() ? "nobody" : options_.user) + ": " + what);

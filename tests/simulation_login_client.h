@@ -70,7 +70,7 @@ class LoginClient {
   void judge(Request& request, const Head& head);
   void judge_proxy_error(const Request& request, const Head& head);
   void note_answer(Request& request, int status, std::uint64_t visit);
-  void wrong(const Request& request, std::string what);
+  void wrong(const Request& request, const std::string& what);
   void end_unfinished(const Batch& batch);
 
   Network* network_;
