@@ -7,8 +7,10 @@
 namespace penstock {
 namespace {
 
-// Destinations one client connection is logged in at; the one unused for longest goes first.
+// Connections that one client connection is logged in on; the one unused for longest goes first.
 constexpr std::size_t kMaxPins = 16;
+// Destinations remembered, those included whose connection has ended.
+constexpr std::size_t kMaxDestinations = 256;
 // As long as the client stays: the server decides how long that is.
 constexpr Duration kForLife = std::chrono::hours(24 * 365);
 
@@ -20,7 +22,13 @@ PinStore::Pin& PinStore::pin_for(std::string_view destination) {
     std::rotate(found, found + 1, pins_.end());
     return pins_.back();
   }
-  if (pins_.size() >= kMaxPins) pins_.erase(pins_.begin());
+  const auto held = [](const Pin& pin) { return pin.connection != nullptr; };
+  if (std::ranges::count_if(pins_, held) >= static_cast<std::ptrdiff_t>(kMaxPins)) {
+    Pin& oldest = *std::ranges::find_if(pins_, held);
+    oldest.connection.reset();
+    oldest.lost = true;
+  }
+  if (pins_.size() >= kMaxDestinations) pins_.erase(pins_.begin());
   return pins_.emplace_back(Pin{.destination = std::string(destination)});
 }
 
