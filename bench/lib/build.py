@@ -21,6 +21,12 @@ def tool(name):
     return binary
 
 
+def before():
+    """The path of the other build of Penstock, or what is wrong: (path, error)."""
+    binary = os.environ.get("PENSTOCK_BEFORE", "")
+    return (binary, None) if os.access(binary, os.X_OK) else (None, "give its binary by --before")
+
+
 @functools.cache
 def penstock():
     """The path of the release build of Penstock, or what went wrong: (path, error)."""

@@ -11,6 +11,8 @@ CONF = os.path.join(build.BENCH, "conf")
 MODES = {
     "relay": ("reverse", "forward"),
     "penstock": ("reverse", "forward"),
+    # Another build of Penstock, named by --before.
+    "before": ("reverse", "forward"),
     "haproxy": ("reverse",),
     "nginx": ("reverse",),
     "squid": ("reverse", "forward"),
@@ -57,8 +59,8 @@ class Peer:
     def command(self):
         if self.name == "relay":
             return [build.tool("relay"), str(self.port), str(self.origin)]
-        if self.name == "penstock":
-            binary, error = build.penstock()
+        if self.name in ("penstock", "before"):
+            binary, error = build.penstock() if self.name == "penstock" else build.before()
             if error:
                 raise RuntimeError(error)
             return [binary, "run", "-c", self.configure(f"penstock-{self.mode}.toml")]
