@@ -37,7 +37,7 @@ Task<std::expected<FetchAnswer, std::string>> FetchTransfer::run() {
                                 .name = head_.target.authority};
   ReplayBody replay(*body.source, 0);
   sent_ = {.head = &head_, .body = &replay, .framing = body.framing, .connection = {}};
-  const auto delivered = co_await delivery_.run(destination, sent_, replay, nullptr);
+  const auto delivered = co_await delivery_.run(destination, sent_, replay);
   auto answer = delivered ? co_await receive() : failure(delivered.error());
   const CloseReason fate = co_await delivery_.settle(answer.has_value());
   if (delivered) parts_->trace.note("connection: {}", to_string(fate));

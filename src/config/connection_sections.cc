@@ -21,7 +21,7 @@ constexpr std::array kPoolKeys{
                                      "`[timeouts] server_idle`.",
                                      [](auto& p) { return std::tie(p.idle); }),
     key<PoolSettings, CountValue<0, kMany>>(
-        "max_idle", "256", "How many idle connections to one server each worker keeps.",
+        "max_idle", "4096", "How many idle connections to one server each worker keeps.",
         [](auto& p) { return std::tie(p.max_idle); }),
     key<PoolSettings, DurationOrZeroValue>(
         "max_age", R"("0s")",

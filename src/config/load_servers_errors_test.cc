@@ -73,7 +73,7 @@ TEST(ServerErrors, Groups) {
       {"pool.length = 3", 4, 6, "it belongs to [upstream.NAME.queue] or [peer.queue]"},
       {"percentile = 3", 4, 1, "it belongs to [upstream.NAME.hedge]"},
       {"idle = '3s'", 4, 1, "it belongs to [upstream.NAME.pool]"},
-      {"pool.spare = 300", 4, 14, "300 spare connections cannot be kept: max_idle is 256"},
+      {"pool.spare = 5000", 4, 14, "5000 spare connections cannot be kept: max_idle is 4096"},
       {"queue.timeout = '0s'", 4, 17, "is too short"},
       {"check.type = 'htp'", 4, 14, R"(did you mean "http"?)"},
       {"check.path = 'x'", 4, 14, R"(a path begins with "/": write "/x")"},

@@ -73,8 +73,7 @@ Task<void> Transaction::serve() {
                               .body = &body_,
                               .framing = exchange_.body_framing(),
                               .connection = hop_.connection};
-  const Address& client = exchange_.client().peer;
-  const auto answered = co_await delivery_.run(destination_, request, body_, &client);
+  const auto answered = co_await delivery_.run(destination_, request, body_);
   if (!answered) co_return co_await give_up(answered.error());
   record_.server_answered = parts_.servers.pool().executor().now();
 

@@ -22,8 +22,7 @@ bool offered(std::string_view asked, std::string_view switched) {
 
 // RFC 9110 section 9.3.6: the client hears of success when the connection to the target is there.
 Task<void> Transaction::connect_tunnel() {
-  const Address& client = exchange_.client().peer;
-  const auto connected = co_await delivery_.connect(destination_, request_, &client);
+  const auto connected = co_await delivery_.connect(destination_);
   if (!connected && delivery_.response().status == 407) co_return co_await hand_on_challenge();
   if (!connected) co_return co_await give_up(connected.error());
   ResponseHead head;

@@ -33,14 +33,11 @@ bool carries_login(const RequestHead& request) {
 }
 
 Task<Result<void>> Delivery::run(const Destination& destination, const ServerRequest& request,
-                                 ReplayBody& body, const Address* client) {
+                                 ReplayBody& body) {
   destination_ = &destination;
   request_ = &request;
   body_ = &body;
-  choice_ = {.request = request.head,
-             .client = client,
-             .cookie = destination.cookie,
-             .key = destination.key};
+  choice_ = {.cookie = destination.cookie, .key = destination.key};
   pin_name_ = destination.name;
   carries_login_ = carries_login(*request.head);
   body.keep_up_to(policy().body);
@@ -82,10 +79,8 @@ Task<Result<void>> Delivery::attempt(bool fresh) {
   co_return answered;
 }
 
-Task<Result<void>> Delivery::connect(const Destination& destination, const RequestHead& request,
-                                     const Address* client) {
+Task<Result<void>> Delivery::connect(const Destination& destination) {
   destination_ = &destination;
-  choice_ = {.request = &request, .client = client};
   tunnelled_ = true;
   ++attempts_;
   const auto acquired = co_await acquire(true);
@@ -184,13 +179,16 @@ Task<Result<void>> Delivery::acquire_through(Peer& peer, bool fresh) {
   choice_.tunnel = nullptr;
   const bool pass_login = peer.settings().pass_login;
   if (tunnelled_ || destination_->secure || !peer.takes_requests()) {
-    tunnel_ = {.peer = &peer, .host = destination_->host, .port = destination_->port};
-    if (destination_->secure && !tunnelled_) tunnel_.tls = side_->target_tls();
+    tunnel_ = std::make_unique<TunnelThrough>();
+    tunnel_->peer = &peer;
+    tunnel_->host = destination_->host;
+    tunnel_->port = destination_->port;
+    if (destination_->secure && !tunnelled_) tunnel_->tls = side_->target_tls();
     if (tunnelled_ && pass_login) {
-      tunnel_.client_login = destination_->peer_login;
-      tunnel_.refusal = &response_;
+      tunnel_->client_login = destination_->peer_login;
+      tunnel_->refusal = &response_;
     }
-    choice_.tunnel = &tunnel_;
+    choice_.tunnel = tunnel_.get();
   } else if (pass_login && pins_ != nullptr) {
     const auto pinned = take_pinned(peer.pin_name());
     if (!pinned) co_return fail(pinned.error());

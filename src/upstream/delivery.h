@@ -72,10 +72,9 @@ class Delivery final : private InformationalSink {
   // Delivers. `request.body` must be `body`. Errors are of side `server`, or of side `client` where
   // the request's own body fails.
   Task<Result<void>> run(const Destination& destination, const ServerRequest& request,
-                         ReplayBody& body, const Address* client);
+                         ReplayBody& body);
   // Only a new connection, or tunnel, to the target.
-  Task<Result<void>> connect(const Destination& destination, const RequestHead& request,
-                             const Address* client);
+  Task<Result<void>> connect(const Destination& destination);
 
   [[nodiscard]] ResponseHead& response() { return response_; }
   // There is one after success.
@@ -134,7 +133,7 @@ class Delivery final : private InformationalSink {
   const ServerRequest* request_ = nullptr;
   ReplayBody* body_ = nullptr;
   std::size_t via_ = 0;  // of the destination's, the one that is used
-  TunnelThrough tunnel_;
+  std::unique_ptr<TunnelThrough> tunnel_;
   bool tunnelled_ = false;  // the connection as such is wanted
   Choice choice_;
   std::unique_ptr<Race> race_;  // has what the lease's exchange runs in, after a hedged attempt

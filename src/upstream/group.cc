@@ -118,13 +118,18 @@ std::size_t ServerGroup::fill_members(TimePoint now, bool backups) {
 
 std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
   const TimePoint now = pool_->executor().now();
+  if (hops_.size() == 1) {
+    const NextHop& only = *hops_.front();
+    serving_ = !only.entry.drain && in_service(only, now) ? 1 : 0;
+    return serving_ == 1 && has_room(only) ? std::optional<std::size_t>(0) : std::nullopt;
+  }
   serving_ = fill_members(now, false);
   if (serving_ == 0) serving_ = fill_members(now, true);
   if (serving_ == 0) return std::nullopt;
   std::array<std::uint32_t, Choice::kMaxTried> tried;
   std::size_t count = 0;
-  for (std::size_t i = 0; i < choice.tried_count; ++i) {
-    const auto at = std::ranges::find(hops_, choice.tried[i]);
+  for (const auto& hop : choice.tried) {
+    const auto at = std::ranges::find(hops_, hop);
     if (at != hops_.end()) tried[count++] = static_cast<std::uint32_t>(at - hops_.begin());
   }
   return balancer_.pick(members_, choice.key, random_, std::span(tried).first(count));
@@ -140,9 +145,8 @@ bool ServerGroup::choose_bound(Choice& choice) {
   if (choice.cookie.empty()) return false;
   const auto at = std::ranges::find_if(
       hops_, [&](const auto& hop) { return text_of(hop->sticky_id) == choice.cookie; });
-  if (at == hops_.end() || !in_service(**at, pool_->executor().now()) || choice.was_tried(*at)) {
-    return false;
-  }
+  if (at == hops_.end() || !in_service(**at, pool_->executor().now())) return false;
+  if (std::ranges::find(choice.tried, *at) != choice.tried.end()) return false;
   choice.hop = *at;
   choice.by_cookie = true;
   return true;
@@ -159,7 +163,8 @@ bool ServerGroup::choose(Choice& choice) {
 
 std::optional<Lease> ServerGroup::take_idle(Choice& choice) {
   if (!choose(choice)) return std::nullopt;
-  auto lease = pool_->take_idle(*endpoint_of(choice));
+  auto lease =
+      pool_->take_idle(choice.tunnel == nullptr ? *choice.hop->endpoint : *endpoint_of(choice));
   if (lease) count_load(*lease);
   return lease;
 }

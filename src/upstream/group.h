@@ -42,16 +42,13 @@ struct TunnelThrough {
   ResponseHead* refusal = nullptr;
 };
 
-// What a server is chosen by, and those that were tried before. Lives as long as the delivery of
-// its request; so must what it points to.
+// What a server is chosen by, and those that were tried before. What it points to must stay as long
+// as the delivery of its request.
 struct Choice {
-  const RequestHead* request = nullptr;
-  const Address* client = nullptr;
-  std::string_view
-      cookie;             // the value of the group's, which binds the client; empty: there is none
-  std::uint64_t key = 0;  // ServerGroup::key_of() of the request as it came
+  std::string_view cookie = {};  // ServerGroup::take_cookie(): binds the client to a server
+  std::uint64_t key = 0;         // ServerGroup::key_of() of the request as it came
   // The server of the last choice; null before.
-  std::shared_ptr<NextHop> hop;
+  std::shared_ptr<NextHop> hop = {};
   bool by_cookie = false;  // the request's cookie chose it
 
   // The connection is to be a tunnel through the server, which is a peer; null: to the server.
@@ -59,16 +56,11 @@ struct Choice {
 
   // It failed this request: the others come first from now on.
   void avoid_hop() {
-    if (tried_count < kMaxTried) tried[tried_count++] = hop;
+    if (tried.size() < kMaxTried) tried.push_back(std::move(hop));
     hop = nullptr;
   }
-  [[nodiscard]] bool was_tried(const std::shared_ptr<NextHop>& which) const {
-    const auto all = std::span(tried).first(tried_count);
-    return std::ranges::find(all, which) != all.end();
-  }
   static constexpr std::size_t kMaxTried = 8;
-  std::array<std::shared_ptr<NextHop>, kMaxTried> tried;
-  std::size_t tried_count = 0;
+  std::vector<std::shared_ptr<NextHop>, PoolAllocator<std::shared_ptr<NextHop>>> tried = {};
 };
 
 // Chooses servers by the group's algorithm among those that are in service, waits where all are at

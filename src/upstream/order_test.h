@@ -89,9 +89,9 @@ class Order final : public DeliveryOwner {
     executor_ = &executor;
     const ServerRequest request{.head = &head, .body = &body_, .framing = framing_};
     if (only_connect) {
-      answered = co_await delivery->connect(destination, head, &client_);
+      answered = co_await delivery->connect(destination);
     } else {
-      answered = co_await delivery->run(destination, request, body_, &client_);
+      answered = co_await delivery->run(destination, request, body_);
     }
     answered_at = executor.now();
     login_ended = delivery->login_ended();
@@ -127,7 +127,6 @@ class Order final : public DeliveryOwner {
   ReplayBody body_{source_, 0};
   Framing framing_;
   PinStore* pins_;
-  Address client_ = Address::parse("192.0.2.7:4711").value();
   Executor* executor_ = nullptr;
   std::optional<Scope> scope_;
 };

@@ -33,9 +33,8 @@ class ServiceChangeTest : public testing::Test {
   // Acquires a connection, again and again; how often that failed.
   static Task<void> keep_acquiring(ServerSide& side, int times, int& failed) {
     Executor& executor = side.pool().executor();
-    RequestHead request;
     for (int i = 0; i < times; ++i) {
-      Choice choice{.request = &request, .client = nullptr, .hop = nullptr, .tried = {}};
+      Choice choice;
       const auto lease = co_await side.group("a")->acquire(choice, true);
       failed += lease ? 0 : 1;
       co_await sleep_until(executor.now() + milliseconds(50));

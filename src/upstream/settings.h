@@ -20,7 +20,7 @@ namespace penstock {
 // How connections to one server are kept, for each worker.
 struct PoolSettings {
   Duration idle = std::chrono::seconds(60);  // how long an unused one is kept
-  std::size_t max_idle = 256;                // unused ones kept, of one server
+  std::size_t max_idle = 4096;               // unused ones kept, of one server
   Duration max_age = Duration::zero();       // none older takes a request; zero: no limit
   std::uint64_t max_requests = 0;            // requests that one carries; 0: no limit
   std::size_t spare = 0;                     // unused ones that are there before they are needed

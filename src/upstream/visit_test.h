@@ -30,8 +30,6 @@ class Visit final : public InformationalSink {
     head.target = *parse_target("GET", "/");
     head.fields.add(FieldId::host, "a");
     if (!cookie_.empty()) head.fields.add(FieldId::cookie, cookie_);
-    choice.request = &head;
-    choice.client = &client;
   }
   ~Visit() {
     if (!scope_) return;
@@ -85,6 +83,7 @@ class Visit final : public InformationalSink {
 
   Task<void> visit(ServerPool& pool, ServerGroup& group) {
     std::optional<Lease> lease;
+    choice.key = group.key_of(head, &client);
     choice.cookie = group.take_cookie(head);
     if (!fresh) lease = group.take_idle(choice);
     if (!lease) {

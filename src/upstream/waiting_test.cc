@@ -22,7 +22,6 @@ class WaitingTest : public testing::Test {
   struct Asking {
     Asking(WaitingTest& test, std::string cookie, bool fresh)
         : world(&test.world), id(std::move(cookie)), scope(test.world.executor()) {
-      choice.request = &request;
       choice.cookie = id;
       scope.spawn(run(*this, *test.side().group("a"), fresh));
       world->run_for(milliseconds(10));
@@ -41,7 +40,6 @@ class WaitingTest : public testing::Test {
 
     SimWorld* world;
     std::string id;
-    RequestHead request;
     Choice choice;
     Result<Lease> got = fail(ErrorKind::io);
     bool done = false;

@@ -134,7 +134,7 @@ struct TestWorker {
     head.method = Method::get;
     head.target = *parse_target("GET", "/");
     head.fields.add(FieldId::host, "a");
-    Choice choice{.request = &head};
+    Choice choice;
     std::optional<Lease> lease = group.take_idle(choice);
     if (!lease) {
       auto got = co_await group.acquire(choice, false);
