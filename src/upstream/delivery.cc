@@ -45,9 +45,17 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   bool fresh = false;
   while (true) {
     ++attempts_;
-    const auto hedge = hedge_delay();
-    const Result<void> answered =
-        hedge ? co_await attempt_with_hedge(*hedge) : co_await attempt(fresh);
+    Result<void> answered{};
+    if (const auto hedge = hedge_delay()) {
+      answered = co_await attempt_with_hedge(*hedge);
+    } else {
+      if (!take_idle(fresh)) answered = co_await acquire(fresh);
+      if (answered) {
+        const TimePoint begun = begin_exchange();
+        answered = co_await lease_->exchange(*request_, response_, *this);
+        if (answered && destination.group != nullptr) destination.group->note_latency(begun);
+      }
+    }
     note(answered);
     if (answered && (response_.status == 401 || response_.status == 407)) {
       const auto again = co_await log_in_again();
@@ -66,17 +74,22 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   }
 }
 
-Task<Result<void>> Delivery::attempt(bool fresh) {
-  const auto acquired = co_await acquire(fresh);
-  if (!acquired) co_return acquired;
+// The last things to be done with the request. When that is.
+TimePoint Delivery::begin_exchange() {
   step_ = DeliveryStep::exchange;
   owner_->on_acquired(*lease_, choice_.hop.get());
   add_logins(*lease_, choice_);
   response_ = ResponseHead{};
-  const TimePoint begun = side_->pool().executor().now();
-  const auto answered = co_await lease_->exchange(*request_, response_, *this);
-  if (answered && destination_->group != nullptr) destination_->group->note_latency(begun);
-  co_return answered;
+  return side_->pool().executor().now();
+}
+
+// The usual way, without having to wait for anything.
+bool Delivery::take_idle(bool fresh) {
+  ServerGroup* const group = destination_->group;
+  if (fresh || group == nullptr || (pins_ != nullptr && !pins_->empty())) return false;
+  auto idle = group->take_idle(choice_);
+  if (idle) lease_.emplace(std::move(*idle));
+  return idle.has_value();
 }
 
 Task<Result<void>> Delivery::connect(const Destination& destination) {
@@ -102,9 +115,11 @@ Task<Result<void>> Delivery::acquire(bool fresh) {
 }
 
 Task<Result<void>> Delivery::acquire_from(ServerGroup& group, bool fresh) {
-  if (auto idle = fresh ? std::nullopt : group.take_idle(choice_)) {
-    lease_.emplace(std::move(*idle));
-    co_return Result<void>{};
+  if (!choice_.hop && !fresh) {
+    if (auto idle = group.take_idle(choice_)) {
+      lease_.emplace(std::move(*idle));
+      co_return Result<void>{};
+    }
   }
   auto lease = co_await group.acquire(choice_, fresh);
   if (!lease) {

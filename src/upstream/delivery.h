@@ -97,7 +97,8 @@ class Delivery final : private InformationalSink {
   [[nodiscard]] const Choice& choice() const { return choice_; }
 
  private:
-  Task<Result<void>> attempt(bool fresh);
+  bool take_idle(bool fresh);
+  TimePoint begin_exchange();
   Task<Result<void>> acquire(bool fresh);
   Task<Result<void>> acquire_from(ServerGroup& group, bool fresh);
   Task<Result<void>> acquire_via(bool fresh);
