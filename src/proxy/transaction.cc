@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "message/challenge.h"
 #include "proxy/error_page.h"
 
 namespace penstock {
@@ -18,7 +19,9 @@ class Logins final : public ConnectionState {
 PinStore* pins_of(Exchange& exchange, Executor& executor) {
   ClientControl& connection = exchange.connection();
   if (!connection.state) {
-    if (!carries_login(exchange.request())) return nullptr;
+    const RequestHead& request = exchange.request();
+    const std::string_view at_peer = request.fields.value(FieldId::proxy_authorization);
+    if (!carries_login(request) && !is_connection_bound(scheme_of(at_peer))) return nullptr;
     connection.state = std::make_unique<Logins>(executor, connection);
   }
   return &static_cast<Logins&>(*connection.state).pins;

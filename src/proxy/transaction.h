@@ -32,6 +32,7 @@ class Transaction final : private DeliveryOwner {
   [[nodiscard]] std::optional<Failure> route();
   [[nodiscard]] std::optional<Failure> route_forward();
   void choose_way();
+  [[nodiscard]] std::string_view path_to_match() const;
   [[nodiscard]] std::optional<Failure> route_reverse();
   [[nodiscard]] bool is_for_the_proxy_itself();
   Task<void> answer_itself();

@@ -109,11 +109,16 @@ std::optional<Failure> Transaction::route_forward() {
   return std::nullopt;
 }
 
+// "http://host?query" has the path "/", as has CONNECT for routes.
+std::string_view Transaction::path_to_match() const {
+  const Target& target = request_.target;
+  if (target.needs_slash || target.path_and_query.empty()) return "/";
+  return target.path_and_query;
+}
+
 // Directly, unless a route says otherwise.
 void Transaction::choose_way() {
-  const std::string_view path = request_.target.path_and_query;
-  const Route* const route =
-      parts_.routes.match_via(destination_.host, path.empty() ? std::string_view("/") : path);
+  const Route* const route = parts_.routes.match_via(destination_.host, path_to_match());
   if (route == nullptr) return;
   route_ = route->settings;
   via_.assign(route->via.begin(), route->via.end());
@@ -133,7 +138,7 @@ std::optional<Failure> Transaction::route_reverse() {
   host_field_ = request_.fields.value(FieldId::host);
   const auto authority = parse_authority(host_field_);
   const Route* const route =
-      parts_.routes.match(authority ? authority->host : std::string_view(), target.path_and_query);
+      parts_.routes.match(authority ? authority->host : std::string_view(), path_to_match());
   if (route == nullptr) return kMisdirected;
   route_ = route->settings;
   destination_.group = route->group;

@@ -1,5 +1,6 @@
 // Where a transaction becomes a tunnel: CONNECT, and upgrades.
 #include "proxy/transaction.h"
+#include "upstream/peer_failure.h"
 
 namespace penstock {
 namespace {
@@ -23,7 +24,9 @@ bool offered(std::string_view asked, std::string_view switched) {
 // RFC 9110 section 9.3.6: the client hears of success when the connection to the target is there.
 Task<void> Transaction::connect_tunnel() {
   const auto connected = co_await delivery_.connect(destination_);
-  if (!connected && delivery_.response().status == 407) co_return co_await hand_on_challenge();
+  const bool challenged =
+      !connected && peer_failure_of(connected.error()) == PeerFailure::login_refused;
+  if (challenged && delivery_.response().status == 407) co_return co_await hand_on_challenge();
   if (!connected) co_return co_await give_up(connected.error());
   ResponseHead head;
   head.status = 200;

@@ -87,6 +87,7 @@ TimePoint Delivery::begin_exchange() {
 bool Delivery::take_idle(bool fresh) {
   ServerGroup* const group = destination_->group;
   if (fresh || group == nullptr || (pins_ != nullptr && !pins_->empty())) return false;
+  if (choice_.hop) return false;  // a challenge is answered to whom it came from
   auto idle = group->take_idle(choice_);
   if (idle) lease_.emplace(std::move(*idle));
   return idle.has_value();
@@ -143,12 +144,31 @@ Result<bool> Delivery::take_pinned(std::string_view name) {
   }
   if (!connection) return false;
   lease_.emplace(side_->pool(), std::move(connection), true);
+  if (!destination_->via.empty() && !find_way_of_lease()) {
+    lease_.reset();
+    return fail({.kind = ErrorKind::unavailable,
+                 .side = Side::server,
+                 .cause = static_cast<int>(Unavailable::login_lost)});
+  }
   if (destination_->group != nullptr) {
     choice_.hop = destination_->group->hop_of(lease_->server());
     choice_.by_cookie = true;  // or as good as that: the client needs none to get there
     destination_->group->count_load(*lease_);
   }
   return true;
+}
+
+// Which of the ways a pinned connection goes: a login is only for the peer it is meant for.
+bool Delivery::find_way_of_lease() {
+  const HopShare* const server = lease_->server();
+  for (std::size_t i = 0; i < destination_->via.size(); ++i) {
+    Peer* const peer = destination_->via[i];
+    const bool found =
+        peer != nullptr ? peer->group().hop_of(server) != nullptr : server == nullptr;
+    if (found) via_ = i;
+    if (found) return true;
+  }
+  return false;
 }
 
 Task<Result<void>> Delivery::acquire_target(bool fresh) {
@@ -172,6 +192,9 @@ Peer* Delivery::peer() const {
 Task<Result<void>> Delivery::acquire_via(bool fresh) {
   while (true) {
     step_ = DeliveryStep::acquire;
+    // What the peer before would have been sent, or kept for, is not for this one.
+    carries_login_ = request_ != nullptr && carries_login(*request_->head);
+    pin_name_ = destination_->name;
     Peer* const through = peer();
     const Result<void> acquired = through != nullptr ? co_await acquire_through(*through, fresh)
                                                      : co_await acquire_target(fresh);
@@ -181,11 +204,19 @@ Task<Result<void>> Delivery::acquire_via(bool fresh) {
   }
 }
 
+// TLS inside a tunnel failed: the target's, not the peer's.
+bool Delivery::is_targets_tls(const Error& error) const {
+  const bool tls = error.kind == ErrorKind::tls_protocol ||
+                   error.kind == ErrorKind::tls_certificate || error.kind == ErrorKind::tls_alert;
+  return tls && choice_.tunnel != nullptr && choice_.tunnel->tls != nullptr;
+}
+
 // Not where a peer has an answer: what it forbids is not to be had by another way, and what the
 // target did, it would do again.
 bool Delivery::may_go_on_to_next(const Error& error) const {
   if (via_ + 1 >= destination_->via.size() || error.side != Side::server) return false;
   if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::denied) return false;
+  if (is_targets_tls(error)) return false;
   return !is_answer_of_peer(error);
 }
 
@@ -204,10 +235,13 @@ Task<Result<void>> Delivery::acquire_through(Peer& peer, bool fresh) {
       tunnel_->refusal = &response_;
     }
     choice_.tunnel = tunnel_.get();
-  } else if (pass_login && pins_ != nullptr) {
-    const auto pinned = take_pinned(peer.pin_name());
-    if (!pinned) co_return fail(pinned.error());
-    if (*pinned) co_return Result<void>{};
+  } else if (pass_login) {
+    if (pins_ != nullptr) {
+      const auto pinned = take_pinned(peer.pin_name());
+      if (!pinned) co_return fail(pinned.error());
+      if (*pinned) co_return Result<void>{};
+    }
+    // Without pins such a connection is closed afterwards.
     if (is_connection_bound(scheme_of(destination_->peer_login))) {
       carries_login_ = true;
       pin_name_ = peer.pin_name();
@@ -224,6 +258,11 @@ void Delivery::note(const Result<void>& outcome) {
                       outcome.error().kind != ErrorKind::unavailable &&
                       !is_answer_of_peer(outcome.error());
   if (!outcome && !failed) return;
+  // Through a peer it may be the target that did not answer in time, or has no proper TLS.
+  const bool of_target =
+      failed && choice_.tunnel != nullptr &&
+      (outcome.error().kind == ErrorKind::timed_out || is_targets_tls(outcome.error()));
+  if (of_target) return;
   // A server may close an idle connection whenever it likes.
   if (failed && lease_ && lease_->reused() && !lease_->response_started()) return;
   const bool bad_response = outcome && response_.status >= 500;

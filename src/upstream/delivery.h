@@ -106,6 +106,8 @@ class Delivery final : private InformationalSink {
   Task<Result<void>> acquire_target(bool fresh);
   Result<bool> take_pinned(std::string_view name);
   [[nodiscard]] bool may_go_on_to_next(const Error& error) const;
+  [[nodiscard]] bool is_targets_tls(const Error& error) const;
+  bool find_way_of_lease();
   [[nodiscard]] Peer* peer() const;
   // In delivery_race.cc.
   struct Rival;
@@ -149,6 +151,7 @@ class Delivery final : private InformationalSink {
   // Our login at the origin, unless the client has one of its own; and what was sent for it.
   std::shared_ptr<Authenticator> authenticator_;
   bool looked_for_login_ = false;
+  bool client_logs_in_ = false;
   std::string_view sent_login_;
   std::string_view sent_peer_login_;
   int logins_ = 0;             // challenges that were met

@@ -25,7 +25,9 @@ std::string_view absolute_uri(const RequestHead& head, Arena& arena) {
   const std::string_view scheme = target.scheme.empty() ? "http" : target.scheme;
   const std::string_view authority =
       target.authority.empty() ? head.fields.value(FieldId::host) : target.authority;
-  return arena.join(scheme, "://", authority, path_of(head, arena));
+  // OPTIONS * of a server is its URI without a path (RFC 9112 section 3.2.4).
+  const bool asterisk = target.path_and_query == "*";
+  return arena.join(scheme, "://", authority, asterisk ? "" : path_of(head, arena));
 }
 
 // True when the body was read to its end, as far as that is worth it.
@@ -50,14 +52,19 @@ void Delivery::add_logins(const Lease& lease, const Choice& choice) {
   RequestHead& head = *request_->head;
   FieldSection& fields = head.fields;
   const TimePoint now = side_->pool().executor().now();
-  if (!std::exchange(looked_for_login_, true) && !fields.has(FieldId::authorization)) {
+  if (!std::exchange(looked_for_login_, true)) {
+    client_logs_in_ = fields.has(FieldId::authorization);
+  }
+  // For this server: what is meant for another one of the group is not for it.
+  if (!client_logs_in_) {
     authenticator_ = side_->credentials().find(origin(choice));
+    sent_login_ = {};
+    fields.remove(FieldId::authorization);
   }
   if (authenticator_) {
     const AuthRequest request{.method = head.method_text, .uri = path_of(head, fields.arena())};
     sent_login_ = authenticator_->authorization(request, fields.arena(), now);
     tell_problem(side_->pool().log(), side_->credentials().take_problem());
-    fields.remove(FieldId::authorization);
     if (!sent_login_.empty()) fields.add(FieldId::authorization, sent_login_);
   }
   sent_peer_login_ = {};
@@ -97,7 +104,7 @@ Task<Result<bool>> Delivery::log_in_again() {
   } else if (response_.status == 401 && authenticator_) {
     met = authenticator_->challenged(response_.fields, FieldId::www_authenticate, sent_login_, now);
   }
-  if (met && may_send_again() && logins_ < kMaxLogins) {
+  if (met && !carries_login_ && may_send_again() && logins_ < kMaxLogins) {
     ++logins_;
     const bool whole = co_await read_away(lease_->response_body());
     bytes_sent_ += lease_->bytes_sent();

@@ -28,6 +28,9 @@ struct Delivery::Rival {
   Choice choice;
   std::optional<Lease> lease;
   ResponseHead response;
+  // What was sent to its server.
+  std::shared_ptr<Authenticator> authenticator;
+  std::string_view sent_login;
   Result<void> answered = fail(ErrorKind::cancelled);
   DeliveryStep step = DeliveryStep::acquire;
   bool done = false;
@@ -89,6 +92,8 @@ Task<Result<void>> Delivery::attempt_with_hedge(Duration delay) {
   lease_ = std::move(winner.lease);
   response_ = std::move(winner.response);
   step_ = winner.step;
+  authenticator_ = std::move(winner.authenticator);
+  sent_login_ = winner.sent_login;
   if (lease_ && attempts_ > 1) owner_->on_acquired(*lease_, choice_.hop.get());
   co_return winner.answered;
 }
@@ -102,6 +107,8 @@ Task<void> Delivery::run_rival(Delivery& delivery, Rival& rival, Event& news) {
     rival.step = DeliveryStep::exchange;
     delivery.owner_->on_acquired(*rival.lease, rival.choice.hop.get());
     delivery.add_logins(*rival.lease, rival.choice);
+    rival.authenticator = delivery.authenticator_;
+    rival.sent_login = delivery.sent_login_;
     Unheard unheard;
     rival.answered = co_await rival.lease->exchange(*delivery.request_, rival.response, unheard);
     if (rival.answered) group.note_latency(begun);
@@ -114,7 +121,11 @@ Task<void> Delivery::run_rival(Delivery& delivery, Rival& rival, Event& news) {
 
 // One that has failed by itself says something of its server.
 Task<void> Delivery::end_rival(Rival& rival) {
-  if (rival.done && rival.choice.hop && rival.lease && !rival.answered) {
+  const bool stale = rival.lease && rival.lease->reused() && !rival.lease->response_started();
+  const bool failed = rival.done && !rival.answered && !stale &&
+                      rival.answered.error().kind != ErrorKind::cancelled &&
+                      rival.answered.error().kind != ErrorKind::unavailable;
+  if (failed && rival.choice.hop) {
     rival.choice.hop->share->noted(true, false, side_->pool().executor().now());
   }
   rival.scope.cancel();

@@ -137,6 +137,12 @@ Task<void> ServerGroup::set_targets(std::vector<ServiceTarget> targets) {
     questions.spawn(resolve_name(*this, hop));
   }
   co_await questions.join();
+  const bool known =
+      std::ranges::any_of(hops, [](const auto& hop) { return hop->has_addresses(); });
+  if (serving && !known) {
+    service_at_ = after_failures(pool_->executor().now(), service_failures_++);
+    co_return;
+  }
   for (const auto& hop : hops_) {
     if (std::ranges::find(hops, hop) == hops.end()) pool_->retire(*hop->endpoint);
   }
@@ -167,7 +173,7 @@ Task<void> ServerGroup::open_spare(ServerGroup& group, std::shared_ptr<NextHop> 
     before = endpoint.idle_count();
     const PoolSettings& settings = endpoint.settings();
     if (before >= std::min(settings.spare, settings.max_idle)) break;
-    if (!group.in_service(*hop, pool.executor().now())) break;
+    if (pool.closing() || !group.in_service(*hop, pool.executor().now())) break;
     if (!hop->share->open_connection()) break;
     auto opened = co_await pool.open(hop->endpoint, ConnectionPlace(hop->share));
     if (opened) opened->keep_unused();

@@ -17,9 +17,9 @@ namespace penstock {
 // What connections are made to: by address, or by a name that is resolved again and again.
 class NextHop {
  public:
-  // `entry` is "host[:port]", "[v6]:port" or "unix:/path", as checked when the configuration was
+  // `server` is "host[:port]", "[v6]:port" or "unix:/path", as checked when the configuration was
   // read. An address has its Endpoint's addresses at once.
-  NextHop(const ServerEntry& entry, GroupShare& group);
+  NextHop(const ServerEntry& server, GroupShare& group);
 
   [[nodiscard]] bool has_addresses() const { return !endpoint->addresses().empty(); }
   // What Host names it: as configured, "localhost" for a unix socket.

@@ -52,10 +52,13 @@ Task<Result<void>> ask_socks_peer(OpenedPassage& opened, const Passage& passage,
   Executor& executor = (co_await this_context()).executor();
   const TunnelTarget target{.host = passage.tunnel_host, .port = passage.tunnel_port};
   ProxyLogin login;
+  std::string password;  // a copy: its file may be read again meanwhile
   Credential* const credential = passage.tunnel_peer->credential();
   if (credential != nullptr) {
-    login.user = credential->settings().user;
-    login.password = credential->secret(executor.now()).value_or(std::string_view());
+    const auto secret = credential->secret(executor.now());
+    if (!secret) co_return fail(peer_error(PeerFailure::login_unusable));
+    password = *secret;
+    login = {.user = credential->settings().user, .password = password};
   }
   const ProxyLogin* const given = credential != nullptr ? &login : nullptr;
   co_return co_await socks5_connect(*opened.stream, opened.input, target, given, limits.deadline);

@@ -135,9 +135,11 @@ void ServerPool::retire(Endpoint& endpoint) {
 }
 
 void ServerPool::close_oldest(const HopShare& server) {
+  std::size_t closed = 0;
   endpoints_.for_each([&](Endpoint& endpoint) {
-    if (endpoint.share().get() == &server) idle_count_ -= endpoint.close_oldest();
+    if (closed == 0 && endpoint.share().get() == &server) closed = endpoint.close_oldest();
   });
+  idle_count_ -= closed;
 }
 
 void ServerPool::close_idle() {

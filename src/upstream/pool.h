@@ -67,6 +67,8 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   Task<Result<Lease>> acquire_target(std::span<const Address> addresses, bool fresh,
                                      const TargetTls* tls = nullptr);
 
+  // close_idle() was called.
+  [[nodiscard]] bool closing() const { return closing_; }
   // Idle connections kept at present.
   [[nodiscard]] std::size_t idle_count() const { return idle_count_; }
   [[nodiscard]] const UpstreamSettings& settings() const { return *settings_; }
@@ -75,7 +77,7 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   [[nodiscard]] Log* log() { return log_; }
   // No connection to it is kept any more.
   void retire(Endpoint& endpoint);
-  // Closes an idle connection to that server, of each endpoint the one unused for longest.
+  // Closes an idle connection to that server.
   void close_oldest(const HopShare& server);
   // Closes all idle connections, and those that are given back from now on.
   void close_idle();

@@ -24,12 +24,12 @@ WaitingRoom::Seat::~Seat() {
   unlink();
   --room_->waiting_;
   room_->share_->end_waiting();
-  if (called_for_ != nullptr) room_->call(called_for_);
+  if (was_called_) room_->call(called_for_);
 }
 
 Task<Result<void>> WaitingRoom::Seat::wait(const HopShare* wanted, TimePoint deadline) {
   wanted_ = wanted;
-  if (called_for_ != nullptr && wanted_ == nullptr && !called_.is_set()) {
+  if (was_called_ && called_for_ != nullptr && wanted_ == nullptr && !called_.is_set()) {
     room_->call(called_for_, true);
   }
   const auto called = co_await wait_until(called_, deadline);
@@ -57,6 +57,7 @@ bool WaitingRoom::call(const HopShare* server, bool bound_only) {
     const bool bound = seat.wanted_ != nullptr;
     const bool can_use = bound ? server == nullptr || seat.wanted_ == server : !bound_only;
     if (somebody || !can_use || seat.called_.is_set()) return;
+    seat.was_called_ = true;
     seat.called_for_ = server;
     seat.called_.set();
     somebody = true;

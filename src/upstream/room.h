@@ -37,7 +37,8 @@ class WaitingRoom : public RoomListener {
     const HopShare* wanted_ = nullptr;
     bool taken_;
     Event called_;
-    const HopShare* called_for_ = nullptr;  // the last time
+    bool was_called_ = false;
+    const HopShare* called_for_ = nullptr;  // the last time; null: for any server
   };
 
   // There may be room at that server, or, for null, at any; also a connection that has become idle

@@ -212,10 +212,9 @@ class RetryTest(HealthTest):
 
         def work():
             client = Client(proxy.address)
-            for turn in range(50):
-                method, body = ("POST", b"x" * 100) if turn % 2 else ("GET", None)
-                # Connections end in an orderly way: a POST that crosses an end may not be repeated.
-                statuses.append(client.request("/", method=method, body=body).status)
+            for _ in range(50):
+                # Not POST: a connection that ends unaccepted is reset when the request was sent.
+                statuses.append(client.request("/").status)
             client.close()
 
         threads = [threading.Thread(target=work) for _ in range(8)]
