@@ -57,7 +57,7 @@ class Transaction final : private DeliveryOwner {
   Address server_;  // for the record: the one connected to
   // Where the request goes: decided by routing, before any connection is made.
   const RouteSettings* route_ = nullptr;
-  std::vector<Peer*, PoolAllocator<Peer*>> via_;
+  std::vector<Peer*> via_;
   Destination destination_;
   std::string_view host_field_;    // what the server gets as Host
   std::optional<Failure> denied_;  // why none of the target's addresses may be reached
