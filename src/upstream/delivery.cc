@@ -56,7 +56,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
         if (answered && destination.group != nullptr) destination.group->note_latency(begun);
       }
     }
-    note(answered);
+    note(choice_, lease_ ? &*lease_ : nullptr, answered, response_.status);
     if (answered && (response_.status == 401 || response_.status == 407)) {
       const auto again = co_await log_in_again();
       if (!again) co_return fail(again.error());
@@ -98,7 +98,7 @@ Task<Result<void>> Delivery::connect(const Destination& destination) {
   tunnelled_ = true;
   ++attempts_;
   const auto acquired = co_await acquire(true);
-  note(acquired);
+  note(choice_, nullptr, acquired, 0);
   if (acquired) owner_->on_acquired(*lease_, choice_.hop.get());
   co_return acquired;
 }
@@ -137,18 +137,12 @@ Result<bool> Delivery::take_pinned(std::string_view name) {
   auto connection = pins_->take(name, lost);
   pinned_ = connection != nullptr || lost;
   if (pinned_) pin_name_ = name;
-  if (lost) {
-    return fail({.kind = ErrorKind::unavailable,
-                 .side = Side::server,
-                 .cause = static_cast<int>(Unavailable::login_lost)});
-  }
+  if (lost) return fail(unavailable_error(Unavailable::login_lost));
   if (!connection) return false;
   lease_.emplace(side_->pool(), std::move(connection), true);
   if (!destination_->via.empty() && !find_way_of_lease()) {
     lease_.reset();
-    return fail({.kind = ErrorKind::unavailable,
-                 .side = Side::server,
-                 .cause = static_cast<int>(Unavailable::login_lost)});
+    return fail(unavailable_error(Unavailable::login_lost));
   }
   if (destination_->group != nullptr) {
     choice_.hop = destination_->group->hop_of(lease_->server());
@@ -163,10 +157,11 @@ bool Delivery::find_way_of_lease() {
   const HopShare* const server = lease_->server();
   for (std::size_t i = 0; i < destination_->via.size(); ++i) {
     Peer* const peer = destination_->via[i];
-    const bool found =
+    const bool leads_there =
         peer != nullptr ? peer->group().hop_of(server) != nullptr : server == nullptr;
-    if (found) via_ = i;
-    if (found) return true;
+    if (!leads_there) continue;
+    via_ = i;
+    return true;
   }
   return false;
 }
@@ -199,16 +194,16 @@ Task<Result<void>> Delivery::acquire_via(bool fresh) {
     const Result<void> acquired = through != nullptr ? co_await acquire_through(*through, fresh)
                                                      : co_await acquire_target(fresh);
     if (acquired || !may_go_on_to_next(acquired.error())) co_return acquired;
-    note(acquired);
+    note(choice_, nullptr, acquired, 0);
     ++via_;
   }
 }
 
 // TLS inside a tunnel failed: the target's, not the peer's.
-bool Delivery::is_targets_tls(const Error& error) const {
+bool Delivery::is_targets_tls(const Choice& choice, const Error& error) {
   const bool tls = error.kind == ErrorKind::tls_protocol ||
                    error.kind == ErrorKind::tls_certificate || error.kind == ErrorKind::tls_alert;
-  return tls && choice_.tunnel != nullptr && choice_.tunnel->tls != nullptr;
+  return tls && choice.tunnel != nullptr && choice.tunnel->tls != nullptr;
 }
 
 // Not where a peer has an answer: what it forbids is not to be had by another way, and what the
@@ -216,7 +211,7 @@ bool Delivery::is_targets_tls(const Error& error) const {
 bool Delivery::may_go_on_to_next(const Error& error) const {
   if (via_ + 1 >= destination_->via.size() || error.side != Side::server) return false;
   if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::denied) return false;
-  if (is_targets_tls(error)) return false;
+  if (is_targets_tls(choice_, error)) return false;
   return !is_answer_of_peer(error);
 }
 
@@ -250,30 +245,31 @@ Task<Result<void>> Delivery::acquire_through(Peer& peer, bool fresh) {
   co_return co_await acquire_from(peer.group(), fresh);
 }
 
-// What it says of the server's health.
-void Delivery::note(const Result<void>& outcome) {
-  if (!choice_.hop) return;
-  const bool failed = !outcome && outcome.error().side == Side::server &&
-                      outcome.error().kind != ErrorKind::cancelled &&
-                      outcome.error().kind != ErrorKind::unavailable &&
-                      !is_answer_of_peer(outcome.error());
+// What it says of the server's health. `lease`: what it was tried on; null: there was none.
+void Delivery::note(const Choice& choice, const Lease* lease, const Result<void>& outcome,
+                    int status) {
+  if (!choice.hop) return;
+  const bool failed = !outcome && is_fault_of_server(choice, lease, outcome.error());
   if (!outcome && !failed) return;
-  // Through a peer it may be the target that did not answer in time, or has no proper TLS.
-  const bool of_target =
-      failed && choice_.tunnel != nullptr &&
-      (outcome.error().kind == ErrorKind::timed_out || is_targets_tls(outcome.error()));
-  if (of_target) return;
-  // A server may close an idle connection whenever it likes.
-  if (failed && lease_ && lease_->reused() && !lease_->response_started()) return;
-  const bool bad_response = outcome && response_.status >= 500;
-  HopShare& server = *choice_.hop->share;
+  HopShare& server = *choice.hop->share;
   const TimePoint now = side_->pool().executor().now();
+  const bool bad_response = outcome && status >= 500;
   if (!server.noted(failed, bad_response, now) || side_->pool().log() == nullptr) return;
   const auto time =
       std::chrono::duration_cast<std::chrono::milliseconds>(server.ejected_until() - now);
   side_->pool().log()->warning("{}: {} is left alone for {} ms: {}", server.group().settings().name,
                                server.identity(), time.count(),
                                failed ? to_string(outcome.error().kind) : "error responses");
+}
+
+bool Delivery::is_fault_of_server(const Choice& choice, const Lease* lease, const Error& error) {
+  if (error.side != Side::server || is_answer_of_peer(error)) return false;
+  if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::unavailable) return false;
+  // Through a peer it may be the target that did not answer in time, or has no proper TLS.
+  if (choice.tunnel != nullptr && error.kind == ErrorKind::timed_out) return false;
+  if (is_targets_tls(choice, error)) return false;
+  // A server may close an idle connection whenever it likes.
+  return lease == nullptr || !lease->reused() || lease->response_started();
 }
 
 const RetrySettings& Delivery::policy() const {

@@ -106,9 +106,18 @@ class Delivery final : private InformationalSink {
   Task<Result<void>> acquire_target(bool fresh);
   Result<bool> take_pinned(std::string_view name);
   [[nodiscard]] bool may_go_on_to_next(const Error& error) const;
-  [[nodiscard]] bool is_targets_tls(const Error& error) const;
+  static bool is_targets_tls(const Choice& choice, const Error& error);
   bool find_way_of_lease();
   [[nodiscard]] Peer* peer() const;
+  void note(const Choice& choice, const Lease* lease, const Result<void>& outcome, int status);
+  static bool is_fault_of_server(const Choice& choice, const Lease* lease, const Error& error);
+  [[nodiscard]] bool may_retry(const Error& error);
+  [[nodiscard]] bool may_retry_status();
+  [[nodiscard]] bool may_send_again() const;
+  [[nodiscard]] bool allowed_to_retry();
+  Task<Result<void>> prepare_retry(bool broken);
+  [[nodiscard]] const RetrySettings& policy() const;
+
   // In delivery_race.cc.
   struct Rival;
   struct Race;
@@ -116,17 +125,12 @@ class Delivery final : private InformationalSink {
   Task<Result<void>> attempt_with_hedge(Duration delay);
   static Task<void> run_rival(Delivery& delivery, Rival& rival, Event& news);
   Task<void> end_rival(Rival& rival);
+
   // In delivery_login.cc.
   void add_logins(const Lease& lease, const Choice& choice);
   [[nodiscard]] OriginView origin(const Choice& choice) const;
   Task<Result<bool>> log_in_again();
-  void note(const Result<void>& outcome);
-  [[nodiscard]] bool may_retry(const Error& error);
-  [[nodiscard]] bool may_retry_status();
-  [[nodiscard]] bool may_send_again() const;
-  [[nodiscard]] bool allowed_to_retry();
-  Task<Result<void>> prepare_retry(bool broken);
-  [[nodiscard]] const RetrySettings& policy() const;
+
   Task<Result<void>> on_informational(ResponseHead& head) override;
 
   ServerSide* side_;
@@ -139,7 +143,8 @@ class Delivery final : private InformationalSink {
   std::unique_ptr<TunnelThrough> tunnel_;
   bool tunnelled_ = false;  // the connection as such is wanted
   Choice choice_;
-  std::unique_ptr<Race> race_;  // has what the lease's exchange runs in, after a hedged attempt
+  // After a hedged attempt: what the lease's exchange runs in, so it goes after the lease.
+  std::unique_ptr<Race> race_;
   std::optional<Lease> lease_;
   ResponseHead response_;
   DeliveryStep step_ = DeliveryStep::resolve;

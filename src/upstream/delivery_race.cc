@@ -10,16 +10,6 @@
 #include "upstream/delivery.h"
 
 namespace penstock {
-namespace {
-
-// Interim responses of a try that may yet lose are nobody's.
-class Unheard final : public InformationalSink {
- public:
-  Task<Result<void>> on_informational(ResponseHead& /*head*/) override { co_return Result<void>{}; }
-};
-
-}  // namespace
-
 // One of the tries. What its exchange runs in has to stay as long as its lease.
 struct Delivery::Rival {
   explicit Rival(TaskContext& context) : scope(context) {}
@@ -47,10 +37,7 @@ struct Delivery::Race {
 Delivery::Delivery(ServerSide& side, DeliveryOwner& owner, PinStore* pins)
     : side_(&side), owner_(&owner), pins_(pins) {}
 
-Delivery::~Delivery() {
-  // Its exchange runs in the race.
-  lease_.reset();
-}
+Delivery::~Delivery() = default;
 
 // Only what may be done twice, and only where no state of the client's is bound to one server.
 std::optional<Duration> Delivery::hedge_delay() const {
@@ -109,7 +96,8 @@ Task<void> Delivery::run_rival(Delivery& delivery, Rival& rival, Event& news) {
     delivery.add_logins(*rival.lease, rival.choice);
     rival.authenticator = delivery.authenticator_;
     rival.sent_login = delivery.sent_login_;
-    Unheard unheard;
+    // Of a try that may yet lose.
+    IgnoredInformational unheard;
     rival.answered = co_await rival.lease->exchange(*delivery.request_, rival.response, unheard);
     if (rival.answered) group.note_latency(begun);
   } else {
@@ -121,12 +109,8 @@ Task<void> Delivery::run_rival(Delivery& delivery, Rival& rival, Event& news) {
 
 // One that has failed by itself says something of its server.
 Task<void> Delivery::end_rival(Rival& rival) {
-  const bool stale = rival.lease && rival.lease->reused() && !rival.lease->response_started();
-  const bool failed = rival.done && !rival.answered && !stale &&
-                      rival.answered.error().kind != ErrorKind::cancelled &&
-                      rival.answered.error().kind != ErrorKind::unavailable;
-  if (failed && rival.choice.hop) {
-    rival.choice.hop->share->noted(true, false, side_->pool().executor().now());
+  if (rival.done && !rival.answered) {
+    note(rival.choice, rival.lease ? &*rival.lease : nullptr, rival.answered, 0);
   }
   rival.scope.cancel();
   co_await rival.scope.join();

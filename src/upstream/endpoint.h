@@ -4,10 +4,8 @@
 
 #include <cstddef>
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "async/timer.h"
 #include "base/intrusive_list.h"
 #include "net/address.h"
 #include "upstream/hop_share.h"

@@ -23,13 +23,6 @@ constexpr Duration kDelayHolds = std::chrono::milliseconds(200);
 // when their ejection ends, and go without making room.
 constexpr Duration kLookAgain = std::chrono::milliseconds(500);
 
-Error unavailable(Unavailable why) {
-  return {.kind = ErrorKind::unavailable,
-          .side = Side::server,
-          .retryable = true,
-          .cause = static_cast<int>(why)};
-}
-
 }  // namespace
 
 // Also closes an idle connection where somebody else has more use for its place.
@@ -227,14 +220,14 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
       const bool late = !called && called.error().kind == ErrorKind::timed_out;
       if (!called && !late) co_return fail(called.error());
       if (late && executor.now() >= deadline) {
-        co_return fail(unavailable(Unavailable::queue_timeout));
+        co_return fail(unavailable_error(Unavailable::queue_timeout));
       }
       // What became idle meanwhile has just been in use.
       if (called) fresh = false;
     } else {
       // After this, places that become free are told of: so it is looked once more.
       seat.emplace(*room_);
-      if (!seat->taken()) co_return fail(unavailable(Unavailable::queue_full));
+      if (!seat->taken()) co_return fail(unavailable_error(Unavailable::queue_full));
       share_->tell_room_wanted();
     }
     choice.hop = nullptr;
@@ -248,7 +241,7 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
 // No server is in service: for want of an address, or because none works.
 Error ServerGroup::why_none() const {
   for (const auto& hop : hops_) {
-    if (hop->has_addresses()) return unavailable(Unavailable::no_server);
+    if (hop->has_addresses()) return unavailable_error(Unavailable::no_server);
   }
   return hops_.empty() ? resolve_error_ : hops_.front()->resolve_error;
 }

@@ -1,7 +1,6 @@
 // A group of servers that serve the same thing, as one worker sees it.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -67,8 +66,8 @@ struct Choice {
 // their bounds, and keeps their names resolved. Belongs to one thread.
 class ServerGroup final {
  public:
-  // Both must outlive it, as must the pool.
-  // Groups of other workers should have other seeds, so that they do not take turns in step.
+  // Both must outlive it. Groups of other workers should have other seeds, so that they do not take
+  // turns in step.
   ServerGroup(GroupShare& share, ServerPool& pool, std::uint64_t seed);
   ~ServerGroup();
   ServerGroup(const ServerGroup&) = delete;

@@ -13,12 +13,6 @@ namespace {
 // Of an answer's content so much is looked through.
 constexpr std::size_t kMaxContent = 64UL * 1024;
 
-// Nobody waits for the interim responses to a check.
-class Unheard final : public InformationalSink {
- public:
-  Task<Result<void>> on_informational(ResponseHead& /*head*/) override { co_return Result<void>{}; }
-};
-
 bool is_good_status(const CheckSettings& settings, int status) {
   if (settings.status.empty()) return status >= 200 && status < 400;
   return std::ranges::find(settings.status, status) != settings.status.end();
@@ -43,7 +37,7 @@ Task<bool> ask(Lease& lease, const NextHop& hop, const CheckSettings& settings) 
                   settings.host.empty() ? hop.host_field() : std::string_view(settings.host));
   head.fields.add(FieldId::user_agent, "Penstock health check");
   TextBody body("");
-  Unheard unheard;
+  IgnoredInformational unheard;
   const ServerRequest request{.head = &head, .body = &body, .framing = {}, .connection = "close"};
   ResponseHead response;
   const auto answered = co_await lease.exchange(request, response, unheard);

@@ -36,6 +36,12 @@ class InformationalSink {
   ~InformationalSink() = default;
 };
 
+// For who has no use for them.
+class IgnoredInformational final : public InformationalSink {
+ public:
+  Task<Result<void>> on_informational(ResponseHead& /*head*/) override { co_return Result<void>{}; }
+};
+
 // Owns a server connection from acquire to settle(). One that is dropped unsettled closes its
 // connection; an exchange that was begun must be settled. Move-only.
 class Lease {

@@ -65,14 +65,10 @@ std::optional<Lease> ServerPool::take_idle(Endpoint& endpoint) {
 Task<Result<Lease>> ServerPool::open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
   // A copy: names may be resolved anew meanwhile.
   const AddressList addresses = endpoint->addresses();
-  const PassageLimits limits{.deadline = deadline_after(executor().now(), settings_->connect),
-                             .head = settings_->response_head};
-  auto opened = co_await open_passage(*network_, addresses, endpoint->passage(), limits);
+  auto opened = co_await go(addresses, endpoint->passage());
   if (!opened) co_return fail(opened.error());
-  auto connection = std::make_unique<ServerConnection>(
-      std::move(opened->stream), std::move(opened->input), addresses[opened->index],
-      std::move(endpoint), std::move(place), executor().now());
-  co_return Lease(*this, std::move(connection), false);
+  const Address& address = addresses[opened->index];
+  co_return lease_new(std::move(*opened), address, std::move(endpoint), std::move(place));
 }
 
 Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresses, bool fresh,
@@ -83,15 +79,25 @@ Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresse
     if (auto idle = take_idle(*found->second)) co_return std::move(*idle);
   }
   const Passage passage = passage_of(tls);
-  const PassageLimits limits{.deadline = deadline_after(executor().now(), settings_->connect),
-                             .head = settings_->response_head};
-  auto opened = co_await open_passage(*network_, addresses, passage, limits);
+  auto opened = co_await go(addresses, passage);
   if (!opened) co_return fail(opened.error());
   const Address& address = addresses[opened->index];
-  auto connection = std::make_unique<ServerConnection>(
-      std::move(opened->stream), std::move(opened->input), address, target(address, tls),
-      ConnectionPlace(), executor().now());
-  co_return Lease(*this, std::move(connection), false);
+  co_return lease_new(std::move(*opened), address, target(address, tls), ConnectionPlace());
+}
+
+Task<Result<OpenedPassage>> ServerPool::go(std::span<const Address> addresses,
+                                           const Passage& passage) {
+  const PassageLimits limits{.deadline = deadline_after(executor().now(), settings_->connect),
+                             .head = settings_->response_head};
+  co_return co_await open_passage(*network_, addresses, passage, limits);
+}
+
+Lease ServerPool::lease_new(OpenedPassage opened, const Address& address,
+                            std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
+  auto connection =
+      std::make_unique<ServerConnection>(std::move(opened.stream), std::move(opened.input), address,
+                                         std::move(endpoint), std::move(place), executor().now());
+  return Lease(*this, std::move(connection), false);
 }
 
 bool ServerPool::keep(std::unique_ptr<ServerConnection> connection) {

@@ -86,6 +86,9 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   friend class Lease;
 
   std::shared_ptr<Endpoint> target(const Address& address, const TargetTls* tls);
+  Task<Result<OpenedPassage>> go(std::span<const Address> addresses, const Passage& passage);
+  Lease lease_new(OpenedPassage opened, const Address& address, std::shared_ptr<Endpoint> endpoint,
+                  ConnectionPlace place);
   // False when there is no room; then the connection is closed.
   bool keep(std::unique_ptr<ServerConnection> connection);
   void on_idle_connection_dead() override;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/error.h"
+
 namespace penstock {
 
 enum class Unavailable : std::uint8_t {
@@ -12,6 +14,14 @@ enum class Unavailable : std::uint8_t {
   queue_timeout,  // the request has waited for as long as it may
   login_lost,     // the connection that the client had logged in has ended
 };
+
+// The error for it: of side `server`, and retryable, as nothing of a request has been sent.
+[[nodiscard]] constexpr Error unavailable_error(Unavailable why) {
+  return {.kind = ErrorKind::unavailable,
+          .side = Side::server,
+          .retryable = true,
+          .cause = static_cast<int>(why)};
+}
 
 // "no_server" and so on, for logs.
 [[nodiscard]] constexpr std::string_view to_string(Unavailable why) {
