@@ -78,6 +78,11 @@ class ReadOp : public StreamOp {
  protected:
   // For one that is used again and again, while not started.
   void renew(TimePoint deadline) { deadline_ = deadline; }
+  // `into`: null only waits until there is something to read.
+  void renew(InputBuffer* into, TimePoint deadline) {
+    into_ = into;
+    deadline_ = deadline;
+  }
 
  private:
   void forget() override;
@@ -175,11 +180,6 @@ class ByteStream {
                                    Relayed& relayed);
   // The plain socket below, -1 if there is none.
   [[nodiscard]] virtual int native_socket() const { return -1; }
-
- protected:
-  // One read, of about `expected` bytes if there are so many, and what it takes to write it.
-  Task<Result<void>> relay_piece(ByteStream& to, std::uint64_t expected, Duration stall,
-                                 Relayed& relayed);
 };
 
 // co_await read_some(...): one read, 0 at the end of the stream.

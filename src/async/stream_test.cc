@@ -245,6 +245,53 @@ TEST(Relay, MovesEverythingToTheEnd) {
   EXPECT_EQ(counter, 200'005U);
 }
 
+// The task is not woken for what comes and goes.
+TEST(Relay, PiecesWakeNobody) {
+  VirtualTime time;
+  ManualStream from;
+  ManualStream to;
+  Relayed relayed;
+  std::optional<Result<void>> result;
+  time.spawn(run_relay(from, to, relayed, result));
+  for (int i = 0; i < 100; ++i) {
+    from.input = "abc";
+    ASSERT_NE(from.read, nullptr);
+    ReadOp& read = *std::exchange(from.read, nullptr);
+    read.complete(from.deliver(read));
+    ASSERT_NE(to.write, nullptr);
+    EXPECT_EQ(from.read, nullptr);
+    WriteOp& write = *std::exchange(to.write, nullptr);
+    EXPECT_TRUE(write.advance(3, TimePoint{}));
+    write.complete(write.written());
+    EXPECT_FALSE(time.executor.has_ready());
+  }
+  EXPECT_EQ(relayed.bytes, 300U);
+  EXPECT_FALSE(result);
+  std::exchange(from.read, nullptr)->complete(0);
+  EXPECT_TRUE(time.executor.has_ready());
+  time.run();
+  EXPECT_EQ(result, Result<void>());
+}
+
+TEST(Relay, CancelledWhileItReadsOrWrites) {
+  for (const bool reading : {true, false}) {
+    VirtualTime time;
+    ManualStream from;
+    ManualStream to;
+    if (!reading) from.input = "abc";
+    Relayed relayed;
+    std::optional<Result<void>> result;
+    time.spawn(run_relay(from, to, relayed, result));
+    if (!reading) EXPECT_FALSE(to.write->advance(2, TimePoint{}));
+    time.scope.cancel();
+    EXPECT_EQ(from.read, nullptr);
+    EXPECT_EQ(to.write, nullptr);
+    time.run();
+    EXPECT_EQ(result, Result<void>(fail(ErrorKind::cancelled)));
+    EXPECT_EQ(relayed.bytes, reading ? 0U : 2U);
+  }
+}
+
 TEST(Relay, TellsWhichSideFailed) {
   for (const bool reading : {true, false}) {
     VirtualTime time;

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "async/timer.h"
+#include "base/file_watch.h"
 #include "net/dns_channel.h"
 #include "net/event_loop.h"
-#include "net/file_watch.h"
 #include "net/settings.h"
 
 namespace penstock {

@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "net/file_watch.h"
+#include "base/file_watch.h"
 #include "net/network.h"
 #include "net/settings.h"
 

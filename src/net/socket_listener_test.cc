@@ -6,9 +6,11 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -133,6 +135,129 @@ TEST_F(ListenerTest, ClosedWhenDestroyed) {
   const Address address = listener->local_address();
   listener.reset();
   EXPECT_FALSE(connect(address));
+}
+
+// Of a connection that netfilter has nothing to do with, the local address is all there is to know.
+TEST_F(ListenerTest, WithoutNetfilterTheDestinationIsTheLocalAddress) {
+  using Local = AcceptOptions::Local;
+  for (const Local kind : {Local::socket, Local::netfilter}) {
+    for (const char* text : {"127.0.0.1:0", "[::1]:0", "*:0"}) {
+      SCOPED_TRACE(text);
+      accepted.clear();
+      const SocketListener listener(loop, open(*Address::parse(text)), *this, {.local = kind});
+      Address to = listener.local_address();
+      if (to.is_unspecified()) to = *Address::from_ip("127.0.0.2", to.port());
+      const Fd client = connect(to);
+      wait_for_accepted(1);
+      EXPECT_EQ(accepted[0].local.to_string(), to.to_string());
+    }
+  }
+}
+
+TEST_F(ListenerTest, ATransparentOneTellsWhatItLacks) {
+  const auto socket =
+      open_listening_socket({.address = *Address::parse("192.0.2.1:0"), .transparent = true});
+  // Who may do it can listen on anybody's address.
+  if (socket) {
+    EXPECT_EQ(local_address_of(*socket).host_text(), "192.0.2.1");
+  } else {
+    EXPECT_EQ(socket.error().cause, EPERM);
+  }
+}
+
+TEST_F(ListenerTest, TakesUpSocketsThatOthersHaveOpened) {
+  for (const char* text : {"127.0.0.1:0", "[::1]:0"}) {
+    accepted.clear();
+    const Address address = *Address::parse(text);
+    Fd socket(::socket(address.family(), SOCK_STREAM, 0));
+    sockaddr_storage storage;
+    const socklen_t length = address.to_sockaddr(storage);
+    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length), 0);
+    EXPECT_EQ(adopt_listening_socket(socket, false).error().cause, EINVAL);  // not yet
+    ASSERT_EQ(::listen(socket.get(), 8), 0);
+    ASSERT_TRUE(adopt_listening_socket(socket, false));
+    EXPECT_NE(::fcntl(socket.get(), F_GETFD) & FD_CLOEXEC, 0);
+    const SocketListener listener(loop, std::move(socket), *this);
+    const Fd client = connect(listener.local_address());
+    wait_for_accepted(1);
+    settle();  // accepting does not block when there is nothing
+    int on = 0;
+    socklen_t size = sizeof on;
+    getsockopt(accepted[0].stream->native_socket(), IPPROTO_TCP, TCP_NODELAY, &on, &size);
+    EXPECT_NE(on, 0);
+  }
+}
+
+TEST_F(ListenerTest, OtherDescriptorsAreNotTakenUp) {
+  const Fd file(::open("/dev/null", O_RDONLY));
+  EXPECT_EQ(adopt_listening_socket(file, false).error().cause, ENOTSOCK);
+  const Fd datagrams(::socket(AF_INET, SOCK_DGRAM, 0));
+  EXPECT_EQ(adopt_listening_socket(datagrams, false).error().cause, EINVAL);
+  const RawConnection connected = make_tcp_connection();
+  EXPECT_EQ(adopt_listening_socket(connected.ours, false).error().cause, EINVAL);
+}
+
+// Two workers with a loop each.
+class SharedListenerTest : public ListenerTest {
+ protected:
+  SharedListenerTest() {
+    Fd socket = open(*Address::parse("127.0.0.1:0"));
+    auto copy = duplicate(socket);
+    first_.emplace(loop, std::move(socket), *this, AcceptOptions{.shared = true});
+    second_.emplace(other_loop_, std::move(*copy), *this, AcceptOptions{.shared = true});
+  }
+
+  EventLoop other_loop_;
+  std::optional<SocketListener> first_, second_;
+};
+
+TEST_F(SharedListenerTest, APausedOneLeavesConnectionsToTheOther) {
+  for (int i = 0; i < 2; ++i) {
+    first_->pause();
+    const Fd client = connect(first_->local_address());
+    settle();
+    EXPECT_TRUE(accepted.empty());
+    other_loop_.run_once(kLimit);
+    EXPECT_EQ(accepted.size(), 1U);
+    accepted.clear();
+    first_->resume();
+    second_->pause();
+    const Fd another = connect(first_->local_address());
+    other_loop_.run_once(Duration::zero());
+    EXPECT_TRUE(accepted.empty());
+    wait_for_accepted(1);
+    accepted.clear();
+    second_->resume();
+  }
+}
+
+TEST_F(SharedListenerTest, ThereIsNoWakeUpAfterTheEnd) {
+  const Address address = first_->local_address();
+  first_.reset();  // the kernel's registration lasts as long as the socket has a descriptor
+  const Fd client = connect(address);
+  settle();
+  EXPECT_TRUE(accepted.empty());
+  other_loop_.run_once(kLimit);
+  EXPECT_EQ(accepted.size(), 1U);
+}
+
+TEST_F(ListenerTest, HandsOverToTheOtherWorker) {
+  AcceptSpread spread;
+  std::atomic<std::size_t> connections = 0;
+  spread.make_seats(2, connections, 100);
+  EventLoop other_loop;
+  spread.seat(0).sit_down(loop, *this);
+  spread.seat(1).sit_down(other_loop, *this);
+  const SocketListener listener(loop, open(*Address::parse("127.0.0.1:0")), *this,
+                                {.seat = &spread.seat(0)});
+  spread.seat(0).opened(now());
+  const Fd client = connect(listener.local_address());
+  run_until([&] { return spread.seat(1).load() == 1; });
+  EXPECT_TRUE(accepted.empty());
+  other_loop.run_once(kLimit);
+  ASSERT_EQ(accepted.size(), 1U);
+  EXPECT_EQ(accepted[0].peer, local_address_of(client));
+  EXPECT_EQ(accepted[0].local, listener.local_address());
 }
 
 TEST_F(ListenerTest, WorkersShareAPort) {

@@ -40,6 +40,7 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   [[nodiscard]] int native_socket() const override { return socket_.get(); }
 
  private:
+  friend class SocketRelay;
   SocketStream(EventLoop& loop, Fd socket, bool connecting);
   void on_events(std::uint32_t events) override;
   void on_timer() override;
@@ -51,10 +52,6 @@ class SocketStream final : public ByteStream, private EventSource, private Timer
   void arm_for(TimePoint deadline);
   Result<std::size_t> splice_in(int pipe, std::size_t limit);
   Result<std::size_t> splice_out(int pipe, std::size_t filled);
-  Task<Result<void>> relay_piped(SocketStream& to, std::uint64_t limit, Duration stall,
-                                 Relayed& relayed);
-  Task<Result<void>> drain_pipe(SocketStream& to, int pipe, std::size_t& filled, Duration stall,
-                                Relayed& relayed);
 
   EventLoop* loop_;
   ReadOp* read_ = nullptr;

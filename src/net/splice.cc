@@ -5,10 +5,12 @@
 #include <cerrno>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <fcntl.h>
 
+#include "async/relay.h"
 #include "async/sleep.h"
 #include "net/socket_stream.h"
 
@@ -17,8 +19,6 @@ namespace {
 
 constexpr int kPipeBytes = 1024 * 1024;
 constexpr std::size_t kMaxKept = 16;
-// After so many pieces the others on this thread have their turn.
-constexpr unsigned kPiecesATurn = 8;
 // A read that brings so much is likely to be followed by more.
 constexpr std::size_t kWorthPiping = kMediumSlab - sizeof(Slab);
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
@@ -88,66 +88,109 @@ Result<std::size_t> SocketStream::splice_out(int pipe, std::size_t filled) {
   return fail(write_failed(errno));
 }
 
-// Empties the pipe into `to`.
-Task<Result<void>> SocketStream::drain_pipe(SocketStream& to, int pipe, std::size_t& filled,
-                                            Duration stall, Relayed& relayed) {
-  Executor& executor = loop_->executor();
-  while (filled > 0) {
-    WriteOp writable = write_all(to, {}, executor.now(), stall);
-    const auto ready = co_await writable;
-    if (!ready) co_return fail(ready.error());
-    const auto n = to.splice_out(pipe, filled);
-    if (!n && !to.writable_) continue;
-    if (!n) co_return fail(n.error());
-    filled -= *n;
-    relayed.add(*n);
-  }
-  co_return Result<void>{};
-}
-
 // Large amounts go through a pipe; small ones, of which a tunnel may carry many, are cheaper to
 // copy: one call less, and no pipe.
+class SocketRelay final : public RelayOp {
+ public:
+  // With a limit only a pipe will do: a read into a buffer could pass it.
+  SocketRelay(SocketStream& from, SocketStream& to, std::uint64_t limit, Duration stall,
+              Relayed& relayed)
+      : RelayOp(from.loop_->executor(), from, to, stall, relayed),
+        limit_(limit),
+        piping_(limit != kUnlimited) {}
+
+ private:
+  Next begin() override { return next_piece(); }
+  Next on_read(Result<std::size_t> got) override;
+  Next on_written(Result<std::size_t> put) override;
+  Next next_piece();
+  Next pipe_is_empty();
+
+  [[nodiscard]] SocketStream& source() { return static_cast<SocketStream&>(from()); }
+  [[nodiscard]] SocketStream& target() { return static_cast<SocketStream&>(to()); }
+
+  std::uint64_t limit_;
+  std::optional<LentPipe> pipe_;  // only while bytes move
+  std::size_t piped_ = 0;         // of the present filling
+  bool piping_;
+};
+
+RelayOp::Next SocketRelay::next_piece() { return piping_ ? ask_for_readiness() : ask_for_bytes(); }
+
+// Piping: there is something to be read, so the pipe is filled with what the socket has.
+RelayOp::Next SocketRelay::on_read(Result<std::size_t> got) {
+  if (!piping_) return RelayOp::on_read(got);
+  relayed().source_failed = !got;
+  if (!got) return end(fail(got.error()));
+  if (!pipe_) pipe_.emplace();
+  // splice() does not get past urgent data.
+  if (!pipe_->usable() || source().urgent_) {
+    pipe_.reset();
+    if (limit_ != kUnlimited) return end({});
+    piping_ = false;
+    return ask_for_bytes();
+  }
+  const auto filled = source().splice_in(pipe_->in(), std::min<std::uint64_t>(limit_, kPipeBytes));
+  if (!filled && !source().readable_) {
+    pipe_.reset();
+    return ask_for_readiness();
+  }
+  relayed().source_failed = !filled;
+  if (!filled) return end(fail(filled.error()));
+  relayed().source_ended = *filled == 0;
+  if (*filled == 0) return end({});
+  pipe_->filled = piped_ = *filled;
+  return ask_for_room();
+}
+
+// Piping: there is room, so the pipe is emptied as far as the socket takes it.
+RelayOp::Next SocketRelay::on_written(Result<std::size_t> put) {
+  if (!piping_) {
+    const std::uint64_t before = relayed().bytes;
+    const Next next = RelayOp::on_written(put);
+    piping_ = relayed().bytes - before >= kWorthPiping;
+    return next == Next::over ? next : next_piece();
+  }
+  if (!put) return end(fail(put.error()));
+  const auto taken = target().splice_out(pipe_->out(), pipe_->filled);
+  if (!taken && !target().writable_) return ask_for_room();
+  if (!taken) return end(fail(taken.error()));
+  pipe_->filled -= *taken;
+  relayed().add(*taken);
+  return pipe_->filled > 0 ? ask_for_room() : pipe_is_empty();
+}
+
+RelayOp::Next SocketRelay::pipe_is_empty() {
+  if (limit_ != kUnlimited) {
+    limit_ -= piped_;
+    if (limit_ == 0) return end({});
+  } else if (piped_ < kWorthPiping) {
+    piping_ = false;
+    pipe_.reset();
+  }
+  const Next next = after_piece(next_piece());
+  if (next == Next::over) pipe_.reset();
+  return next;
+}
+
 Task<Result<void>> SocketStream::relay(ByteStream& to, std::uint64_t limit, Duration stall,
                                        Relayed& relayed) {
   auto* const target = dynamic_cast<SocketStream*>(&to);
   if (target == nullptr) co_return co_await ByteStream::relay(to, limit, stall, relayed);
-  // A limit must not be passed, which a read into a buffer could do.
-  const bool only_pipe = limit != kUnlimited;
-  bool bulk = only_pipe;
-  for (unsigned pieces = 1; limit > 0; ++pieces) {
-    if (pieces % kPiecesATurn == 0) co_await yield_turn();
-    const std::uint64_t before = relayed.bytes;
-    const auto done = bulk ? co_await relay_piped(*target, limit, stall, relayed)
-                           : co_await relay_piece(*target, kWorthPiping, stall, relayed);
-    const std::uint64_t moved = relayed.bytes - before;
+  const std::uint64_t begun = relayed.bytes;
+  std::uint64_t before = begun;
+  SocketRelay moving(*this, *target, limit, stall, relayed);
+  while (limit > 0) {
+    const auto done = co_await moving;
     if (!done || relayed.source_ended) co_return done;
-    if (only_pipe && moved == 0) co_return done;  // there is no pipe to be had
-    if (limit != kUnlimited) limit -= moved;
-    bulk = only_pipe || moved >= kWorthPiping;
+    if (limit != kUnlimited) {
+      const bool all = relayed.bytes - begun == limit;
+      if (all || relayed.bytes == before) break;  // or there is no pipe to be had
+    }
+    before = relayed.bytes;
+    co_await yield_turn();
   }
   co_return Result<void>{};
-}
-
-// One filling of a pipe and what it takes to empty it.
-Task<Result<void>> SocketStream::relay_piped(SocketStream& to, std::uint64_t limit, Duration stall,
-                                             Relayed& relayed) {
-  Executor& executor = loop_->executor();
-  while (true) {
-    // No pipe is held while nothing moves.
-    const auto readable = co_await ReadOp(*this, deadline_after(executor.now(), stall));
-    relayed.source_failed = !readable;
-    if (!readable) co_return fail(readable.error());
-    LentPipe pipe;
-    // splice() does not get past urgent data.
-    if (!pipe.usable() || urgent_) co_return Result<void>{};
-    const auto got = splice_in(pipe.in(), std::min<std::uint64_t>(limit, kPipeBytes));
-    if (!got && !readable_) continue;
-    relayed.source_failed = !got;
-    if (!got) co_return fail(got.error());
-    relayed.source_ended = *got == 0;
-    pipe.filled = *got;
-    co_return co_await drain_pipe(to, pipe.out(), pipe.filled, stall, relayed);
-  }
 }
 
 }  // namespace penstock
