@@ -21,10 +21,7 @@
 
 namespace penstock {
 
-using PkeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<EVP_PKEY_free>>;
-using X509Ptr = std::unique_ptr<X509, OpensslFree<X509_free>>;
 using ExtensionPtr = std::unique_ptr<X509_EXTENSION, OpensslFree<X509_EXTENSION_free>>;
-using BioPtr = std::unique_ptr<BIO, OpensslFree<BIO_free_all>>;
 
 struct Credentials {
   PkeyPtr key;
@@ -35,7 +32,8 @@ struct CertificateSpec {
   std::string common_name;
   std::string alternative_names;  // as OpenSSL writes them: "DNS:a.example, IP:192.0.2.1"
   bool authority = false;
-  long from = -3600;  // seconds from now
+  std::string key = "ED25519";  // or "EC", "RSA"
+  long from = -3600;            // seconds from now
   long to = 86400;
 };
 
@@ -45,18 +43,27 @@ inline void add_extension(X509& certificate, int id, const std::string& value) {
   X509_add_ext(&certificate, extension.get(), -1);
 }
 
+inline PkeyPtr make_key(const std::string& type) {
+  if (type == "EC") return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
+  // Weaker than what OpenSSL takes.
+  if (type == "RSA-512")
+    return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{512}));
+  if (type == "RSA") return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{2048}));
+  return PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, type.c_str()));
+}
+
 // Signed by the issuer, or by itself. The sizes of Ed25519 signatures never change, so that a
 // simulated history is the same each time.
 inline Credentials make_credentials(const CertificateSpec& spec,
                                     const Credentials* issuer = nullptr) {
-  Credentials made{PkeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")), X509Ptr(X509_new())};
+  Credentials made{make_key(spec.key), X509Ptr(X509_new())};
   X509& certificate = *made.certificate;
   X509_set_version(&certificate, X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(&certificate), issuer != nullptr ? 2 : 1);
   X509_gmtime_adj(X509_getm_notBefore(&certificate), spec.from);
   X509_gmtime_adj(X509_getm_notAfter(&certificate), spec.to);
   X509_NAME* const name = X509_get_subject_name(&certificate);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(spec.common_name.c_str()), -1,
                              -1, 0);
   X509_set_issuer_name(&certificate,
@@ -68,7 +75,8 @@ inline Credentials make_credentials(const CertificateSpec& spec,
     add_extension(certificate, NID_subject_alt_name, spec.alternative_names);
   }
   EVP_PKEY* const signer = issuer != nullptr ? issuer->key.get() : made.key.get();
-  EXPECT_GT(X509_sign(&certificate, signer, nullptr), 0);
+  const bool edwards = EVP_PKEY_get_base_id(signer) == EVP_PKEY_ED25519;
+  EXPECT_GT(X509_sign(&certificate, signer, edwards ? nullptr : EVP_sha256()), 0);
   return made;
 }
 
@@ -106,6 +114,11 @@ class TestFile {
   TestFile(const TestFile&) = delete;
   TestFile& operator=(const TestFile&) = delete;
   [[nodiscard]] const std::string& path() const { return path_; }
+  // Another file in its place.
+  void replace(std::string_view content) {
+    const TestFile next(content);
+    EXPECT_EQ(std::rename(next.path().c_str(), path_.c_str()), 0);
+  }
 
  private:
   std::string path_;

@@ -1,10 +1,7 @@
 #include "tls/client_context.h"
 
 #include <array>
-#include <cerrno>
 #include <cstddef>
-#include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -14,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/check.h"
+#include "tls/files.h"
 
 namespace penstock {
 namespace {
@@ -26,41 +24,18 @@ constexpr const char* kCiphers =
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
     "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305";
 
-// The last thing OpenSSL complained about, as the end of a sentence.
-std::string reason() {
-  const unsigned long code = ERR_peek_last_error();
-  const char* const text = code != 0 ? ERR_reason_error_string(code) : nullptr;
-  ERR_clear_error();
-  return text != nullptr ? std::string(": ") + text : std::string();
-}
-
-// What OpenSSL says of files that can't be read is hard to understand.
-Checked check_readable(std::string_view what, const std::string& path) {
-  std::array<char, 1> byte{};
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             std::fclose);
-  if (!file || (std::fread(byte.data(), 1, 1, file.get()) != 1 && std::ferror(file.get()) != 0)) {
-    return std::unexpected(
-        fmt::format("The {} {} can't be read: {}", what, path, std::strerror(errno)));
-  }
-  return {};
-}
-
 Checked load_trust(SSL_CTX* context, const TlsClientSettings& settings) {
   if (settings.insecure) return {};
   if (settings.ca_file.empty()) {
     if (SSL_CTX_set_default_verify_paths(context) == 1) return {};
-    return std::unexpected("The system's trusted certificates can't be loaded" + reason());
+    return std::unexpected("The system's trusted certificates can't be loaded" + openssl_reason());
   }
   const Checked readable = check_readable("CA file", settings.ca_file);
   if (!readable) return readable;
   if (SSL_CTX_load_verify_file(context, settings.ca_file.c_str()) == 1) return {};
-  return std::unexpected(
-      fmt::format("The CA file {} has no certificates in PEM form{}", settings.ca_file, reason()));
+  return std::unexpected(fmt::format("The CA file {} has no certificates in PEM form{}",
+                                     settings.ca_file, openssl_reason()));
 }
-
-// Nobody is there to be asked for a passphrase.
-int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return -1; }
 
 Checked load_identity(SSL_CTX* context, const TlsClientSettings& settings) {
   if (settings.certificate.empty() && settings.key.empty()) return {};
@@ -77,7 +52,7 @@ Checked load_identity(SSL_CTX* context, const TlsClientSettings& settings) {
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);
   if (SSL_CTX_use_certificate_chain_file(context, settings.certificate.c_str()) != 1) {
     return std::unexpected(fmt::format("The file {} has no usable certificate in PEM form{}",
-                                       settings.certificate, reason()));
+                                       settings.certificate, openssl_reason()));
   }
   const int loaded = SSL_CTX_use_PrivateKey_file(context, settings.key.c_str(), SSL_FILETYPE_PEM);
   const unsigned long code = ERR_peek_last_error();
@@ -89,7 +64,7 @@ Checked load_identity(SSL_CTX* context, const TlsClientSettings& settings) {
   if (loaded != 1) {
     return std::unexpected(
         fmt::format("The file {} has no usable key in PEM form (without a passphrase){}",
-                    settings.key, reason()));
+                    settings.key, openssl_reason()));
   }
   if (SSL_CTX_check_private_key(context) != 1) {
     ERR_clear_error();
@@ -114,7 +89,7 @@ Checked set_alpn(SSL_CTX* context, const std::vector<std::string>& protocols) {
                               static_cast<unsigned>(wire.size())) == 0) {
     return {};
   }
-  return std::unexpected("The ALPN protocols can't be used" + reason());
+  return std::unexpected("The ALPN protocols can't be used" + openssl_reason());
 }
 
 bool is_ip(const std::string& name) {
@@ -170,13 +145,13 @@ std::expected<std::shared_ptr<const TlsClientContext>, std::string> TlsClientCon
 
 Checked TlsClientContext::build() {
   context_.reset(SSL_CTX_new(TLS_client_method()));
-  if (!context_) return std::unexpected("OpenSSL can't be used" + reason());
+  if (!context_) return std::unexpected("OpenSSL can't be used" + openssl_reason());
   SSL_CTX* const context = context_.get();
   const int min_version =
       settings_.min_version == TlsVersion::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
   if (SSL_CTX_set_min_proto_version(context, min_version) != 1 ||
       SSL_CTX_set_cipher_list(context, kCiphers) != 1) {
-    return std::unexpected("OpenSSL lacks the versions or ciphers wanted" + reason());
+    return std::unexpected("OpenSSL lacks the versions or ciphers wanted" + openssl_reason());
   }
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   // Buffers of OpenSSL's own are only held while there is something in them.

@@ -62,7 +62,18 @@ struct EngineBio {
   }
 };
 
-TlsEngine::TlsEngine(SslPtr ssl) : ssl_(std::move(ssl)) {
+namespace {
+
+// What others have left in this thread's queue would be taken for what our call came to. Emptying
+// it costs more than looking.
+void clear_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+}  // namespace
+
+TlsEngine::TlsEngine(SslPtr ssl, InputBuffer incoming)
+    : incoming_(std::move(incoming)), ssl_(std::move(ssl)) {
   BIO* const bio = BIO_new(EngineBio::method());
   PENSTOCK_CHECK(bio != nullptr);
   BIO_set_data(bio, this);
@@ -87,7 +98,7 @@ std::optional<Result<std::size_t>> TlsEngine::outcome(int result) {
 
 std::optional<Result<void>> TlsEngine::handshake() {
   if (failure_) return fail(*failure_);
-  ERR_clear_error();
+  clear_errors();
   const auto done = outcome(SSL_do_handshake(ssl_.get()));
   if (!done) return std::nullopt;
   if (!*done) return fail(done->error());
@@ -99,7 +110,7 @@ std::optional<Result<void>> TlsEngine::handshake() {
 
 std::optional<Result<std::size_t>> TlsEngine::read_some(std::span<char> room, bool only_peek) {
   const int size = static_cast<int>(std::min<std::size_t>(room.size(), INT_MAX));
-  ERR_clear_error();
+  clear_errors();
   return outcome(only_peek ? SSL_peek(ssl_.get(), room.data(), size)
                            : SSL_read(ssl_.get(), room.data(), size));
 }
@@ -120,6 +131,7 @@ std::optional<Result<std::size_t>> TlsEngine::read(InputBuffer& into) {
     last = read_some(room.subspan(filled), false);
     if (!last || !*last || **last == 0) break;
     filled += **last;
+    if (!has_input()) break;  // which the next call would find out at some expense
   }
   into.commit(filled);
   if (filled > 0) return filled;  // what ended it is told again to the next read
@@ -136,7 +148,7 @@ std::optional<Result<std::size_t>> TlsEngine::peek() {
 Result<void> TlsEngine::write(std::string_view bytes) {
   PENSTOCK_CHECK(!bytes.empty() && bytes.size() <= kTlsRecord);
   if (failure_) return fail(*failure_);
-  ERR_clear_error();
+  clear_errors();
   const int written = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
   if (written > 0) return {};
   failure_ = take_tls_error(ssl_.get());
@@ -144,9 +156,9 @@ Result<void> TlsEngine::write(std::string_view bytes) {
 }
 
 void TlsEngine::close() {
-  ERR_clear_error();
+  clear_errors();
   SSL_shutdown(ssl_.get());
-  ERR_clear_error();
+  clear_errors();
 }
 
 }  // namespace penstock

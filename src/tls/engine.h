@@ -23,7 +23,8 @@ inline constexpr std::size_t kTlsRecord = 16 * 1024;
 // way, or a broken rule) is for good; the alert that tells the peer is in outgoing() then.
 class TlsEngine {
  public:
-  explicit TlsEngine(SslPtr ssl);
+  // `incoming` may have come before.
+  explicit TlsEngine(SslPtr ssl, InputBuffer incoming = {});
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
   ~TlsEngine();

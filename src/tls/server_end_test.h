@@ -1,11 +1,12 @@
-// For tests: the server's end of a TLS connection, written apart from TlsStream: OpenSSL over
-// memory, and short tasks that move the bytes.
+// For tests: the peer's end of a TLS connection, written apart from TlsStream: OpenSSL over memory,
+// and short tasks that move the bytes.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <openssl/err.h>
 
@@ -18,8 +19,12 @@ namespace penstock {
 
 class TlsServerEnd {
  public:
-  TlsServerEnd(SSL_CTX* context, ByteStream& below) : below_(&below), ssl_(SSL_new(context)) {
+  TlsServerEnd(SSL_CTX* context, ByteStream& below)
+      : TlsServerEnd(SslPtr(SSL_new(context)), below) {
     SSL_set_accept_state(ssl_.get());
+  }
+  // Of either side, as set in there.
+  TlsServerEnd(SslPtr ssl, ByteStream& below) : below_(&below), ssl_(std::move(ssl)) {
     in_ = BIO_new(BIO_s_mem());
     out_ = BIO_new(BIO_s_mem());
     SSL_set_bio(ssl_.get(), in_, out_);

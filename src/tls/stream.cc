@@ -19,8 +19,9 @@ bool is_deadline(const Result<std::size_t>& result) {
 
 }  // namespace
 
-TlsStream::TlsStream(std::unique_ptr<ByteStream> below, SslPtr ssl, Executor& executor)
-    : below_(std::move(below)), executor_(&executor), engine_(std::move(ssl)) {}
+TlsStream::TlsStream(std::unique_ptr<ByteStream> below, SslPtr ssl, Executor& executor,
+                     InputBuffer input)
+    : below_(std::move(below)), executor_(&executor), engine_(std::move(ssl), std::move(input)) {}
 
 TlsStream::~TlsStream() {
   PENSTOCK_CHECK(read_ == nullptr && write_ == nullptr);

@@ -33,7 +33,9 @@ namespace penstock {
 class TlsStream final : public ByteStream, private StreamObserver {
  public:
   // `ssl` knows which side it is, and is ready for its handshake(), which comes before all else.
-  TlsStream(std::unique_ptr<ByteStream> below, SslPtr ssl, Executor& executor);
+  // `input` was read from `below` before.
+  TlsStream(std::unique_ptr<ByteStream> below, SslPtr ssl, Executor& executor,
+            InputBuffer input = {});
   // Sends close_notify, if that goes at once and is true: not after set_abortive(), a failure, or a
   // write that was not completed.
   ~TlsStream() override;
