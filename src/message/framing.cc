@@ -1,5 +1,7 @@
 #include "message/framing.h"
 
+#include <array>
+#include <charconv>
 #include <cstddef>
 #include <limits>
 
@@ -119,6 +121,16 @@ std::expected<Framing, Refusal> content_length(const FieldSection& fields) {
   return framing;
 }
 
+void set_content_length(FieldSection& fields, std::uint64_t length) {
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), length).ptr;
+  const std::string_view text(digits.data(), static_cast<std::size_t>(end - digits.data()));
+  if (fields.count(FieldId::content_length) == 1 && fields.value(FieldId::content_length) == text) {
+    return;
+  }
+  fields.set(FieldId::content_length, fields.keep(text));
+}
+
 std::expected<Framing, Refusal> request_framing(const RequestHead& head) {
   const auto chunked = transfer_encoding_chunked(head.version, head.fields);
   if (!chunked) return unexpected(chunked.error());
@@ -161,7 +173,7 @@ ConnectionOptions connection_options(const FieldSection& fields) {
 
 bool wants_persistence(Version version, const ConnectionOptions& options) {
   if (options.close) return false;
-  return version == Version::http11 || options.keep_alive;
+  return version != Version::http10 || options.keep_alive;
 }
 
 }  // namespace penstock

@@ -26,6 +26,9 @@ struct Framing {
 // above 2^63-1 are refused.
 [[nodiscard]] std::expected<Framing, Refusal> content_length(const FieldSection& fields);
 
+// Makes that the value of the section's one Content-Length.
+void set_content_length(FieldSection& fields, std::uint64_t length);
+
 // RFC 9112 section 6.3 for a request. Refuses Content-Length beside Transfer-Encoding,
 // Transfer-Encoding in HTTP/1.0, anything but one plain `chunked` in it (of the list syntax not
 // even an empty element beside it: implementations differ on those), and content of CONNECT, which

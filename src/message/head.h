@@ -1,6 +1,8 @@
 // The heads of requests and responses (RFC 9110 section 6), the same for every HTTP version.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -11,8 +13,14 @@
 
 namespace penstock {
 
-// HTTP/1.x by its minor number; major versions other than 1 are refused by the codec.
-enum class Version : std::uint8_t { http10, http11 };
+// HTTP/1.x by its minor number, and HTTP/2; the HTTP/1 codec refuses other major versions than 1.
+enum class Version : std::uint8_t { http10, http11, http2 };
+
+// "HTTP/1.1", "HTTP/2".
+[[nodiscard]] constexpr std::string_view to_string(Version version) {
+  constexpr std::array<std::string_view, 3> kNames{"HTTP/1.0", "HTTP/1.1", "HTTP/2"};
+  return kNames[static_cast<std::size_t>(version)];
+}
 
 // Views point into `bytes` (the received head, whose slab they keep alive) or into the fields'
 // arena.

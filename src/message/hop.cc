@@ -51,7 +51,8 @@ void remove_hop_by_hop(FieldSection& fields, const ConnectionOptions& options) {
 }
 
 void append_via(FieldSection& fields, Version received, std::string_view pseudonym) {
-  const std::string_view protocol = received == Version::http10 ? "1.0 " : "1.1 ";
+  constexpr std::array<std::string_view, 3> kProtocols{"1.0 ", "1.1 ", "2 "};
+  const std::string_view protocol = kProtocols[static_cast<std::size_t>(received)];
   fields.add(FieldId::via, fields.arena().join(protocol, pseudonym));
 }
 

@@ -22,8 +22,8 @@ namespace penstock {
 // are not in the table.
 void remove_hop_by_hop(FieldSection& fields, const ConnectionOptions& options);
 
-// Appends "1.1 pseudonym" (the version received) to Via (RFC 9110 section 7.6.3), as a line of its
-// own, which means the same as joining it to the last one.
+// Appends "1.1 pseudonym" or the like (the version received) to Via (RFC 9110 section 7.6.3), as a
+// line of its own, which means the same as joining it to the last one.
 void append_via(FieldSection& fields, Version received, std::string_view pseudonym);
 
 // True when a Via line of the message names `pseudonym` as a received-by: the message went through

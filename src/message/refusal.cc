@@ -94,6 +94,16 @@ constexpr std::array kTable = {
                 "The trailer section is larger than this proxy accepts."},
     RefusalInfo{expectation_unknown, "expectation-unknown", 417, "RFC 9110 10.1.1",
                 "The request expects something this proxy does not know."},
+    RefusalInfo{pseudo_field_malformed, "pseudo-field-malformed", 400, "RFC 9113 8.3",
+                "A pseudo-field is missing, repeated, unknown or out of place."},
+    RefusalInfo{connection_field, "connection-field", 400, "RFC 9113 8.2.2",
+                "The message has a field that is only for connections of HTTP/1."},
+    RefusalInfo{authority_conflict, "authority-conflict", 400, "RFC 9113 8.3.1",
+                "The Host field and the :authority pseudo-field name different servers."},
+    RefusalInfo{content_length_mismatch, "content-length-mismatch", 400, "RFC 9113 8.1.1",
+                "The content is not as long as Content-Length says."},
+    RefusalInfo{protocol_unknown, "protocol-unknown", 501, "RFC 8441 4",
+                "The request is for a protocol that this proxy does not pass on."},
 };
 
 consteval bool in_order() {

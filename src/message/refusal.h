@@ -56,6 +56,12 @@ enum class Refusal : std::uint8_t {
   trailer_too_large,
   // Semantics
   expectation_unknown,  // 417
+  // HTTP/2 (RFC 9113 section 8)
+  pseudo_field_malformed,   // missing, repeated, unknown, or after another field
+  connection_field,         // a field that is about an HTTP/1 connection
+  authority_conflict,       // :authority and Host name different servers
+  content_length_mismatch,  // the content is not as long as Content-Length says
+  protocol_unknown,         // of an extended CONNECT (RFC 8441): 501
   count_
 };
 
