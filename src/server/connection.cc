@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "http2/connection.h"
+
 namespace penstock {
 namespace {
 // How long (in all, and in silence) and how far a client is listened to after our last byte,
@@ -11,33 +13,57 @@ namespace {
 constexpr Duration kLinger = std::chrono::seconds(30);
 constexpr Duration kLingerSilence = std::chrono::seconds(5);
 constexpr Duration kLingerWhileDraining = std::chrono::seconds(1);
+constexpr Duration kPatienceWhileDraining = std::chrono::seconds(1);
 constexpr std::uint64_t kLingerBytes = 4 * 1024 * 1024;
 }  // namespace
 
-ClientConnection::ClientConnection(std::unique_ptr<ByteStream> stream, ClientInfo client,
-                                   const ServerSettings& settings, const bool& draining,
-                                   Handler& handler)
+ClientConnection::ClientConnection(std::unique_ptr<ByteStream> stream, InputBuffer input,
+                                   ClientInfo client, const ServerSettings& settings,
+                                   const bool& draining, Handler& handler)
     : stream_(std::move(stream)),
+      input_(std::move(input)),
       client_(std::move(client)),
       settings_(&settings),
       draining_(&draining),
       handler_(&handler) {}
 
-Task<void> ClientConnection::run() {
+Task<ConnectionEnd> ClientConnection::run() {
   Executor& executor = (co_await this_context()).executor();
   while (true) {
     if (input_.empty()) {
-      ReadOp read =
-          read_some(*stream_, input_, deadline_after(executor.now(), settings_->client_idle));
+      // A server that stops waits no longer than it has to for those who were just let in.
+      const Duration patience = *draining_ ? kPatienceWhileDraining : settings_->client_idle;
+      ReadOp read = read_some(*stream_, input_, deadline_after(executor.now(), patience));
       idle_read_ = &read;
       const auto got = co_await read;
       idle_read_ = nullptr;
-      if (!got || *got == 0) co_return;
+      if (!got || *got == 0) co_return ConnectionEnd::closed;
     }
-    if (!co_await serve_one()) co_return;
+    if (may_begin_http2() && co_await finds_http2()) co_return ConnectionEnd::becomes_http2;
+    if (!co_await serve_one()) co_return ConnectionEnd::closed;
     // A request that came meanwhile is still served.
-    if (*draining_ && input_.empty() && !stream_->ask_pending_input()) co_return;
+    if (*draining_ && input_.empty() && !stream_->ask_pending_input()) {
+      co_return ConnectionEnd::closed;
+    }
   }
+}
+
+// By prior knowledge, in clear text only: inside TLS it is agreed on by ALPN (RFC 9113 section 3).
+bool ClientConnection::may_begin_http2() const {
+  return requests_ == 0 && input_.unread().front() == http2::kPreface.front() &&
+         client_.listener->http2 && client_.tls() == nullptr;
+}
+
+// Waits for as much of the preface as it takes to tell it from a request. One that never comes to
+// its end is for the HTTP/1 codec to answer.
+Task<bool> ClientConnection::finds_http2() {
+  Executor& executor = (co_await this_context()).executor();
+  const TimePoint deadline = deadline_after(executor.now(), settings_->client_head);
+  while (input_.size() < http2::kPreface.size() && http2::kPreface.starts_with(input_.unread())) {
+    const auto got = co_await read_some(*stream_, input_, deadline);
+    if (!got || *got == 0) co_return false;
+  }
+  co_return input_.unread().starts_with(http2::kPreface);
 }
 
 Task<bool> ClientConnection::serve_one() {

@@ -178,7 +178,7 @@ TEST_F(ConnectionTest, HandlerThatDoesNotAnswerClosesTheConnection) {
    public:
     Task<void> handle(Exchange& /*exchange*/) override { co_return; }
   } silent;
-  Server quiet(world.executor(), settings, share, silent);
+  Server quiet(world.executor(), settings, share, Handlers{.http = &silent});
   const auto accepting = network.listen(Address::parse("192.0.2.1:81").value(), quiet);
   TestClient client(network, accepting->local_address());
   client.send(kGet);

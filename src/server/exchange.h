@@ -13,19 +13,9 @@
 #include "message/close_reason.h"
 #include "message/framing.h"
 #include "message/head.h"
-#include "net/address.h"
-#include "server/settings.h"
+#include "server/client_info.h"
 
 namespace penstock {
-
-// What is known of a client connection. Lives as long as the connection.
-struct ClientInfo {
-  std::uint64_t connection_id = 0;  // unique in the process
-  Address peer;
-  Address local;  // the address the client connected to
-  const ListenerSettings* listener = nullptr;
-  bool listener_is_local = false;  // bound to loopback or a unix socket: only this machine gets in
-};
 
 // What a handler keeps with a client connection, from one exchange to the next.
 class ConnectionState {

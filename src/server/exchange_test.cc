@@ -144,7 +144,7 @@ TEST_F(ExchangeTest, ClientThatTakesNothing) {
   network.set_faults({.min_buffer = 1024, .max_buffer = 1024});
   handler.reply.content = std::string(64 * 1024, 'x');
   server();
-  world.script(Address::parse(listener.address).value(), {.down = {.stall_after = 2000}});
+  world.script(Address::parse(listener.addresses.front()).value(), {.down = {.stall_after = 2000}});
   const auto client = connect();
   client->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n", settings.stall + seconds(1));
   ASSERT_EQ(handler.seen.size(), 1U);

@@ -154,9 +154,9 @@ TEST_F(ServerOfConnectionsTest, KnowsItsClients) {
   for (const Case& c : {Case{"192.0.2.1:81", false}, Case{"127.0.0.1:81", true},
                         Case{"[::1]:81", true}, Case{"*:81", false}, Case{"unix:/x", true}}) {
     SCOPED_TRACE(c.address);
-    const ListenerSettings of{.address = c.address};
+    const ListenerSettings of{.addresses = {c.address}};
     ListenerShare of_share{.settings = &of};
-    Server other(world.executor(), settings, of_share, curious);
+    Server other(world.executor(), settings, of_share, Handlers{.http = &curious});
     const auto accepting = network.listen(Address::parse(c.address).value(), other);
     TestClient client(network, accepting->local_address());
     client.send(kGet);
@@ -166,9 +166,87 @@ TEST_F(ServerOfConnectionsTest, KnowsItsClients) {
     EXPECT_EQ(seen.local, accepting->local_address());
     if (!seen.peer.is_unix()) EXPECT_EQ(seen.peer.host_text(), "192.0.2.77");
   }
+  EXPECT_FALSE(curious.clients.back().intercepted);
   for (std::size_t i = 1; i < curious.clients.size(); ++i) {
     EXPECT_NE(curious.clients[i].connection_id, curious.clients[i - 1].connection_id);
   }
+}
+
+// Who gets in is only known when the sockets are there.
+TEST_F(ServerOfConnectionsTest, ASystemdListenerIsLocalIfItsSocketsAre) {
+  class Looking final : public Handler {
+   public:
+    bool local = false;
+    Task<void> handle(Exchange& exchange) override {
+      local = exchange.client().listener_is_local;
+      co_return;
+    }
+  } looking;
+  const ListenerSettings of{.addresses = {"systemd:web"}};
+  for (const bool with_public_one : {false, true}) {
+    ListenerShare of_share{.settings = &of};
+    Server other(world.executor(), settings, of_share, Handlers{.http = &looking});
+    const auto inner = network.listen(*Address::parse("127.0.0.1:81"), other);
+    const auto outer = network.listen(*Address::parse("192.0.2.1:81"), other);
+    other.add_listener(*inner);
+    if (with_public_one) other.add_listener(*outer);
+    TestClient client(network, inner->local_address());
+    client.send(kGet);
+    EXPECT_EQ(looking.local, !with_public_one);
+    other.forget_listeners();
+  }
+}
+
+// Netfilter brings connections from outside to wherever the listener is.
+TEST_F(ServerOfConnectionsTest, AnInterceptingListenerIsNeverLocal) {
+  class Looking final : public Handler {
+   public:
+    ClientInfo client;
+    Task<void> handle(Exchange& exchange) override {
+      client = exchange.client();
+      co_return;
+    }
+  } looking;
+  const ListenerSettings of{.addresses = {"127.0.0.1:81"}, .interception = Interception::redirect};
+  ListenerShare of_share{.settings = &of};
+  Server other(world.executor(), settings, of_share, Handlers{.http = &looking});
+  const auto accepting = network.listen(*Address::parse("127.0.0.1:81"), other);
+  TestClient client(network, accepting->local_address());
+  client.send(kGet);
+  EXPECT_TRUE(looking.client.intercepted);
+  EXPECT_FALSE(looking.client.listener_is_local);
+}
+
+// Two listeners of one server, and a seat among workers.
+TEST_F(ServerOfConnectionsTest, AtItsBoundAllItsListenersPause) {
+  const ListenerSettings of{.addresses = {"192.0.2.1:81", "192.0.2.2:81"}, .max_connections = 2};
+  ListenerShare of_share{.settings = &of};
+  of_share.spread.make_seats(2, of_share.connections, of.max_connections);
+  Server other(world.executor(), settings, of_share, Handlers{.http = &handler});
+  other.set_seat(of_share.spread.seat(0));
+  const auto first = network.listen(*Address::parse("192.0.2.1:81"), other);
+  const auto second = network.listen(*Address::parse("192.0.2.2:81"), other);
+  other.add_listener(*first);
+  other.add_listener(*second);
+  auto one = std::make_unique<TestClient>(network, first->local_address());
+  TestClient two(network, second->local_address());
+  EXPECT_EQ(of_share.spread.seat(0).load(), 2U);
+  TestClient three(network, first->local_address());
+  TestClient four(network, second->local_address());
+  three.send(kGet);
+  four.send(kGet);
+  wait(seconds(1));
+  EXPECT_EQ(handler.seen.size(), 0U);
+  EXPECT_EQ(other.connections(), 2U);
+  one.reset();
+  wait(seconds(1));
+  EXPECT_EQ(other.connections(), 2U);
+  EXPECT_EQ(handler.seen.size(), 1U);
+  EXPECT_EQ(of_share.spread.seat(0).load(), 2U);
+  other.forget_listeners();
+  other.cancel();
+  wait(seconds(1));
+  EXPECT_EQ(of_share.spread.seat(0).load(), 0U);
 }
 
 }  // namespace

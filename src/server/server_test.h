@@ -100,6 +100,7 @@ class TestHandler final : public Handler {
     std::string method;
     std::string target;
     std::string content;
+    std::string trailers = {};  // lines
     std::optional<Error> problem;
     Result<void> sent = fail(ErrorKind::io);
     std::optional<Error> body_error;
@@ -132,6 +133,11 @@ class TestHandler final : public Handler {
       }
       seen[i].content += slice->view();
     }
+    if (FieldSection* const trailers = how.read_body ? exchange.body().trailers() : nullptr) {
+      for (const Field& field : *trailers) {
+        seen[i].trailers.append(field.name).append(": ").append(field.value).append("\n");
+      }
+    }
     const std::string content = how.content.value_or(seen[i].target);
     TextBody text(content);
     ResponseHead head;
@@ -151,9 +157,10 @@ class ServerTest : public testing::Test {
   // Made at the first use, when the settings are as the test wants them.
   Server& server() {
     if (!server_) {
-      server_ = std::make_unique<Server>(world.executor(), settings, share, handler);
-      accepting_ = network.listen(Address::parse(listener.address).value(), *server_);
-      server_->set_listener(accepting_.get());
+      server_ =
+          std::make_unique<Server>(world.executor(), settings, share, Handlers{.http = &handler});
+      accepting_ = network.listen(Address::parse(listener.addresses.front()).value(), *server_);
+      server_->add_listener(*accepting_);
     }
     return *server_;
   }
@@ -170,7 +177,7 @@ class ServerTest : public testing::Test {
   void wait(Duration time) { world.run_for(time); }
   void stop() {
     if (!server_) return;
-    server_->set_listener(nullptr);
+    server_->forget_listeners();
     accepting_.reset();
     server_->drain();
     server_->cancel();
@@ -182,7 +189,7 @@ class ServerTest : public testing::Test {
   SimWorld world{1};
   SimNetwork network{world, "192.0.2.77"};
   ServerSettings settings;
-  ListenerSettings listener{.address = "192.0.2.1:8080", .mode = ListenerMode::reverse};
+  ListenerSettings listener{.addresses = {"192.0.2.1:8080"}, .mode = ListenerMode::reverse};
   ListenerShare share{.settings = &listener};
   TestHandler handler;
 
