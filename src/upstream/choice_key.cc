@@ -50,4 +50,9 @@ std::uint64_t choice_key(const BalanceSettings& settings, const RequestHead& req
   return source_key(client);
 }
 
+std::uint64_t choice_key(const BalanceSettings& settings, std::string_view host,
+                         const Address& client) {
+  return settings.hash_on == HashOn::host && !host.empty() ? host_key(host) : source_key(&client);
+}
+
 }  // namespace penstock

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "message/head.h"
 #include "net/address.h"
@@ -14,5 +15,9 @@ namespace penstock {
 // none.
 [[nodiscard]] std::uint64_t choice_key(const BalanceSettings& settings, const RequestHead& request,
                                        const Address* client);
+
+// The same of a connection, of which the host is all that may be known; empty: it is not.
+[[nodiscard]] std::uint64_t choice_key(const BalanceSettings& settings, std::string_view host,
+                                       const Address& client);
 
 }  // namespace penstock

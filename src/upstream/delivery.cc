@@ -37,9 +37,13 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   destination_ = &destination;
   request_ = &request;
   body_ = &body;
-  choice_ = {.cookie = destination.cookie, .key = destination.key};
+  choice_ = {.cookie = destination.cookie,
+             .key = destination.key,
+             .client = destination.client,
+             .own = destination.own};
   pin_name_ = destination.name;
   carries_login_ = carries_login(*request.head);
+  choice_.http1 = may_fall_back() && needs_http1();
   body.keep_up_to(policy().body);
   if (destination.group != nullptr) destination.group->count_request();
   bool fresh = false;
@@ -50,6 +54,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
       answered = co_await attempt_with_hedge(*hedge);
     } else {
       if (!take_idle(fresh)) answered = co_await acquire(fresh);
+      if (answered && lease_->http2() && !can_serve(*lease_)) answered = co_await fall_back();
       if (answered) {
         const TimePoint begun = begin_exchange();
         answered = co_await lease_->exchange(*request_, response_, *this);
@@ -83,6 +88,33 @@ TimePoint Delivery::begin_exchange() {
   return side_->pool().executor().now();
 }
 
+// HTTP/2 has no logins of connections (RFC 9113 section 8.6: its requests are mixed), and of
+// upgrades only that to a WebSocket (RFC 8441).
+bool Delivery::needs_http1() const {
+  const bool upgrade = request_->head->fields.has(FieldId::upgrade);
+  return carries_login_ || (upgrade && !asks_for_websocket(*request_->head));
+}
+
+// The servers of the group can be asked for HTTP/1.1 as well.
+bool Delivery::may_fall_back() const {
+  ServerGroup* const group = destination_->group;
+  return group != nullptr && group->share().http() == HttpChoice::negotiate;
+}
+
+// `lease`: of HTTP/2.
+bool Delivery::can_serve(const Lease& lease) const {
+  if (needs_http1()) return false;
+  return !request_->head->fields.has(FieldId::upgrade) || lease.takes_websockets();
+}
+
+// A connection of HTTP/1.1 takes the place of the one of HTTP/2.
+Task<Result<void>> Delivery::fall_back() {
+  lease_.reset();
+  if (!may_fall_back()) co_return fail(unavailable_error(Unavailable::needs_http1));
+  choice_.http1 = true;
+  co_return co_await acquire(false);
+}
+
 // The usual way, without having to wait for anything.
 bool Delivery::take_idle(bool fresh) {
   ServerGroup* const group = destination_->group;
@@ -95,12 +127,21 @@ bool Delivery::take_idle(bool fresh) {
 
 Task<Result<void>> Delivery::connect(const Destination& destination) {
   destination_ = &destination;
+  choice_ = {.cookie = destination.cookie,
+             .key = destination.key,
+             .only_new = true,
+             .client = destination.client,
+             .own = nullptr};
   tunnelled_ = true;
-  ++attempts_;
-  const auto acquired = co_await acquire(true);
-  note(choice_, nullptr, acquired, 0);
-  if (acquired) owner_->on_acquired(*lease_, choice_.hop.get());
-  co_return acquired;
+  while (true) {
+    ++attempts_;
+    const auto acquired = co_await acquire(true);
+    note(choice_, nullptr, acquired, 0);
+    if (acquired) owner_->on_acquired(*lease_, choice_.hop.get());
+    if (acquired || !may_retry(acquired.error())) co_return acquired;
+    const auto ready = co_await prepare_retry(true);
+    if (!ready) co_return ready;
+  }
 }
 
 Task<Result<void>> Delivery::acquire(bool fresh) {
@@ -219,7 +260,8 @@ Task<Result<void>> Delivery::acquire_through(Peer& peer, bool fresh) {
   choice_.hop = nullptr;
   choice_.tunnel = nullptr;
   const bool pass_login = peer.settings().pass_login;
-  if (tunnelled_ || destination_->secure || !peer.takes_requests()) {
+  const bool by_tunnel = tunnelled_ || destination_->secure || destination_->only_tunnel;
+  if (by_tunnel || !peer.takes_requests()) {
     tunnel_ = std::make_unique<TunnelThrough>();
     tunnel_->peer = &peer;
     tunnel_->host = destination_->host;
@@ -246,8 +288,7 @@ Task<Result<void>> Delivery::acquire_through(Peer& peer, bool fresh) {
 }
 
 // What it says of the server's health. `lease`: what it was tried on; null: there was none.
-void Delivery::note(const Choice& choice, const Lease* lease, const Result<void>& outcome,
-                    int status) {
+void Delivery::note(const Choice& choice, Lease* lease, const Result<void>& outcome, int status) {
   if (!choice.hop) return;
   const bool failed = !outcome && is_fault_of_server(choice, lease, outcome.error());
   if (!outcome && !failed) return;
@@ -262,14 +303,13 @@ void Delivery::note(const Choice& choice, const Lease* lease, const Result<void>
                                failed ? to_string(outcome.error().kind) : "error responses");
 }
 
-bool Delivery::is_fault_of_server(const Choice& choice, const Lease* lease, const Error& error) {
+bool Delivery::is_fault_of_server(const Choice& choice, Lease* lease, const Error& error) {
   if (error.side != Side::server || is_answer_of_peer(error)) return false;
   if (error.kind == ErrorKind::cancelled || error.kind == ErrorKind::unavailable) return false;
   // Through a peer it may be the target that did not answer in time, or has no proper TLS.
   if (choice.tunnel != nullptr && error.kind == ErrorKind::timed_out) return false;
   if (is_targets_tls(choice, error)) return false;
-  // A server may close an idle connection whenever it likes.
-  return lease == nullptr || !lease->reused() || lease->response_started();
+  return lease == nullptr || lease->blames_server();
 }
 
 const RetrySettings& Delivery::policy() const {
@@ -291,8 +331,12 @@ bool Delivery::may_retry(const Error& error) {
   if (lease_->response_started() || !may_send_again()) return false;
   if (!error.retryable && !is_idempotent(request_->head->method)) return false;
   const bool ended = error.kind == ErrorKind::closed || error.kind == ErrorKind::reset;
+  if (ended && lease_->wants_http1()) {
+    choice_.http1 = may_fall_back();
+    return choice_.http1;
+  }
   // An idle connection that had died, or was about to, is no fault of the request or the server.
-  if (ended && lease_->reused()) return true;
+  if (ended && lease_->was_stale()) return true;
   if (ended) return policy().on_closed && allowed_to_retry();
   return error.kind == ErrorKind::timed_out && policy().on_timeout && allowed_to_retry();
 }
@@ -322,7 +366,7 @@ bool Delivery::allowed_to_retry() {
 }
 
 Task<Result<void>> Delivery::prepare_retry(bool broken) {
-  const bool stale = broken && lease_ && lease_->reused();
+  const bool stale = broken && lease_ && lease_->was_stale();
   if (choice_.hop && !stale) choice_.avoid_hop();
   if (!stale && via_ + 1 < destination_->via.size()) ++via_;
   if (lease_) {
@@ -347,6 +391,12 @@ std::string_view Delivery::place() const {
 bool Delivery::login_ended() const {
   if (!pinned_ && !carries_login_) return false;
   return !lease_ || !lease_->persists();
+}
+
+Lease Delivery::take_lease() {
+  Lease lease = std::move(*lease_);
+  lease_.reset();
+  return lease;
 }
 
 Task<CloseReason> Delivery::settle(bool reusable) {

@@ -34,6 +34,12 @@ struct Destination {
   std::span<Peer* const> via = {};
   // The client's own login for peers that take it (Proxy-Authorization); else empty.
   std::string_view peer_login = {};
+  // Peers are asked for a tunnel to the target, also where they would take the request itself.
+  bool only_tunnel = false;
+  // Whom connections to a group with `proxy_header` name; null: nobody. They are kept in `own`;
+  // null: they are not kept.
+  const ProxyHeaderFields* client = nullptr;
+  OwnEndpoints* own = nullptr;
   // What a login of a connection is for, so that the client's later requests find it: the group's
   // name or the target's authority.
   std::string_view name;
@@ -73,12 +79,15 @@ class Delivery final : private InformationalSink {
   // the request's own body fails.
   Task<Result<void>> run(const Destination& destination, const ServerRequest& request,
                          ReplayBody& body);
-  // Only a new connection, or tunnel, to the target.
+  // Only a new connection, or tunnel, to the target; or a new connection to a server of the group,
+  // to another one where that fails.
   Task<Result<void>> connect(const Destination& destination);
 
   [[nodiscard]] ResponseHead& response() { return response_; }
   // There is one after success.
   [[nodiscard]] Lease& lease() { return *lease_; }
+  // After connect(), in place of settle(): the connection is the caller's, who destroys it.
+  [[nodiscard]] Lease take_lease();
   // Ends it all: the connection is kept for others if `reusable` and its state allows it; one that
   // carried a login is kept for this client only. Why it was closed, or that it was kept.
   Task<CloseReason> settle(bool reusable);
@@ -99,6 +108,10 @@ class Delivery final : private InformationalSink {
  private:
   bool take_idle(bool fresh);
   TimePoint begin_exchange();
+  [[nodiscard]] bool needs_http1() const;
+  [[nodiscard]] bool may_fall_back() const;
+  [[nodiscard]] bool can_serve(const Lease& lease) const;
+  Task<Result<void>> fall_back();
   Task<Result<void>> acquire(bool fresh);
   Task<Result<void>> acquire_from(ServerGroup& group, bool fresh);
   Task<Result<void>> acquire_via(bool fresh);
@@ -109,8 +122,8 @@ class Delivery final : private InformationalSink {
   static bool is_targets_tls(const Choice& choice, const Error& error);
   bool find_way_of_lease();
   [[nodiscard]] Peer* peer() const;
-  void note(const Choice& choice, const Lease* lease, const Result<void>& outcome, int status);
-  static bool is_fault_of_server(const Choice& choice, const Lease* lease, const Error& error);
+  void note(const Choice& choice, Lease* lease, const Result<void>& outcome, int status);
+  static bool is_fault_of_server(const Choice& choice, Lease* lease, const Error& error);
   [[nodiscard]] bool may_retry(const Error& error);
   [[nodiscard]] bool may_retry_status();
   [[nodiscard]] bool may_send_again() const;

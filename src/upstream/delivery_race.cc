@@ -45,6 +45,7 @@ std::optional<Duration> Delivery::hedge_delay() const {
   if (group == nullptr || !group->hedges()) return std::nullopt;
   if (attempts_ > 1 || request_->framing.has_body()) return std::nullopt;
   if (!is_safe(request_->head->method) || carries_login_) return std::nullopt;
+  if (request_->head->fields.has(FieldId::upgrade)) return std::nullopt;
   if (pins_ != nullptr && !pins_->empty()) return std::nullopt;
   return group->hedge_delay();
 }

@@ -22,6 +22,9 @@ constexpr Duration kDelayHolds = std::chrono::milliseconds(200);
 // Who waits looks again now and then, called or not: servers also come back by the clock alone,
 // when their ejection ends, and go without making room.
 constexpr Duration kLookAgain = std::chrono::milliseconds(500);
+// So often a request waits for a connection that is opened for several; if others were given all of
+// it each time, or it ended at once, one is opened for the request alone.
+constexpr int kMaxSharedOpenings = 8;
 
 }  // namespace
 
@@ -89,18 +92,33 @@ bool ServerGroup::in_service(const NextHop& hop, TimePoint now) const {
   return hop.has_addresses() && hop.share->available(now);
 }
 
-bool ServerGroup::has_room(const NextHop& hop) const {
-  return hop.endpoint->idle_count() > 0 || (!hop.share->full() && !share_->full());
+// Its connections begin with a header that names the request's client.
+bool ServerGroup::names_client(const Choice& choice) const {
+  return settings_->proxy_header != ProxyHeader::none && choice.client != nullptr;
+}
+
+bool ServerGroup::has_room(const Choice& choice, const NextHop& hop) const {
+  if (!hop.share->full() && !share_->full()) return true;
+  const Endpoint* endpoint = hop.endpoint.get();
+  std::shared_ptr<Endpoint> own;
+  if (names_client(choice)) {
+    own = choice.own != nullptr ? choice.own->find(*hop.share) : nullptr;
+    endpoint = own.get();
+  }
+  if (endpoint == nullptr) return false;
+  if (endpoint->idle_count() > 0) return true;
+  return endpoint->session_count() > 0 && !choice.http1 &&
+         endpoint->session_with_room(pool_->executor().now()) != nullptr;
 }
 
 // The servers or the backups, as the balancer is to see them; how many of them are in service.
-std::size_t ServerGroup::fill_members(TimePoint now, bool backups) {
+std::size_t ServerGroup::fill_members(const Choice& choice, TimePoint now, bool backups) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < hops_.size(); ++i) {
     const NextHop& hop = *hops_[i];
     Member& member = members_[i];
     const bool serves = hop.entry.backup == backups && !hop.entry.drain && in_service(hop, now);
-    member.available = serves && has_room(hop);
+    member.available = serves && has_room(choice, hop);
     member.weight = slow_start_weight(hop.entry.weight, hop.share->available_since(), now,
                                       settings_->slow_start);
     member.load = hop.share->requests();
@@ -114,10 +132,10 @@ std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
   if (hops_.size() == 1) {
     const NextHop& only = *hops_.front();
     serving_ = !only.entry.drain && in_service(only, now) ? 1 : 0;
-    return serving_ == 1 && has_room(only) ? std::optional<std::size_t>(0) : std::nullopt;
+    return serving_ == 1 && has_room(choice, only) ? std::optional<std::size_t>(0) : std::nullopt;
   }
-  serving_ = fill_members(now, false);
-  if (serving_ == 0) serving_ = fill_members(now, true);
+  serving_ = fill_members(choice, now, false);
+  if (serving_ == 0) serving_ = fill_members(choice, now, true);
   if (serving_ == 0) return std::nullopt;
   std::array<std::uint32_t, Choice::kMaxTried> tried;
   std::size_t count = 0;
@@ -131,6 +149,11 @@ std::optional<std::size_t> ServerGroup::pick(const Choice& choice) {
 std::uint64_t ServerGroup::key_of(const RequestHead& request, const Address* client) const {
   if (settings_->balance.algorithm != Balance::hash) return 0;
   return choice_key(settings_->balance, request, client);
+}
+
+std::uint64_t ServerGroup::key_of(std::string_view host, const Address& client) const {
+  if (settings_->balance.algorithm != Balance::hash) return 0;
+  return choice_key(settings_->balance, host, client);
 }
 
 // A client that has a server's cookie gets that server, though it takes no others any more.
@@ -148,7 +171,8 @@ bool ServerGroup::choose_bound(Choice& choice) {
 bool ServerGroup::choose(Choice& choice) {
   choice.hop = nullptr;
   choice.by_cookie = false;
-  if (!settings_->sticky_cookie.empty() && choose_bound(choice)) return has_room(*choice.hop);
+  if (!settings_->sticky_cookie.empty() && choose_bound(choice))
+    return has_room(choice, *choice.hop);
   const auto index = pick(choice);
   if (index) choice.hop = hops_[*index];
   return index.has_value();
@@ -156,16 +180,56 @@ bool ServerGroup::choose(Choice& choice) {
 
 std::optional<Lease> ServerGroup::take_idle(Choice& choice) {
   if (!choose(choice)) return std::nullopt;
-  auto lease =
-      pool_->take_idle(choice.tunnel == nullptr ? *choice.hop->endpoint : *endpoint_of(choice));
+  const bool common = choice.tunnel == nullptr && !names_client(choice);
+  auto lease = take_from(common ? *choice.hop->endpoint : *endpoint_of(choice), choice, false);
   if (lease) count_load(*lease);
   return lease;
+}
+
+// `fresh`: no idle one of HTTP/1, which may have died unnoticed.
+std::optional<Lease> ServerGroup::take_from(Endpoint& endpoint, const Choice& choice, bool fresh) {
+  if (choice.only_new) return std::nullopt;
+  if (fresh) return choice.http1 ? std::nullopt : pool_->take_stream(endpoint);
+  return choice.http1 ? pool_->take_idle_http1(endpoint) : pool_->take_idle(endpoint);
+}
+
+// Whether it may be given a connection that others are given as well.
+bool ServerGroup::shares(const Endpoint& endpoint, const Choice& choice) const {
+  if (choice.only_new || choice.http1 || pool_->closing()) return false;
+  return endpoint.shares() && (!names_client(choice) || choice.own != nullptr);
+}
+
+// A connection is being opened that is likely to have room for one request more; the first one
+// begins that. False: there is no place for a connection.
+bool ServerGroup::is_opening(const std::shared_ptr<Endpoint>& endpoint) {
+  if (endpoint->worth_waiting()) return true;
+  if (!endpoint->share()->open_connection()) return false;
+  pool_->begin_opening(endpoint, ConnectionPlace(endpoint->share()));
+  return true;
+}
+
+// One of the client's own.
+std::shared_ptr<Endpoint> ServerGroup::own_endpoint(const Choice& choice) {
+  const std::shared_ptr<NextHop>& hop = choice.hop;
+  auto endpoint = choice.own != nullptr ? choice.own->find(*hop->share) : nullptr;
+  if (!endpoint) {
+    Passage passage = hop->endpoint->passage();
+    passage.preamble = proxy_preamble(settings_->proxy_header, *choice.client);
+    endpoint = std::make_shared<Endpoint>(settings_->pool, hop->share, std::move(passage));
+    if (choice.own != nullptr) {
+      choice.own->add(endpoint);
+    } else {
+      endpoint->retire();  // its one connection is not kept
+    }
+  }
+  endpoint->set_addresses(hop->endpoint->addresses());
+  return endpoint;
 }
 
 // Of a tunnel through the server, there is an endpoint for each target.
 std::shared_ptr<Endpoint> ServerGroup::endpoint_of(const Choice& choice) {
   const std::shared_ptr<NextHop>& hop = choice.hop;
-  if (choice.tunnel == nullptr) return hop->endpoint;
+  if (choice.tunnel == nullptr) return names_client(choice) ? own_endpoint(choice) : hop->endpoint;
   const TunnelThrough& tunnel = *choice.tunnel;
   const TargetKey key{.through = hop->share.get(),
                       .name = fmt::format("{}:{}", tunnel.host, tunnel.port),
@@ -204,14 +268,28 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
   }
   const TimePoint deadline = deadline_after(executor.now(), settings_->queue.timeout);
   std::optional<WaitingRoom::Seat> seat;
+  std::shared_ptr<Endpoint> endpoint;
+  int shared_openings = 0;
   while (true) {
     const bool chosen = (choice.hop != nullptr && !choice.by_cookie) || choose(choice);
-    auto idle = chosen && !fresh ? pool_->take_idle(*endpoint_of(choice)) : std::nullopt;
+    if (chosen) endpoint = endpoint_of(choice);
+    auto idle = chosen ? take_from(*endpoint, choice, fresh) : std::nullopt;
     if (idle) {
       count_load(*idle);
       co_return std::move(*idle);
     }
-    if (chosen && choice.hop->share->open_connection()) break;
+    if (chosen && shares(*endpoint, choice) && shared_openings < kMaxSharedOpenings) {
+      if (is_opening(endpoint)) {
+        ++shared_openings;
+        seat.reset();
+        const auto opened = co_await endpoint->wait_for_opening();
+        if (!opened) co_return fail(opened.error());
+        fresh = false;  // what it has left idle is new
+        continue;
+      }
+    } else if (chosen && choice.hop->share->open_connection()) {
+      break;
+    }
     if (!chosen && !choice.by_cookie && serving_ == 0) co_return fail(why_none());
     if (seat) {
       const HopShare* const wanted = choice.by_cookie ? choice.hop->share.get() : nullptr;
@@ -223,7 +301,7 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
         co_return fail(unavailable_error(Unavailable::queue_timeout));
       }
       // What became idle meanwhile has just been in use.
-      if (called) fresh = false;
+      if (called && !choice.only_new) fresh = false;
     } else {
       // After this, places that become free are told of: so it is looked once more.
       seat.emplace(*room_);
@@ -233,7 +311,9 @@ Task<Result<Lease>> ServerGroup::acquire(Choice& choice, bool fresh) {
     choice.hop = nullptr;
   }
   seat.reset();
-  auto opened = co_await pool_->open(endpoint_of(choice), ConnectionPlace(choice.hop->share));
+  const bool http1 = choice.http1 || choice.only_new;
+  auto opened =
+      co_await pool_->open(std::move(endpoint), ConnectionPlace(choice.hop->share), http1);
   if (opened) count_load(*opened);
   co_return opened;
 }

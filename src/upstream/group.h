@@ -21,6 +21,7 @@
 #include "upstream/hop_share.h"
 #include "upstream/latency.h"
 #include "upstream/next_hop.h"
+#include "upstream/own_endpoints.h"
 #include "upstream/pool.h"
 #include "upstream/retry_budget.h"
 #include "upstream/room.h"
@@ -49,6 +50,11 @@ struct Choice {
   // The server of the last choice; null before.
   std::shared_ptr<NextHop> hop = {};
   bool by_cookie = false;  // the request's cookie chose it
+  bool only_new = false;   // a connection that has served others will not do, nor one of HTTP/2
+  bool http1 = false;      // one of HTTP/2 will not do
+  // See Destination.
+  const ProxyHeaderFields* client = nullptr;
+  OwnEndpoints* own = nullptr;
 
   // The connection is to be a tunnel through the server, which is a peer; null: to the server.
   const TunnelThrough* tunnel = nullptr;
@@ -98,6 +104,9 @@ class ServerGroup final {
   // What the choice by hash depends on; 0 where that is not the algorithm. To be asked before the
   // request's fields are edited.
   [[nodiscard]] std::uint64_t key_of(const RequestHead& request, const Address* client) const;
+  // The same of a connection whose bytes nobody understands: by the host it is for, if that is
+  // known and to be gone by, else by the client.
+  [[nodiscard]] std::uint64_t key_of(std::string_view host, const Address& client) const;
 
   // For the budget of retries: a request has come; one may be tried again, which counts among the
   // retries under way from the `first` time up to end_retry().
@@ -129,12 +138,17 @@ class ServerGroup final {
   bool choose(Choice& choice);
   bool choose_bound(Choice& choice);
   std::optional<std::size_t> pick(const Choice& choice);
-  std::size_t fill_members(TimePoint now, bool backups);
+  std::size_t fill_members(const Choice& choice, TimePoint now, bool backups);
   [[nodiscard]] bool in_service(const NextHop& hop, TimePoint now) const;
-  [[nodiscard]] bool has_room(const NextHop& hop) const;
+  [[nodiscard]] bool has_room(const Choice& choice, const NextHop& hop) const;
   void members_changed();
 
+  [[nodiscard]] bool names_client(const Choice& choice) const;
   std::shared_ptr<Endpoint> endpoint_of(const Choice& choice);
+  std::shared_ptr<Endpoint> own_endpoint(const Choice& choice);
+  std::optional<Lease> take_from(Endpoint& endpoint, const Choice& choice, bool fresh);
+  [[nodiscard]] bool shares(const Endpoint& endpoint, const Choice& choice) const;
+  bool is_opening(const std::shared_ptr<Endpoint>& endpoint);
   [[nodiscard]] Error why_none() const;
 
   // In group_upkeep.cc.

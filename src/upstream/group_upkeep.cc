@@ -29,7 +29,9 @@ TimePoint after_failures(TimePoint now, std::uint32_t failures) {
 
 void ServerGroup::start(Scope& scope, bool checks) {
   if (needs_resolving_) scope.spawn(keep_resolved(*this));
-  if (settings_->pool.spare > 0) scope.spawn(keep_spare(*this));
+  // A connection that names its client can't be opened before there is one.
+  const bool spare = settings_->pool.spare > 0 && settings_->proxy_header == ProxyHeader::none;
+  if (spare) scope.spawn(keep_spare(*this));
   if (checks && settings_->check.kind != CheckKind::none) scope.spawn(keep_checking(*this));
 }
 
@@ -173,10 +175,15 @@ Task<void> ServerGroup::open_spare(ServerGroup& group, std::shared_ptr<NextHop> 
     before = endpoint.idle_count();
     const PoolSettings& settings = endpoint.settings();
     if (before >= std::min(settings.spare, settings.max_idle)) break;
+    // One of HTTP/2 is enough.
+    if (endpoint.session_with_room(pool.executor().now()) != nullptr) break;
     if (pool.closing() || !group.in_service(*hop, pool.executor().now())) break;
     if (!hop->share->open_connection()) break;
     auto opened = co_await pool.open(hop->endpoint, ConnectionPlace(hop->share));
-    if (opened) opened->keep_unused();
+    if (opened) {
+      hop->endpoint->note_version(opened->http2());
+      opened->keep_unused();
+    }
     // One that could be made says nothing of how the server serves requests.
     const bool failed = !opened && opened.error().kind != ErrorKind::cancelled;
     if (failed) hop->share->noted(true, false, pool.executor().now());

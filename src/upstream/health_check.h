@@ -8,8 +8,9 @@
 
 namespace penstock {
 
-// One check, on a connection of its own that does not count among the server's: true when the
-// server answered as `settings` want within their timeout. False also when the check is cancelled.
+// One check, on a connection of its own that does not count among the server's, by the HTTP that
+// requests speak; a header of the PROXY protocol says that it is for nobody. True when the server
+// answered as `settings` want within their timeout. False also when the check is cancelled.
 Task<bool> check_health(ServerPool& pool, const NextHop& hop, const CheckSettings& settings);
 
 }  // namespace penstock

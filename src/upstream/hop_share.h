@@ -105,14 +105,26 @@ class RoomListener {
 class GroupShare {
  public:
   // `tls`: how TLS is spoken to its servers; null: not at all. `proxies`: they are HTTP proxies.
+  // `tls_http1`: the same without offering HTTP/2; null: that is `tls` itself.
   explicit GroupShare(const UpstreamGroupSettings& settings,
-                      std::shared_ptr<const TlsClientContext> tls = nullptr, bool proxies = false)
-      : settings_(&settings), tls_(std::move(tls)), proxies_(proxies) {}
+                      std::shared_ptr<const TlsClientContext> tls = nullptr, bool proxies = false,
+                      std::shared_ptr<const TlsClientContext> tls_http1 = nullptr)
+      : settings_(&settings),
+        tls_(std::move(tls)),
+        tls_http1_(std::move(tls_http1)),
+        proxies_(proxies) {}
   GroupShare(const GroupShare&) = delete;
   GroupShare& operator=(const GroupShare&) = delete;
 
   [[nodiscard]] const UpstreamGroupSettings& settings() const { return *settings_; }
   [[nodiscard]] const std::shared_ptr<const TlsClientContext>& tls() const { return tls_; }
+  [[nodiscard]] const std::shared_ptr<const TlsClientContext>& tls_http1() const {
+    return tls_http1_;
+  }
+  // Which HTTP is spoken: what can't be negotiated is HTTP/1.1.
+  [[nodiscard]] HttpChoice http() const {
+    return settings_->http == HttpChoice::negotiate && !tls_ ? HttpChoice::http1 : settings_->http;
+  }
   [[nodiscard]] bool proxies() const { return proxies_; }
   // The server of that identity, the same for all threads. `max_connections`: as the entry says.
   [[nodiscard]] std::shared_ptr<HopShare> server(const std::string& identity,
@@ -147,6 +159,7 @@ class GroupShare {
 
   const UpstreamGroupSettings* settings_;
   std::shared_ptr<const TlsClientContext> tls_;
+  std::shared_ptr<const TlsClientContext> tls_http1_;
   bool proxies_;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::uint32_t> connections_ = 0;

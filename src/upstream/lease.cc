@@ -40,9 +40,13 @@ std::optional<std::uint32_t> keep_alive_parameter(const FieldSection& fields,
 Lease::Lease(ServerPool& pool, std::unique_ptr<ServerConnection> connection, bool reused)
     : pool_(&pool), connection_(std::move(connection)), reused_(reused) {}
 
+Lease::Lease(ServerPool& pool, std::unique_ptr<Http2Call> call)
+    : pool_(&pool), call_(std::move(call)), reused_(call_->reused()) {}
+
 Lease::Lease(Lease&& other) noexcept
     : pool_(other.pool_),
       connection_(std::move(other.connection_)),
+      call_(std::move(other.call_)),
       load_(std::exchange(other.load_, nullptr)),
       reused_(other.reused_) {}
 
@@ -50,6 +54,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   end_load();
   pool_ = other.pool_;
   connection_ = std::move(other.connection_);
+  call_ = std::move(other.call_);
   load_ = std::exchange(other.load_, nullptr);
   reused_ = other.reused_;
   return *this;
@@ -57,9 +62,9 @@ Lease& Lease::operator=(Lease&& other) noexcept {
 
 Lease::~Lease() { end_load(); }
 
-HopShare* Lease::server() const { return connection_->endpoint().share().get(); }
+HopShare* Lease::server() const { return endpoint().share().get(); }
 
-bool Lease::leads_to_proxy() const { return connection_->endpoint().passage().to_proxy; }
+bool Lease::leads_to_proxy() const { return endpoint().passage().to_proxy; }
 
 void Lease::count_load() {
   load_ = server();
@@ -72,6 +77,12 @@ void Lease::end_load() {
 
 Task<Result<void>> Lease::exchange(const ServerRequest& request, ResponseHead& response,
                                    InformationalSink& informational) {
+  return call_ ? call_->exchange(request, response, informational)
+               : exchange_http1(request, response, informational);
+}
+
+Task<Result<void>> Lease::exchange_http1(const ServerRequest& request, ResponseHead& response,
+                                         InformationalSink& informational) {
   TaskContext& context = co_await this_context();
   ServerCall& call = connection_->call().emplace(connection_->stream(), pool_->settings().stall,
                                                  pool_->executor().now(), context);
@@ -199,21 +210,25 @@ void Lease::note_keep_alive(const ResponseHead& response) {
 }
 
 bool Lease::persists() const {
+  if (call_) return call_->persists();
   const auto& call = connection_->call();
   return call && call->persistent;
 }
 
 std::uint64_t Lease::bytes_sent() const {
+  if (call_) return call_->bytes_sent();
   const auto& call = connection_->call();
   return call ? call->outgoing.sent : 0;
 }
 
 bool Lease::response_started() const {
+  if (call_) return call_->response_started();
   const auto& call = connection_->call();
   return call && call->response_started;
 }
 
 bool Lease::uploading() const {
+  if (call_) return call_->uploading();
   const auto& call = connection_->call();
   return call && call->upload.running() > 0;
 }
@@ -233,13 +248,29 @@ CloseReason Lease::why_close(bool reusable) const {
   return CloseReason::kept;
 }
 
+void Lease::share() {
+  if (!call_ || pool_->closing()) return;
+  Endpoint& shared = endpoint();
+  if (!shared.has(call_->session())) shared.add(call_->shared_session());
+}
+
 void Lease::keep_unused() {
   end_load();
+  if (call_) {
+    share();
+    call_.reset();
+    return;
+  }
   static_cast<void>(pool_->keep(std::move(connection_)));
 }
 
 Task<CloseReason> Lease::settle(Settlement how, std::unique_ptr<ServerConnection>* pinned) {
   end_load();
+  if (call_) {
+    const CloseReason fate = co_await call_->settle();
+    call_.reset();
+    co_return fate;
+  }
   if (!connection_->call()) {
     connection_.reset();
     co_return CloseReason::cancelled;

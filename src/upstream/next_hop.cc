@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "upstream/own_endpoints.h"
+
 namespace penstock {
 
 NextHop::NextHop(const ServerEntry& server, GroupShare& group) : entry(server) {
@@ -25,7 +27,12 @@ NextHop::NextHop(const ServerEntry& server, GroupShare& group) : entry(server) {
     address = Address::from_ip(host, port);
   }
   name_ = host;
-  Passage passage{.tls = group.tls(), .tls_name = host, .to_proxy = group.proxies()};
+  Passage passage{.tls = group.tls(),
+                  .tls_name = host,
+                  .http = group.http(),
+                  .tls_http1 = group.tls_http1(),
+                  .preamble = proxy_preamble(settings.proxy_header, {.local = true}),
+                  .to_proxy = group.proxies()};
   endpoint = std::make_shared<Endpoint>(settings.pool, share, std::move(passage));
   if (!address) return;
   host.clear();

@@ -61,6 +61,7 @@ class Order final : public DeliveryOwner {
   bool to_target = false;  // 10.0.0.1:80
   bool reusable = true;
   bool only_connect = false;
+  std::string tunnel_text;  // sent through the tunnel that it has become
   std::optional<Delivery> delivery;
 
   // What came of it.
@@ -68,6 +69,7 @@ class Order final : public DeliveryOwner {
   TimePoint answered_at{};
   int status = 0;
   std::string content;
+  std::string trailers;
   std::vector<std::string> servers;  // of the attempts that got a connection
   std::vector<TimePoint> times;
   std::vector<const NextHop*> hops;
@@ -97,15 +99,28 @@ class Order final : public DeliveryOwner {
     login_ended = delivery->login_ended();
     if (*answered && !only_connect) {
       status = delivery->response().status;
-      co_await read(delivery->lease().response_body());
+      if (status == 101) {
+        co_await use_tunnel(delivery->lease().stream());
+      } else {
+        co_await read(delivery->lease().response_body());
+      }
     }
     fate = co_await delivery->settle(reusable && *answered);
+  }
+  Task<void> use_tunnel(ByteStream& stream) {
+    static_cast<void>(co_await send_text(stream, tunnel_text));
+    stream.shutdown_write();
+    static_cast<void>(co_await receive_all(stream, content));
   }
   Task<void> read(BodySource& source) {
     while (!source.at_end()) {
       const auto slice = co_await source.next();
       if (!slice) co_return;
       content += slice->view();
+    }
+    if (source.trailers() == nullptr) co_return;
+    for (const Field& field : *source.trailers()) {
+      trailers += std::string(field.name) + ": " + std::string(field.value) + '\n';
     }
   }
 

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
+
 #include "base/arena.h"
 #include "tls/stream.h"
 #include "upstream/connect_tunnel.h"
@@ -13,12 +16,57 @@
 namespace penstock {
 namespace {
 
+// `http2`: the protocol agreed on.
 Task<Result<void>> add_tls(std::unique_ptr<ByteStream>& stream, const TlsClientContext& context,
-                           std::string_view host, const std::string& address, TimePoint deadline) {
+                           std::string_view host, const std::string& address, TimePoint deadline,
+                           bool& http2) {
   const TlsServer server{.host = host, .address = address};
   auto tls = co_await connect_tls(std::move(stream), context, server, deadline);
   if (!tls) co_return fail(tls.error());
+  http2 = (*tls)->alpn() == "h2";
   stream = std::move(*tls);
+  co_return Result<void>{};
+}
+
+// The server's TLS says nothing of HTTP/2, though nothing else is offered.
+Error no_http2() {
+  return {.kind = ErrorKind::tls_protocol,
+          .side = Side::server,
+          .retryable = true,
+          .cause = static_cast<int>(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_NO_APPLICATION_PROTOCOL))};
+}
+
+Task<Result<void>> send_preamble(ByteStream& stream, const std::string& preamble,
+                                 TimePoint deadline) {
+  const TimePoint now = (co_await this_context()).executor().now();
+  iovec part = to_iovec(preamble);
+  const auto written = co_await write_all(stream, {&part, 1}, now, deadline - now);
+  if (written) co_return Result<void>{};
+  Error error = written.error().at(Side::server);
+  error.retryable = true;
+  co_return fail(error);
+}
+
+// What comes before the first byte of HTTP, or of a tunnel through a peer.
+Task<Result<void>> begin(OpenedPassage& opened, const Passage& passage, const Address& to,
+                         const PassageLimits& limits) {
+  if (!passage.preamble.empty()) {
+    const auto sent = co_await send_preamble(*opened.stream, passage.preamble, limits.deadline);
+    if (!sent) co_return fail(sent.error());
+  }
+  const bool http2_only = passage.http == HttpChoice::http2 && !limits.http1;
+  if (!passage.tls) {
+    opened.http2 = http2_only;
+    co_return Result<void>{};
+  }
+  const bool http1_only = limits.http1 && passage.tls_http1 != nullptr;
+  const std::string address = to.to_string();
+  bool http2 = false;
+  const auto done = co_await add_tls(opened.stream, http1_only ? *passage.tls_http1 : *passage.tls,
+                                     passage.tls_name, address, limits.deadline, http2);
+  if (!done) co_return fail(done.error());
+  opened.http2 = http2 && passage.http != HttpChoice::http1 && !limits.http1;
+  if (http2_only && !opened.http2) co_return fail(no_http2());
   co_return Result<void>{};
 }
 
@@ -72,12 +120,8 @@ Task<Result<OpenedPassage>> open_once(Network& network, std::span<const Address>
   if (!connected) co_return fail(connected.error());
   OpenedPassage opened{
       .stream = std::move(connected->stream), .input = {}, .index = connected->index};
-  if (passage.tls) {
-    const std::string address = addresses[opened.index].to_string();
-    const auto done =
-        co_await add_tls(opened.stream, *passage.tls, passage.tls_name, address, limits.deadline);
-    if (!done) co_return fail(done.error());
-  }
+  const auto begun = co_await begin(opened, passage, addresses[opened.index], limits);
+  if (!begun) co_return fail(begun.error());
   if (passage.tunnel_peer == nullptr) co_return std::move(opened);
   const Result<void> asked = passage.tunnel_peer->takes_requests()
                                  ? co_await ask_http_peer(opened, passage, limits, again)
@@ -89,8 +133,9 @@ Task<Result<OpenedPassage>> open_once(Network& network, std::span<const Address>
     co_return fail({.kind = ErrorKind::tls_protocol, .side = Side::server, .retryable = true});
   }
   const std::string address = passage.tunnel_host + ':' + std::to_string(passage.tunnel_port);
+  bool unused = false;
   const auto done = co_await add_tls(opened.stream, *passage.tunnel_tls, passage.tunnel_host,
-                                     address, limits.deadline);
+                                     address, limits.deadline, unused);
   if (!done) co_return fail(done.error());
   co_return std::move(opened);
 }

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "upstream/http2_call.h"
+#include "upstream/http2_session.h"
+
 namespace penstock {
 namespace {
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
@@ -14,15 +17,10 @@ TargetKey target_key(const Address& address, const TargetTls* tls) {
   return {.address = address, .name = std::string(tls->name), .tls = tls->context.get()};
 }
 
-Passage passage_of(const TargetTls* tls) {
-  if (tls == nullptr) return {};
-  return {.tls = tls->context, .tls_name = std::string(tls->name)};
-}
-
 }  // namespace
 
 ServerPool::ServerPool(Network& network, const UpstreamSettings& settings, Log* log)
-    : network_(&network), settings_(&settings), log_(log) {}
+    : network_(&network), settings_(&settings), log_(log), sessions_(network.executor()) {}
 
 // An endpoint and its idle connections hold each other.
 ServerPool::~ServerPool() { close_idle(); }
@@ -31,6 +29,14 @@ std::size_t TargetKeyHash::operator()(const TargetKey& key) const {
   std::size_t hash = key.address.hash();
   if (!key.name.empty()) hash ^= std::hash<std::string>{}(key.name) * 31;
   return hash ^ std::hash<const void*>{}(key.through) ^ std::hash<const void*>{}(key.tls);
+}
+
+Passage ServerPool::passage_of(const TargetTls* tls) const {
+  const HttpChoice http = settings_->target_http;
+  if (tls == nullptr) {
+    return {.http = http == HttpChoice::http2 ? HttpChoice::http2 : HttpChoice::http1};
+  }
+  return {.tls = tls->context, .tls_name = std::string(tls->name), .http = http};
 }
 
 std::shared_ptr<Endpoint> ServerPool::find_target(const TargetKey& key) const {
@@ -55,6 +61,19 @@ std::shared_ptr<Endpoint> ServerPool::target(const Address& address, const Targe
 }
 
 std::optional<Lease> ServerPool::take_idle(Endpoint& endpoint) {
+  if (endpoint.session_count() > 0) {
+    if (auto lease = take_stream(endpoint)) return lease;
+  }
+  return take_idle_http1(endpoint);
+}
+
+std::optional<Lease> ServerPool::take_stream(Endpoint& endpoint) {
+  auto session = endpoint.session_with_room(executor().now());
+  if (!session) return std::nullopt;
+  return Lease(*this, std::make_unique<Http2Call>(std::move(session), *settings_));
+}
+
+std::optional<Lease> ServerPool::take_idle_http1(Endpoint& endpoint) {
   const std::size_t before = endpoint.idle_count();
   auto connection = endpoint.take_idle(executor().now());
   idle_count_ -= before - endpoint.idle_count();
@@ -62,13 +81,33 @@ std::optional<Lease> ServerPool::take_idle(Endpoint& endpoint) {
   return Lease(*this, std::move(connection), true);
 }
 
-Task<Result<Lease>> ServerPool::open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place) {
+Task<Result<Lease>> ServerPool::open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place,
+                                     bool http1) {
   // A copy: names may be resolved anew meanwhile.
   const AddressList addresses = endpoint->addresses();
-  auto opened = co_await go(addresses, endpoint->passage());
+  auto opened = co_await go(addresses, endpoint->passage(), http1);
   if (!opened) co_return fail(opened.error());
   const Address& address = addresses[opened->index];
+  if (opened->http2) {
+    co_return co_await open_session(std::move(*opened), address, std::move(endpoint),
+                                    std::move(place));
+  }
   co_return lease_new(std::move(*opened), address, std::move(endpoint), std::move(place));
+}
+
+// Until it is known that HTTP/2 is spoken at the other end, too.
+Task<Result<Lease>> ServerPool::open_session(OpenedPassage opened, Address address,
+                                             std::shared_ptr<Endpoint> endpoint,
+                                             ConnectionPlace place) {
+  auto session =
+      std::make_shared<Http2Session>(std::move(opened.stream), std::move(opened.input), address,
+                                     std::move(endpoint), std::move(place), executor(), *settings_);
+  sessions_.spawn(Http2Session::run(session));
+  Lease lease(*this, std::make_unique<Http2Call>(session, *settings_));
+  const TimePoint deadline = deadline_after(executor().now(), settings_->connect);
+  const auto ready = co_await session->ready(deadline);
+  if (!ready) co_return fail(ready.error());
+  co_return std::move(lease);
 }
 
 Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresses, bool fresh,
@@ -79,16 +118,23 @@ Task<Result<Lease>> ServerPool::acquire_target(std::span<const Address> addresse
     if (auto idle = take_idle(*found->second)) co_return std::move(*idle);
   }
   const Passage passage = passage_of(tls);
-  auto opened = co_await go(addresses, passage);
+  auto opened = co_await go(addresses, passage, false);
   if (!opened) co_return fail(opened.error());
   const Address& address = addresses[opened->index];
-  co_return lease_new(std::move(*opened), address, target(address, tls), ConnectionPlace());
+  if (!opened->http2) {
+    co_return lease_new(std::move(*opened), address, target(address, tls), ConnectionPlace());
+  }
+  auto lease =
+      co_await open_session(std::move(*opened), address, target(address, tls), ConnectionPlace());
+  if (lease) lease->share();
+  co_return std::move(lease);
 }
 
 Task<Result<OpenedPassage>> ServerPool::go(std::span<const Address> addresses,
-                                           const Passage& passage) {
+                                           const Passage& passage, bool http1) {
   const PassageLimits limits{.deadline = deadline_after(executor().now(), settings_->connect),
-                             .head = settings_->response_head};
+                             .head = settings_->response_head,
+                             .http1 = http1};
   co_return co_await open_passage(*network_, addresses, passage, limits);
 }
 
@@ -98,6 +144,22 @@ Lease ServerPool::lease_new(OpenedPassage opened, const Address& address,
       std::make_unique<ServerConnection>(std::move(opened.stream), std::move(opened.input), address,
                                          std::move(endpoint), std::move(place), executor().now());
   return Lease(*this, std::move(connection), false);
+}
+
+// Not by the requests themselves, which may be given up while others wait for the same.
+void ServerPool::begin_opening(const std::shared_ptr<Endpoint>& endpoint, ConnectionPlace place) {
+  endpoint->begin_opening();
+  sessions_.spawn(open_for_all(*this, endpoint, std::move(place)));
+}
+
+Task<void> ServerPool::open_for_all(ServerPool& pool, std::shared_ptr<Endpoint> endpoint,
+                                    ConnectionPlace place) {
+  auto opened = co_await pool.open(endpoint, std::move(place));
+  if (opened) {
+    endpoint->note_version(opened->http2());
+    opened->keep_unused();
+  }
+  endpoint->end_opening(opened ? Result<void>{} : fail(opened.error()));
 }
 
 bool ServerPool::keep(std::unique_ptr<ServerConnection> connection) {
@@ -142,15 +204,25 @@ void ServerPool::retire(Endpoint& endpoint) {
 
 void ServerPool::close_oldest(const HopShare& server) {
   std::size_t closed = 0;
+  bool ended = false;
   endpoints_.for_each([&](Endpoint& endpoint) {
-    if (closed == 0 && endpoint.share().get() == &server) closed = endpoint.close_oldest();
+    if (closed > 0 || ended || endpoint.share().get() != &server) return;
+    closed = endpoint.close_oldest();
+    if (closed == 0) ended = endpoint.end_unused_session();
   });
   idle_count_ -= closed;
 }
 
 void ServerPool::close_idle() {
   closing_ = true;
+  endpoints_.for_each([](Endpoint& endpoint) { endpoint.end_sessions(); });
   sweep();
+}
+
+Task<void> ServerPool::stop() {
+  close_idle();
+  sessions_.cancel();
+  co_await sessions_.join();
 }
 
 }  // namespace penstock

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "async/scope.h"
 #include "async/timer.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -52,15 +53,24 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   // From now on the endpoint's connections are looked after, up to retire(): closed when they are
   // of no more use. `room`: where requests wait for one.
   void adopt(Endpoint& endpoint, WaitingRoom& room);
+  // The same of one whose connections are of no use to those who wait.
+  void adopt(Endpoint& endpoint) { endpoints_.push_back(endpoint); }
   // An endpoint that requests name; null where there is none yet.
   [[nodiscard]] std::shared_ptr<Endpoint> find_target(const TargetKey& key) const;
   void add_target(const TargetKey& key, const std::shared_ptr<Endpoint>& endpoint);
 
-  // An idle connection to it, if there is one; empty lease otherwise.
+  // An idle connection to it, or a place on one of HTTP/2, if there is one; empty lease otherwise.
   [[nodiscard]] std::optional<Lease> take_idle(Endpoint& endpoint);
+  // Only a connection of HTTP/1; only a place on one of HTTP/2.
+  [[nodiscard]] std::optional<Lease> take_idle_http1(Endpoint& endpoint);
+  [[nodiscard]] std::optional<Lease> take_stream(Endpoint& endpoint);
   // A new one, to the first of the endpoint's addresses that takes it; `place` is what it takes of
-  // the server's bounds. Errors are of side `server` and retryable.
-  Task<Result<Lease>> open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place);
+  // the server's bounds. One of HTTP/2 is shared with others from keep_unused() on. `http1`: none
+  // of HTTP/2 will do. Errors are of side `server` and retryable.
+  Task<Result<Lease>> open(std::shared_ptr<Endpoint> endpoint, ConnectionPlace place,
+                           bool http1 = false);
+  // The same beside the requests, for whoever waits in Endpoint::wait_for_opening().
+  void begin_opening(const std::shared_ptr<Endpoint>& endpoint, ConnectionPlace place);
   // To one of the addresses that a request's target has (not empty, valid until done): an idle
   // connection to any, else a new one, trying each address in turn. `fresh`: no idle one, for a
   // retry after an idle one had died. `tls`: null for none.
@@ -81,12 +91,21 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   void close_oldest(const HopShare& server);
   // Closes all idle connections, and those that are given back from now on.
   void close_idle();
+  // The same, and breaks off connections of HTTP/2 that are still in use. To be awaited before it
+  // is destroyed, if HTTP/2 was spoken.
+  Task<void> stop();
 
  private:
   friend class Lease;
 
   std::shared_ptr<Endpoint> target(const Address& address, const TargetTls* tls);
-  Task<Result<OpenedPassage>> go(std::span<const Address> addresses, const Passage& passage);
+  [[nodiscard]] Passage passage_of(const TargetTls* tls) const;
+  Task<Result<OpenedPassage>> go(std::span<const Address> addresses, const Passage& passage,
+                                 bool http1);
+  static Task<void> open_for_all(ServerPool& pool, std::shared_ptr<Endpoint> endpoint,
+                                 ConnectionPlace place);
+  Task<Result<Lease>> open_session(OpenedPassage opened, Address address,
+                                   std::shared_ptr<Endpoint> endpoint, ConnectionPlace place);
   Lease lease_new(OpenedPassage opened, const Address& address, std::shared_ptr<Endpoint> endpoint,
                   ConnectionPlace place);
   // False when there is no room; then the connection is closed.
@@ -102,6 +121,7 @@ class ServerPool final : private ServerConnection::Watcher, private Timer {
   std::unordered_map<TargetKey, std::shared_ptr<Endpoint>, TargetKeyHash> targets_;
   std::size_t idle_count_ = 0;
   bool closing_ = false;
+  Scope sessions_;  // the work of connections of HTTP/2
 };
 
 }  // namespace penstock

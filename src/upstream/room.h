@@ -47,6 +47,8 @@ class WaitingRoom : public RoomListener {
   // True when it is somebody else's turn: other threads wait for a place that those who wait here
   // would only hand on among themselves. Then its place is to be given back.
   bool give_way(TimePoint now);
+  [[nodiscard]] bool gives_way() const { return gives_way_; }
+  [[nodiscard]] bool anybody_waits() const { return waiting_ > 0; }
   void on_room(const HopShare* server) override;
 
  private:

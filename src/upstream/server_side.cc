@@ -6,9 +6,13 @@ namespace penstock {
 
 UpstreamShare::UpstreamShare(const UpstreamSettings& settings) {
   for (const UpstreamGroupSettings& group : settings.groups) {
-    groups_.emplace_back(group, make_tls(group.tls, group.name));
+    auto tls = make_tls(group.tls, group.name, group.http);
+    // For what only HTTP/1.1 can do.
+    auto tls_http1 =
+        group.http == HttpChoice::negotiate ? make_tls(group.tls, group.name) : nullptr;
+    groups_.emplace_back(group, std::move(tls), false, std::move(tls_http1));
   }
-  target_tls_ = make_tls(settings.target_tls, "targets");
+  target_tls_ = make_tls(settings.target_tls, "targets", settings.target_http);
   for (const PeerSettings& peer : settings.peers) {
     peer_settings_.push_back(group_settings_of(peer));
     peers_.emplace_back(peer_settings_.back(), make_tls(peer.tls, peer.name),
@@ -17,9 +21,12 @@ UpstreamShare::UpstreamShare(const UpstreamSettings& settings) {
 }
 
 std::shared_ptr<const TlsClientContext> UpstreamShare::make_tls(
-    const std::optional<TlsClientSettings>& settings, std::string_view where) {
+    const std::optional<TlsClientSettings>& settings, std::string_view where, HttpChoice http) {
   if (!settings) return nullptr;
-  auto context = TlsClientContext::create(*settings);
+  TlsClientSettings with_protocols = *settings;
+  if (http == HttpChoice::http2) with_protocols.alpn = {"h2"};
+  if (http == HttpChoice::negotiate) with_protocols.alpn = {"h2", "http/1.1"};
+  auto context = TlsClientContext::create(std::move(with_protocols));
   if (context) return *context;
   if (problem_.empty()) problem_ = fmt::format("TLS of {}: {}", where, context.error());
   return nullptr;
@@ -50,7 +57,7 @@ Task<void> ServerSide::stop() {
   upkeep_.cancel();
   pool_.close_idle();
   co_await upkeep_.join();
-  pool_.close_idle();
+  co_await pool_.stop();
 }
 
 ServerGroup* ServerSide::group(std::string_view name) {

@@ -42,7 +42,8 @@ class UpstreamShare {
 
  private:
   std::shared_ptr<const TlsClientContext> make_tls(const std::optional<TlsClientSettings>& settings,
-                                                   std::string_view where);
+                                                   std::string_view where,
+                                                   HttpChoice http = HttpChoice::http1);
 
   std::list<GroupShare> groups_;
   std::shared_ptr<const TlsClientContext> target_tls_;

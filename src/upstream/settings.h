@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "http1/chunk_decoder.h"
 #include "http1/head_parser.h"
+#include "http2/settings.h"
 #include "tls/settings.h"
 #include "upstream/balance_settings.h"
 #include "upstream/credential_settings.h"
@@ -90,6 +91,16 @@ struct HedgeSettings {
   Duration least = std::chrono::milliseconds(5);  // but not sooner
 };
 
+// Which HTTP is spoken to servers.
+enum class HttpChoice : std::uint8_t {
+  http1,
+  http2,      // always: with TLS the server has to agree (ALPN), without it is known beforehand
+  negotiate,  // what the server agrees to (ALPN); HTTP/1.1 where there is no TLS
+};
+
+// A header of the PROXY protocol at the start of connections to servers.
+enum class ProxyHeader : std::uint8_t { none, v1, v2 };
+
 // An [upstream.NAME] group.
 struct UpstreamGroupSettings {
   std::string name;
@@ -107,6 +118,9 @@ struct UpstreamGroupSettings {
   RetrySettings retry = {};
   HedgeSettings hedge = {};
   std::optional<TlsClientSettings> tls = {};  // TLS to the servers
+  HttpChoice http = HttpChoice::http1;
+  // With one, a connection serves no other client than the one whose addresses it names.
+  ProxyHeader proxy_header = ProxyHeader::none;
 };
 
 // A [[peer]]: a proxy that requests are sent through.
@@ -133,12 +147,14 @@ struct PeerSettings {
 struct UpstreamSettings {
   http1::HeadLimits response_head;
   http1::ChunkLimits response_chunks;
+  http2::Settings http2;
   Duration connect = std::chrono::seconds(5);
   Duration stall = std::chrono::seconds(60);  // without a byte from or to the server
   std::size_t max_idle = 4096;                // idle connections kept by a worker, all servers
   PoolSettings targets;                       // for the targets of forward proxies
   RetrySettings target_retry;
   std::optional<TlsClientSettings> target_tls;  // where a target is to be reached by TLS
+  HttpChoice target_http = HttpChoice::http1;   // of `penstock fetch`; proxies speak HTTP/1.1
   std::vector<UpstreamGroupSettings> groups;
   std::vector<PeerSettings> peers;
   std::vector<OriginCredentialSettings> credentials;

@@ -13,6 +13,7 @@ enum class Unavailable : std::uint8_t {
   queue_full,     // all are at their bounds, and too many requests wait already
   queue_timeout,  // the request has waited for as long as it may
   login_lost,     // the connection that the client had logged in has ended
+  needs_http1,    // the server speaks HTTP/2, which can't do what the request asks for
 };
 
 // The error for it: of side `server`, and retryable, as nothing of a request has been sent.
@@ -34,6 +35,8 @@ enum class Unavailable : std::uint8_t {
       return "queue_timeout";
     case Unavailable::login_lost:
       return "login_lost";
+    case Unavailable::needs_http1:
+      return "needs_http1";
   }
   return "unknown";
 }
