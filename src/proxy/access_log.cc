@@ -20,6 +20,15 @@ AccessLog::~AccessLog() {
 
 void AccessLog::add(Exchange& exchange, const AccessRecord& record) {
   format_access_line(block_, format_, exchange, record, executor_->now(), executor_->wall_now());
+  line_added();
+}
+
+void AccessLog::add(const StreamSession& session, const SessionRecord& record) {
+  format_session_line(block_, format_, session, record, executor_->now(), executor_->wall_now());
+  line_added();
+}
+
+void AccessLog::line_added() {
   if (block_.size() >= kBlock - 4096) {
     on_timer();
   } else if (!armed()) {

@@ -6,6 +6,7 @@
 #include "async/executor.h"
 #include "base/log_file.h"
 #include "proxy/access_record.h"
+#include "proxy/session_record.h"
 
 namespace penstock {
 
@@ -17,8 +18,10 @@ class AccessLog final : private Timer {
 
   [[nodiscard]] bool enabled() const { return file_ != nullptr; }
   void add(Exchange& exchange, const AccessRecord& record);
+  void add(const StreamSession& session, const SessionRecord& record);
 
  private:
+  void line_added();
   void on_timer() override;
 
   Executor* executor_;

@@ -27,6 +27,8 @@ struct AccessRecord {
   TimePoint acquired{};         // a server connection was there
   TimePoint server_answered{};  // the response's head was
   int attempts = 0;
+  // The host named is not known to be the server that the connection was on its way to.
+  bool host_unverified = false;
 };
 
 // One line in the format, with its newline, appended to `out`.

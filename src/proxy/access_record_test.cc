@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -69,6 +70,35 @@ TEST_F(AccessRecordTest, Json) {
       R"("server":"10.0.0.1:8080","server_reused":true,"client_reused":true,"attempts":2,)"
       R"("client_close":"kept","server_close":"said_close"})"
       "\n");
+}
+
+TEST_F(AccessRecordTest, JsonOfWhatTheConnectionTells) {
+  ListenerSettings listener{.name = "edge"};
+  client.listener = &listener;
+  EXPECT_NE(line(AccessLogFormat::json)
+                .find(R"("client":"192.0.2.9:1234","listener":"edge","method":"GET")"),
+            std::string::npos);
+  const auto facts = std::make_shared<ConnectionFacts>();
+  facts->sender = Address::parse("10.1.1.1:5").value();
+  facts->tls = TlsClientFacts{.version = TlsVersion::v1_3,
+                              .cipher = "TLS_AES_128_GCM_SHA256",
+                              .server_name = "www.example",
+                              .alpn = "h2"};
+  client.facts = facts;
+  EXPECT_NE(line(AccessLogFormat::json)
+                .find(R"("listener":"edge","sender":"10.1.1.1:5","tls_version":"TLSv1.3",)"
+                      R"("tls_cipher":"TLS_AES_128_GCM_SHA256","tls_server_name":"www.example",)"
+                      R"("tls_alpn":"h2","tls_resumed":false,"method":)"),
+            std::string::npos)
+      << line(AccessLogFormat::json);
+  facts->tls->resumed = true;
+  facts->tls->subject = "CN=a\"\n";
+  facts->tls->fingerprint = "ab12";
+  EXPECT_NE(line(AccessLogFormat::json)
+                .find(R"("tls_resumed":true,"tls_client_subject":"CN=a\"\u000a",)"
+                      R"("tls_client_fingerprint":"ab12","method":)"),
+            std::string::npos)
+      << line(AccessLogFormat::json);
 }
 
 TEST_F(AccessRecordTest, JsonOfAFailureBeforeAnyServer) {

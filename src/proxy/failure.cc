@@ -66,6 +66,10 @@ Failure unavailable_failure(Unavailable why) {
       return {503, "connection_limit_reached",
               "The servers were at their limits for as long as a request may wait.", "",
               to_string(why)};
+    case Unavailable::needs_http1:
+      return {502, "http_upgrade_failed",
+              "The server is spoken to by HTTP/2, which can't do what the request asks for.",
+              "RFC 9113 8.6", to_string(why)};
     case Unavailable::login_lost:
       break;
   }

@@ -45,6 +45,13 @@ inline constexpr Failure kTargetDenied{
 inline constexpr Failure kLoop{508, "proxy_loop_detected",
                                "The request has come back to this proxy.", "RFC 9110 7.6.3",
                                "loop"};
+inline constexpr Failure kConnectIntercepted{
+    405, "http_request_denied", "CONNECT is not available here: connections are intercepted.",
+    "RFC 9110 9.3.6", "connect_intercepted"};
+inline constexpr Failure kInterceptedLoop{
+    508, "proxy_loop_detected",
+    "This connection was not on its way to another server, but to the proxy itself.", "",
+    "intercepted_loop"};
 inline constexpr Failure kMisdirected{421, "destination_not_found",
                                       "No route is configured for this host and path.",
                                       "RFC 9110 15.5.20", "no_route"};

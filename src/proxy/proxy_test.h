@@ -37,6 +37,11 @@ class ProxyTest : public testing::Test {
     client->send(request, wait);
     return client->take();
   }
+  // What serves requests, for connections that the test makes itself.
+  Handler& handler() {
+    if (!parts_) parts_ = std::make_unique<Parts>(*this);
+    return parts_->proxy;
+  }
   ServerPool& pool() { return parts_->servers.pool(); }
   Server& server() { return parts_->server; }
   void wait(Duration time) { world.run_for(time); }
@@ -53,7 +58,7 @@ class ProxyTest : public testing::Test {
   SimWorld world{1};
   SimNetwork network{world, "192.0.2.1"};
   SimNetwork clients{world, "192.0.2.77"};
-  ListenerSettings listener{.address = "192.0.2.1:8080", .mode = ListenerMode::reverse};
+  ListenerSettings listener{.addresses = {"192.0.2.1:8080"}, .mode = ListenerMode::reverse};
   ServerSettings server_settings;
   UpstreamSettings upstream;
   ProxySettings settings;
@@ -63,20 +68,21 @@ class ProxyTest : public testing::Test {
  private:
   struct Parts {
     explicit Parts(ProxyTest& test)
-        : own({Address::parse(test.listener.address).value()}),
+        : own({Address::parse(test.listener.addresses.front()).value()}),
           share(test.upstream_settings()),
           servers(test.network, test.upstream, share, 1),
           routes(test.settings.routes, servers),
           log(test.world.executor(), nullptr, AccessLogFormat::json),
           proxy(ProxyParts{servers, routes, log, test.settings, own, "us"}),
           listening{.settings = &test.listener},
-          server(test.world.executor(), test.server_settings, listening, proxy),
-          accepting(test.network.listen(Address::parse(test.listener.address).value(), server)) {
-      server.set_listener(accepting.get());
+          server(test.world.executor(), test.server_settings, listening, Handlers{.http = &proxy}),
+          accepting(test.network.listen(Address::parse(test.listener.addresses.front()).value(),
+                                        server)) {
+      server.add_listener(*accepting);
       servers.start(true);
     }
     ~Parts() {
-      server.set_listener(nullptr);
+      server.forget_listeners();
       accepting.reset();
       server.drain();
       server.cancel();

@@ -17,7 +17,7 @@ namespace {
 // request that has a body: a tunnel must not begin while its bytes are still on their way.
 std::string_view wanted_upgrade(const RequestHead& head, const ConnectionOptions& options,
                                 const Framing& framing) {
-  if (!options.upgrade || head.version != Version::http11 || framing.has_body()) return {};
+  if (!options.upgrade || head.version == Version::http10 || framing.has_body()) return {};
   std::string_view wanted = head.fields.value(FieldId::upgrade);
   bool h2c = false;
   for_each_element(wanted, [&h2c](std::string_view protocol) {
@@ -68,6 +68,7 @@ void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
   FieldSection& fields = head.fields;
   Arena& arena = fields.arena();
   const Address& peer = exchange.client().peer;
+  const std::string_view scheme = exchange.client().tls() != nullptr ? "https" : "http";
   const std::string client = peer.is_unix() ? std::string("unknown") : peer.host_text();
   if (settings.x_forwarded) {
     const std::string_view before = fields.value(FieldId::x_forwarded_for);
@@ -77,14 +78,14 @@ void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
     } else {
       fields.add(FieldId::x_forwarded_for, arena.copy(client));  // one more line of the list
     }
-    fields.set(FieldId::x_forwarded_proto, "http");
+    fields.set(FieldId::x_forwarded_proto, scheme);
     if (!original_host.empty()) fields.set(FieldId::x_forwarded_host, original_host);
   }
   if (settings.forwarded) {
     const bool v6 = client.find(':') != std::string::npos;
     std::string value = v6 ? "for=\"[" + client + "]\"" : "for=" + client;
     if (!original_host.empty()) value.append(";host=\"").append(original_host).append("\"");
-    value += ";proto=http";
+    value.append(";proto=").append(scheme);
     fields.add(FieldId::forwarded, arena.copy(value));
   }
 }
@@ -109,12 +110,6 @@ void prepare_response(ResponseHead& head, const Framing& framing, std::string_vi
   for (const Field& field : challenge) fields.add(field.id, field.name, field.value);
   set_trailer_field(fields, announced, framing);
   append_via(fields, head.version, pseudonym);
-}
-
-void apply(const FieldEdits& edits, FieldSection& fields) {
-  for (const std::string& name : edits.remove) fields.remove(name);
-  for (const auto& [name, value] : edits.set) fields.set(name, value);
-  for (const auto& [name, value] : edits.add) fields.add(field_id(name), name, value);
 }
 
 }  // namespace penstock

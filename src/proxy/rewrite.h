@@ -21,8 +21,9 @@ struct RequestHop {
 // the codec writes it. `host` becomes the Host field.
 RequestHop prepare_request(RequestHead& head, const Framing& framing, std::string_view host,
                            std::string_view pseudonym);
-// X-Forwarded-For, -Proto, -Host and Forwarded (RFC 7239), as configured. What the client sent is
-// appended to where the fields are lists, and replaced where they are not.
+// X-Forwarded-For, -Proto (how the client came: http or https), -Host and Forwarded (RFC 7239), as
+// configured. What the client sent is appended to where the fields are lists, and replaced where
+// they are not.
 void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
                            std::string_view original_host, const ProxySettings& settings);
 // Tells the client that NTLM and Negotiate work through us, where the response asks for one of them
@@ -31,7 +32,5 @@ void announce_session_login(ResponseHead& head);
 // Readies a response for the client. `framing` is how it came from the server. A
 // peer's challenge (407) stays: only where the client logs in there does it get this far.
 void prepare_response(ResponseHead& head, const Framing& framing, std::string_view pseudonym);
-
-void apply(const FieldEdits& edits, FieldSection& fields);
 
 }  // namespace penstock

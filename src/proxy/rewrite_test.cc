@@ -1,6 +1,7 @@
 #include "proxy/rewrite.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "proxy/fake_exchange_test.h"
+#include "proxy/field_edits.h"
 
 namespace penstock {
 namespace {
@@ -181,16 +183,35 @@ TEST(ForwardingFields, HostOfTheClientIsNotBelievedWhenThereIsNone) {
   EXPECT_EQ(head.fields.count(FieldId::x_forwarded_proto), 1U);
 }
 
+TEST(ForwardingFields, TellHowTheClientCame) {
+  ClientInfo client{.peer = Address::parse("192.0.2.9:1").value()};
+  const auto facts = std::make_shared<ConnectionFacts>();
+  facts->tls.emplace();
+  client.facts = facts;
+  const FakeExchange exchange(client);
+  RequestHead head;
+  add_lines(head.fields, "X-Forwarded-Proto: http");
+  add_forwarding_fields(head, exchange, "h", {.forwarded = true});
+  EXPECT_EQ(lines_of(head.fields),
+            "X-Forwarded-Proto: https|X-Forwarded-For: 192.0.2.9|X-Forwarded-Host: h|"
+            "Forwarded: for=192.0.2.9;host=\"h\";proto=https");
+}
+
 TEST(FieldEdits, RemoveThenSetThenAdd) {
   const FieldEdits edits{.remove = {"server", "X-Old"},
                          .set = {{"Cache-Control", "no-store"}, {"X-Old", "new"}},
                          .add = {{"X-Old", "more"}, {"Via", "x"}}};
   FieldSection fields;
   add_lines(fields, "Server: s|Cache-Control: a|Cache-Control: b|x-old: 1|Keep: k|X-OLD: 2");
-  apply(edits, fields);
+  const ClientInfo client;
+  const VariableContext context{.client = client};
+  const FieldEditor editor(edits);  // stays as long as the fields it gave
+  editor.apply(context, fields);
   EXPECT_EQ(lines_of(fields), "Cache-Control: no-store|Keep: k|X-Old: new|X-Old: more|Via: x");
   EXPECT_TRUE(fields.has(FieldId::via));
-  apply({}, fields);
+  const FieldEdits none;
+  const FieldEditor idle(none);
+  idle.apply(context, fields);
   EXPECT_EQ(fields.size(), 5U);
 }
 

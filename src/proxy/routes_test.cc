@@ -1,5 +1,7 @@
 #include "proxy/routes.h"
 
+#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,7 +14,7 @@ namespace {
 
 // Which route the first match is, by the name of its group; empty for none.
 std::string_view match(const RouteTable& table, std::string_view host, std::string_view path) {
-  const Route* const route = table.match(host, path);
+  const Route* const route = table.match(ClientInfo{}, host, path);
   return route != nullptr ? std::string_view(route->group->name()) : std::string_view();
 }
 
@@ -84,7 +86,37 @@ TEST_F(RouteTableTest, TheFirstMatchCounts) {
   EXPECT_EQ(match(table, "y", "/p"), "b");
   EXPECT_EQ(match(table, "x", "/"), "b");
   EXPECT_EQ(match(table, "y", "/"), "");
-  EXPECT_EQ(table.match("x", "/p")->settings, routes.data());
+  EXPECT_EQ(table.match(ClientInfo{}, "x", "/p")->settings, routes.data());
+}
+
+TEST_F(RouteTableTest, ListenerAndProof) {
+  const std::vector<RouteSettings> routes = {
+      {.listeners = {"x", "y"}, .client = ClientProof::certificate, .to = "a"},
+      {.listeners = {"y"}, .to = "b"},
+      {.client = ClientProof::none, .path = "/open", .to = "a"},
+      {.client = ClientProof::certificate, .path = "/open", .to = "b"}};
+  UpstreamShare share(settings);
+  ServerSide servers(network, settings, share, 1);
+  const RouteTable table(routes, servers);
+  const auto matched = [&table](const char* listener, bool tls, bool certificate,
+                                const char* path) {
+    const ListenerSettings settings{.name = listener};
+    const auto facts = std::make_shared<ConnectionFacts>();
+    if (tls) facts->tls.emplace().fingerprint = certificate ? "ab" : "";
+    const ClientInfo client{.listener = &settings, .facts = tls ? facts : nullptr};
+    const Route* const route = table.match(client, "h", path);
+    return route != nullptr ? route->group->name() : std::string();
+  };
+  EXPECT_EQ(matched("x", true, true, "/"), "a");
+  EXPECT_EQ(matched("y", true, true, "/"), "a");
+  EXPECT_EQ(matched("y", true, false, "/"), "b");
+  EXPECT_EQ(matched("y", false, false, "/"), "b");
+  EXPECT_EQ(matched("x", true, false, "/"), "");
+  EXPECT_EQ(matched("z", true, true, "/"), "");
+  EXPECT_EQ(matched("", false, false, "/"), "");
+  EXPECT_EQ(matched("z", false, false, "/open"), "a");
+  EXPECT_EQ(matched("z", true, false, "/open"), "a");
+  EXPECT_EQ(matched("z", true, true, "/open"), "b");
 }
 
 TEST_F(RouteTableTest, RoutesOfAGroupShareItsTurn) {
@@ -92,7 +124,7 @@ TEST_F(RouteTableTest, RoutesOfAGroupShareItsTurn) {
   UpstreamShare share(settings);
   ServerSide servers(network, settings, share, 1);
   const RouteTable table(routes, servers);
-  EXPECT_EQ(table.match("", "/1")->group, table.match("", "/2")->group);
+  EXPECT_EQ(table.match(ClientInfo{}, "", "/1")->group, table.match(ClientInfo{}, "", "/2")->group);
 }
 
 }  // namespace

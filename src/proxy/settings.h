@@ -20,8 +20,14 @@ struct FieldEdits {
 
 enum class HostPolicy : std::uint8_t { keep, server, set };
 
-// A [[route]]: the first whose host and path match takes the request (reverse listeners).
+// What a client has shown of itself in its TLS handshake.
+enum class ClientProof : std::uint8_t { any, certificate, none };
+
+// A [[route]]: the first that matches takes the request (reverse listeners), or the connection (tcp
+// listeners, where `host` is the name asked for by SNI).
 struct RouteSettings {
+  std::vector<std::string> listeners;  // names of listeners it is for; empty: all
+  ClientProof client = ClientProof::any;
   std::string host = "*";  // exact, "*.example.com" for all below, "*" for all; case-insensitive
   std::string path = "/";  // prefix
   std::string to;          // name of an upstream group

@@ -3,28 +3,20 @@
 #include <utility>
 
 #include "message/challenge.h"
+#include "proxy/client_state.h"
 #include "proxy/error_page.h"
 
 namespace penstock {
 namespace {
 
-// The server connections that the client's connection is logged in on; made when there is one.
-class Logins final : public ConnectionState {
- public:
-  Logins(Executor& executor, ClientControl& connection)
-      : pins(executor, [&connection] { connection.end_if_idle(); }) {}
-  PinStore pins;
-};
-
-PinStore* pins_of(Exchange& exchange, Executor& executor) {
+// The server connections that the client's connection is logged in on; null where there are none.
+PinStore* pins_of(Exchange& exchange, ServerPool& pool) {
   ClientControl& connection = exchange.connection();
-  if (!connection.state) {
-    const RequestHead& request = exchange.request();
-    const std::string_view at_peer = request.fields.value(FieldId::proxy_authorization);
-    if (!carries_login(request) && !is_connection_bound(scheme_of(at_peer))) return nullptr;
-    connection.state = std::make_unique<Logins>(executor, connection);
-  }
-  return &static_cast<Logins&>(*connection.state).pins;
+  if (ClientState* const state = ClientState::find(connection)) return &state->pins;
+  const RequestHead& request = exchange.request();
+  const std::string_view at_peer = request.fields.value(FieldId::proxy_authorization);
+  if (!carries_login(request) && !is_connection_bound(scheme_of(at_peer))) return nullptr;
+  return &ClientState::of(connection, exchange.client(), pool).pins;
 }
 
 Step step_of(DeliveryStep step) {
@@ -51,10 +43,11 @@ Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
       exchange_(exchange),
       request_(exchange.request()),
       body_(exchange.body(), parts.settings.max_body),
-      delivery_(parts.servers, *this, pins_of(exchange, parts.servers.pool().executor())) {}
+      delivery_(parts.servers, *this, pins_of(exchange, parts.servers.pool())) {}
 
 Task<void> Transaction::run() {
   co_await serve();
+  record_.host_unverified = host_unverified_;
   if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
 }
 
@@ -96,7 +89,7 @@ void Transaction::on_acquired(const Lease& lease, const NextHop* server) {
   record_.server = &server_;
   // HTTP/1.0 clients need not send Host, HTTP/1.1 servers need to get one.
   if (destination_.group == nullptr || server == nullptr) return;
-  if (route_->host_policy == HostPolicy::server || host_field_.empty()) {
+  if (route_->settings->host_policy == HostPolicy::server || host_field_.empty()) {
     request_.fields.set(FieldId::host, server->host_field());
   }
 }
@@ -117,10 +110,11 @@ Task<void> Transaction::send_response() {
   if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   prepare_response(response, framing, parts_.pseudonym);
   if (response.status == 401) announce_session_login(response);
-  if (route_ != nullptr) apply(route_->response, response.fields);
+  if (route_ != nullptr) route_->response.apply(variables(), response.fields);
   if (destination_.group != nullptr) {
+    const bool secure = exchange_.client().tls() != nullptr;
     const std::string_view cookie =
-        destination_.group->affinity_cookie(delivery_.choice(), false, response.fields.arena());
+        destination_.group->affinity_cookie(delivery_.choice(), secure, response.fields.arena());
     if (!cookie.empty()) response.fields.add(FieldId::set_cookie, cookie);
   }
   record_.status = response.status;
@@ -132,6 +126,10 @@ Task<void> Transaction::send_response() {
     if (sent.error().side == Side::client) note_client_gone();
   }
   co_await settle(sent.has_value());
+}
+
+VariableContext Transaction::variables() {
+  return {.client = exchange_.client(), .request = exchange_.traffic().requests_before + 1};
 }
 
 void Transaction::note_client_gone() {

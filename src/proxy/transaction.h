@@ -31,9 +31,11 @@ class Transaction final : private DeliveryOwner {
   [[nodiscard]] std::optional<Failure> check_request() const;
   [[nodiscard]] std::optional<Failure> route();
   [[nodiscard]] std::optional<Failure> route_forward();
-  void choose_way();
+  [[nodiscard]] std::optional<Failure> route_intercepted();
+  void choose_way(std::string_view host);
   [[nodiscard]] std::string_view path_to_match() const;
   [[nodiscard]] std::optional<Failure> route_reverse();
+  void name_client();
   [[nodiscard]] bool is_for_the_proxy_itself();
   Task<void> answer_itself();
   void prepare();
@@ -46,6 +48,7 @@ class Transaction final : private DeliveryOwner {
   Task<void> give_up(Error error);
   Task<void> fail_with(Failure failure);
   void note_client_gone();
+  [[nodiscard]] VariableContext variables();
   Task<Result<void>> on_informational(ResponseHead& head) override;
   Task<Result<AddressList>> target_addresses() override;
   void on_acquired(const Lease& lease, const NextHop* server) override;
@@ -56,11 +59,15 @@ class Transaction final : private DeliveryOwner {
   AccessRecord record_;
   Address server_;  // for the record: the one connected to
   // Where the request goes: decided by routing, before any connection is made.
-  const RouteSettings* route_ = nullptr;
+  const Route* route_ = nullptr;
   std::vector<Peer*> via_;
   Destination destination_;
   std::string_view host_field_;    // what the server gets as Host
   std::optional<Failure> denied_;  // why none of the target's addresses may be reached
+  // Intercepted: the client chose the server's address as well as Host, and that the name has that
+  // address was not checked. What the server answers is for this client only: a cache must not give
+  // it to others who ask for that host.
+  bool host_unverified_ = false;
   RequestHop hop_;
   ReplayBody body_;
   Delivery delivery_;

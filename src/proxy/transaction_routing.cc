@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "message/hop.h"
+#include "proxy/client_state.h"
 #include "proxy/error_page.h"
 #include "proxy/transaction.h"
 #include "upstream/rendezvous.h"
@@ -51,8 +52,9 @@ std::optional<Failure> Transaction::check_request() const {
 // with Max-Forwards: 0 do so anywhere, and take one off it elsewhere (section 7.6.2).
 bool Transaction::is_for_the_proxy_itself() {
   if (request_.method != Method::options && request_.method != Method::trace) return false;
-  if (request_.target.form == TargetForm::asterisk &&
-      exchange_.client().listener->mode == ListenerMode::forward) {
+  const ClientInfo& client = exchange_.client();
+  if (request_.target.form == TargetForm::asterisk && !client.intercepted &&
+      client.listener->mode == ListenerMode::forward) {
     return true;
   }
   const std::string_view text = request_.fields.value(FieldId::max_forwards);
@@ -88,6 +90,7 @@ std::optional<Failure> Transaction::route() {
 }
 
 std::optional<Failure> Transaction::route_forward() {
+  if (exchange_.client().intercepted) return route_intercepted();
   const Target& target = request_.target;
   if (target.form == TargetForm::authority) {
     const auto& ports = parts_.settings.forward.connect_ports;
@@ -97,7 +100,7 @@ std::optional<Failure> Transaction::route_forward() {
     destination_.host = target.host.host;
     destination_.port = target.host.port;
     destination_.name = target.authority;
-    choose_way();
+    choose_way(destination_.host);
     return std::nullopt;
   }
   if (target.form != TargetForm::absolute) return kNotForThisListener;
@@ -105,7 +108,33 @@ std::optional<Failure> Transaction::route_forward() {
   destination_.host = target.host.host;
   destination_.port = target.host.port == 0 ? std::uint16_t{80} : target.host.port;
   destination_.name = host_field_ = target.authority;
-  choose_way();
+  choose_way(destination_.host);
+  return std::nullopt;
+}
+
+// The client knows nothing of a proxy: where its connection was on its way to is where its requests
+// go, whatever host they name. So no client is led, or leads others by what is kept of the answers,
+// to a server that the name in Host does not have. Servers get Host as it came.
+std::optional<Failure> Transaction::route_intercepted() {
+  const Target& target = request_.target;
+  if (target.form == TargetForm::authority) return kConnectIntercepted;
+  const bool absolute = target.form == TargetForm::absolute;
+  if (absolute && !equals_ignoring_case(target.scheme, "http")) return kSchemeNotSupported;
+  const Address& original = exchange_.client().local;
+  if (parts_.own_addresses.reaches_us(original)) return kInterceptedLoop;
+  FieldSection& fields = request_.fields;
+  destination_.host = fields.keep(original.host_text());
+  destination_.port = original.port();
+  destination_.name = fields.keep(original.to_string());
+  // A peer could make another address of the name in Host.
+  destination_.only_tunnel = true;
+  host_field_ = absolute ? target.authority : fields.value(FieldId::host);
+  if (host_field_.empty()) host_field_ = destination_.name;
+  const auto named = parse_authority(host_field_);
+  const bool is_address = named && named->host == destination_.host &&
+                          (named->port == 0 ? 80 : named->port) == destination_.port;
+  host_unverified_ = !is_address;
+  choose_way(named ? named->host : destination_.host);
   return std::nullopt;
 }
 
@@ -116,16 +145,15 @@ std::string_view Transaction::path_to_match() const {
   return target.path_and_query;
 }
 
-// Directly, unless a route says otherwise.
-void Transaction::choose_way() {
-  const Route* const route = parts_.routes.match_via(destination_.host, path_to_match());
-  if (route == nullptr) return;
-  route_ = route->settings;
-  via_.assign(route->via.begin(), route->via.end());
-  if (route_->via_by_host) {
+// Directly, unless a route says otherwise. `host`: the one asked for.
+void Transaction::choose_way(std::string_view host) {
+  route_ = parts_.routes.match_via(exchange_.client(), host, path_to_match());
+  if (route_ == nullptr) return;
+  via_.assign(route_->via.begin(), route_->via.end());
+  if (route_->settings->via_by_host) {
     std::vector<std::uint32_t, PoolAllocator<std::uint32_t>> order(via_.size());
-    rendezvous_order(route->nodes, hash_key(destination_.host), order);
-    for (std::size_t i = 0; i < order.size(); ++i) via_[i] = route->via[order[i]];
+    rendezvous_order(route_->nodes, hash_key(host), order);
+    for (std::size_t i = 0; i < order.size(); ++i) via_[i] = route_->via[order[i]];
   }
   destination_.via = via_;
   destination_.peer_login = request_.fields.value(FieldId::proxy_authorization);
@@ -137,38 +165,54 @@ std::optional<Failure> Transaction::route_reverse() {
   // The target's authority where it has one (RFC 9112 section 3.2.2).
   host_field_ = request_.fields.value(FieldId::host);
   const auto authority = parse_authority(host_field_);
-  const Route* const route =
-      parts_.routes.match(authority ? authority->host : std::string_view(), path_to_match());
-  if (route == nullptr) return kMisdirected;
-  route_ = route->settings;
-  destination_.group = route->group;
-  destination_.name = route->group->name();
-  destination_.key = route->group->key_of(request_, &exchange_.client().peer);
+  route_ = parts_.routes.match(exchange_.client(), authority ? authority->host : std::string_view(),
+                               path_to_match());
+  if (route_ == nullptr) return kMisdirected;
+  destination_.group = route_->group;
+  destination_.name = route_->group->name();
+  destination_.key = route_->group->key_of(request_, &exchange_.client().peer);
+  if (route_->group->settings().proxy_header != ProxyHeader::none) name_client();
   return std::nullopt;
+}
+
+// The servers are to be told whom a connection is for.
+void Transaction::name_client() {
+  ClientState& state =
+      ClientState::of(exchange_.connection(), exchange_.client(), parts_.servers.pool());
+  destination_.client = &state.header;
+  destination_.own = &state.own;
 }
 
 // A forward proxy may not be led to everything that has an address.
 Task<Result<AddressList>> Transaction::target_addresses() {
   Network& network = parts_.servers.network();
-  const TimePoint deadline =
-      deadline_after(network.executor().now(), parts_.servers.settings().connect);
-  auto resolution = co_await network.resolve(destination_.host, destination_.port, deadline);
-  if (!resolution) co_return fail(resolution.error().at(Side::server));
-  denied_ = filter_targets(resolution->addresses, parts_.own_addresses, parts_.settings.forward,
-                           exchange_.client());
+  AddressList addresses;
+  if (exchange_.client().intercepted) {
+    addresses.push_back(exchange_.client().local);
+  } else {
+    const TimePoint deadline =
+        deadline_after(network.executor().now(), parts_.servers.settings().connect);
+    auto resolution = co_await network.resolve(destination_.host, destination_.port, deadline);
+    if (!resolution) co_return fail(resolution.error().at(Side::server));
+    addresses = std::move(resolution->addresses);
+  }
+  denied_ =
+      filter_targets(addresses, parts_.own_addresses, parts_.settings.forward, exchange_.client());
   if (denied_) co_return fail({.kind = ErrorKind::denied, .side = Side::server});
-  co_return std::move(resolution->addresses);
+  co_return std::move(addresses);
 }
 
 void Transaction::prepare() {
   const std::string_view asked_host = host_field_;
-  if (route_ != nullptr && route_->host_policy == HostPolicy::set) host_field_ = route_->host_value;
+  if (route_ != nullptr && route_->settings->host_policy == HostPolicy::set) {
+    host_field_ = route_->settings->host_value;
+  }
   hop_ = prepare_request(request_, exchange_.body_framing(), host_field_, parts_.pseudonym);
   if (destination_.group != nullptr) {
     destination_.cookie = destination_.group->take_cookie(request_);
     add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);
   }
-  if (route_ != nullptr) apply(route_->request, request_.fields);
+  if (route_ != nullptr) route_->request.apply(variables(), request_.fields);
 }
 
 }  // namespace penstock

@@ -71,6 +71,10 @@ Task<void> Transaction::tunnel(ResponseHead& head, std::string_view upgrade) {
     record_.tunnel_up = traffic.up;
     record_.tunnel_down = traffic.down;
     if (!done) record_.detail = to_string(done.error().kind);
+  } else if (opened.error().side == Side::server) {
+    // What the server agreed to is not what the client asked for.
+    co_await settle(false);
+    co_return co_await fail_with(kUnexpectedUpgrade);
   } else {
     note_client_gone();
   }

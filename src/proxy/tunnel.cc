@@ -16,41 +16,55 @@ struct Tunnel {
   [[nodiscard]] std::uint64_t moved() const { return traffic.up + traffic.down; }
 };
 
-Task<Result<void>> flush_input(TunnelEnd from, TunnelEnd to, Duration idle, std::uint64_t& count) {
-  Executor& executor = (co_await this_context()).executor();
-  const Slice waiting = from.input->take(from.input->size());
-  if (waiting.empty()) co_return Result<void>{};
+struct Direction {
+  TunnelEnd from;
+  TunnelEnd to;
+  Side from_side;
+  Side to_side;
+  std::uint64_t& count;
+};
+
+// What was read before the tunnel began. Not inlined, or its frame would be part of the
+// direction's, which idle tunnels keep.
+[[gnu::noinline]] Task<Result<void>> send_input(Tunnel& tunnel, const Direction& way) {
+  Executor& executor = tunnel.scope.context().executor();
+  const Slice waiting = way.from.input->take(way.from.input->size());
   iovec part = to_iovec(waiting.view());
-  const auto written = co_await write_all(*to.stream, {&part, 1}, executor.now(), idle);
-  if (!written) co_return fail(written.error());
-  count += *written;
+  WriteOp write = write_all(*way.to.stream, {&part, 1}, executor.now(), tunnel.idle);
+  write.count_into(way.count);
+  const auto written = co_await write;
+  if (!written) co_return fail(written.error().at(way.to_side));
   co_return Result<void>{};
 }
 
-Task<Result<void>> move_all(Tunnel& tunnel, TunnelEnd from, TunnelEnd to, std::uint64_t& count) {
-  const auto flushed = co_await flush_input(from, to, tunnel.idle, count);
-  if (!flushed) co_return flushed;
+Task<Result<void>> move_all(Tunnel& tunnel, const Direction& way) {
+  if (!way.from.input->empty()) {
+    const auto sent = co_await send_input(tunnel, way);
+    if (!sent) co_return sent;
+  }
   while (true) {
     const std::uint64_t before = tunnel.moved();
-    Relayed relayed{.counter = &count};
-    const auto done = co_await from.stream->relay(
-        *to.stream, std::numeric_limits<std::uint64_t>::max(), tunnel.idle, relayed);
+    Relayed relayed{.counter = &way.count};
+    const auto done = co_await way.from.stream->relay(
+        *way.to.stream, std::numeric_limits<std::uint64_t>::max(), tunnel.idle, relayed);
+    if (done) co_return done;
+    const bool quiet = relayed.source_failed && done.error().kind == ErrorKind::timed_out;
+    if (!quiet)
+      co_return fail(done.error().at(relayed.source_failed ? way.from_side : way.to_side));
     // Silence in one direction is no reason to end a tunnel that is busy in the other.
-    const bool only_quiet = !done && done.error().kind == ErrorKind::timed_out &&
-                            relayed.source_failed && tunnel.moved() != before;
-    if (!only_quiet) co_return done;
+    if (tunnel.moved() == before) co_return done;
   }
 }
 
-Task<void> run_direction(Tunnel& tunnel, TunnelEnd from, TunnelEnd to, std::uint64_t& count) {
-  const auto done = co_await move_all(tunnel, from, to, count);
+Task<void> run_direction(Tunnel& tunnel, Direction way) {
+  const auto done = co_await move_all(tunnel, way);
   if (done) {
-    to.stream->shutdown_write();
+    way.to.stream->shutdown_write();
     co_return;
   }
   if (tunnel.result) tunnel.result = done;
-  from.stream->set_abortive();
-  to.stream->set_abortive();
+  way.from.stream->set_abortive();
+  way.to.stream->set_abortive();
   tunnel.scope.cancel();
 }
 
@@ -60,8 +74,8 @@ Task<Result<void>> run_tunnel(TunnelEnd first, TunnelEnd second, Duration idle,
                               TunnelTraffic& traffic) {
   Scope scope(co_await this_context());
   Tunnel tunnel{scope, idle, traffic};
-  scope.spawn(run_direction(tunnel, first, second, traffic.up));
-  scope.spawn(run_direction(tunnel, second, first, traffic.down));
+  scope.spawn(run_direction(tunnel, {first, second, Side::client, Side::server, traffic.up}));
+  scope.spawn(run_direction(tunnel, {second, first, Side::server, Side::client, traffic.down}));
   co_await scope.join();
   co_return tunnel.result;
 }

@@ -22,9 +22,10 @@ struct TunnelTraffic {
 };
 
 // Runs until both directions have ended, one of them fails, or no byte has moved in either for
-// `idle`. A direction that ends in the ordinary way is ended at the other side too, and the other
-// one goes on (half-close). A failure is passed on as an abortive close of both ends. The streams
-// are the caller's to destroy.
+// `idle`. The error then says which end it was: the first is side `client`, the second `server`;
+// none where both fell silent. A direction that ends in the ordinary way is ended at the other side
+// too, and the other one goes on (half-close). A failure is passed on as an abortive close of both
+// ends. The streams are the caller's to destroy.
 Task<Result<void>> run_tunnel(TunnelEnd first, TunnelEnd second, Duration idle,
                               TunnelTraffic& traffic);
 

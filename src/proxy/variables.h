@@ -1,0 +1,46 @@
+// Texts of the configuration that contain variables, and what these stand for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "proxy/variable_settings.h"
+#include "server/client_info.h"
+
+namespace penstock {
+
+// What variables are about. Both must outlive it.
+struct VariableContext {
+  const ClientInfo& client;
+  std::uint64_t request = 0;  // its number on the connection, from 1
+};
+
+// A text with variables, taken apart once. What has none costs nothing to expand.
+class TextTemplate {
+ public:
+  // The text must have been found in order (config/field_rules.h) and must outlive the template.
+  explicit TextTemplate(std::string_view text);
+
+  // The text for that client, without surrounding white space. It lives as long as the arena, or
+  // the template. Whatever a variable brings, in it are printable ASCII characters only: other
+  // bytes are written as a backslash and two hex digits, as RFC 4514 does. Empty where variables
+  // had nothing to say.
+  [[nodiscard]] std::string_view expand(const VariableContext& context, Arena& arena) const;
+  [[nodiscard]] bool has_variables() const { return has_variables_; }
+
+ private:
+  struct Part {
+    std::string_view text;  // where `is_variable` is not set
+    Variable variable{};
+    bool is_variable = false;
+  };
+  std::string plain_;  // where there are no variables
+  std::vector<Part> parts_;
+  bool has_variables_ = false;
+};
+
+}  // namespace penstock

@@ -1,0 +1,133 @@
+#include "proxy/variables.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "proxy/field_edits.h"
+
+namespace penstock {
+namespace {
+
+class VariablesTest : public testing::Test {
+ protected:
+  VariablesTest() {
+    listener.name = "edge";
+    client.connection_id = 42;
+    client.peer = Address::parse("192.0.2.9:1234").value();
+    client.local = Address::parse("[2001:db8::1]:443").value();
+    client.listener = &listener;
+  }
+  TlsClientFacts& tls() {
+    const auto facts = std::make_shared<ConnectionFacts>();
+    client.facts = facts;
+    return facts->tls.emplace();
+  }
+  std::string expand(std::string_view text) {
+    const TextTemplate made(text);
+    return std::string(made.expand({.client = client, .request = 3}, arena));
+  }
+
+  ListenerSettings listener;
+  ClientInfo client;
+  Arena arena;
+};
+
+TEST_F(VariablesTest, Parts) {
+  std::string_view rest = "a$${b}${c}$d${e";
+  std::string seen;
+  while (!rest.empty()) {
+    const TextPart part = take_part(rest);
+    seen += std::to_string(static_cast<int>(part.kind)) + ':' + std::string(part.text) + ' ';
+  }
+  EXPECT_EQ(seen, "0:a 0:$ 0:{b} 1:c 2:$ 0:d 3:${e ");
+}
+
+TEST_F(VariablesTest, WithoutTls) {
+  EXPECT_EQ(expand("plain"), "plain");
+  EXPECT_EQ(expand(""), "");
+  EXPECT_EQ(expand("5$$ ${client_ip}:${client_port}"), "5$ 192.0.2.9:1234");
+  EXPECT_EQ(expand("$$${scheme}$$"), "$http$");
+  EXPECT_EQ(expand("${server_ip} ${server_port} ${listener}"), "2001:db8::1 443 edge");
+  EXPECT_EQ(expand("${connection_id} ${request_id}"), "42 42-3");
+  EXPECT_EQ(expand("[${tls_version}${tls_cipher}${tls_server_name}${tls_alpn}${tls_resumed}]"),
+            "[]");
+  EXPECT_EQ(expand("${tls_client_subject} ${tls_client_issuer}"), "");
+}
+
+TEST_F(VariablesTest, WithTls) {
+  TlsClientFacts& facts = tls();
+  facts = {.version = TlsVersion::v1_2,
+           .cipher = "ECDHE-RSA-AES128-GCM-SHA256",
+           .server_name = "www.example",
+           .alpn = "h2",
+           .resumed = true,
+           .subject = "CN=alice,O=Example",
+           .issuer = "CN=ca",
+           .serial = "0A",
+           .fingerprint = "abcd",
+           .certificate = "MIIB"};
+  EXPECT_EQ(expand("${scheme} ${tls_version} ${tls_cipher}"),
+            "https TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256");
+  EXPECT_EQ(expand("${tls_server_name} ${tls_alpn} ${tls_resumed}"), "www.example h2 true");
+  EXPECT_EQ(expand("${tls_client_subject};${tls_client_issuer};${tls_client_serial};"
+                   "${tls_client_fingerprint};${tls_client_certificate}"),
+            "CN=alice,O=Example;CN=ca;0A;abcd;MIIB");
+}
+
+// A certificate authority that signs anything, and clients that ask for anything, must not get
+// lines of their own into a request.
+TEST_F(VariablesTest, NothingThatBreaksALineGetsIn) {
+  TlsClientFacts& facts = tls();
+  facts.fingerprint = "x";
+  facts.subject = std::string("CN=a\r\nX-Admin: 1\n") + '\0' + "\x7f\t\xc3\xa4";
+  facts.server_name = "a\r\nHost: b";
+  EXPECT_EQ(expand("${tls_client_subject}"), R"(CN=a\0D\0AX-Admin: 1\0A\00\7F\09\C3\A4)");
+  EXPECT_EQ(expand("${tls_server_name}"), R"(a\0D\0AHost: b)");
+  for (int byte = 0; byte < 256; ++byte) {
+    facts.subject = std::string(1, static_cast<char>(byte));
+    for (const char c : expand("${tls_client_subject}")) EXPECT_TRUE(c > ' ' && c < 0x7f);
+  }
+}
+
+TEST_F(VariablesTest, OfAUnixSocket) {
+  client.peer = client.local = Address::unix_socket("/run/x.sock");
+  EXPECT_EQ(expand("${client_ip}${client_port}${server_ip}${server_port}"), "");
+}
+
+std::string lines_of(const FieldSection& fields) {
+  std::string out;
+  for (const Field& field : fields) out.append(field.name).append(": ").append(field.value) += '|';
+  return out;
+}
+
+TEST_F(VariablesTest, WhatAClientSendsUnderANameThatIsSetGoes) {
+  const FieldEdits edits{.remove = {},
+                         .set = {{"X-Cert", "${tls_client_subject}"}, {"X-Ip", "${client_ip}"}},
+                         .add = {{"X-More", "${tls_client_serial}"}, {"X-More", "is $$1"}}};
+  const FieldEditor editor(edits);
+  for (const bool shown : {false, true}) {
+    if (shown) tls().subject = "CN=alice";
+    FieldSection fields;
+    fields.add(FieldId::other, "x-cert", "CN=admin");
+    fields.add(FieldId::other, "A", "b");
+    fields.add(FieldId::other, "X-CERT", "CN=root");
+    fields.add(FieldId::other, "x-ip", "127.0.0.1");
+    editor.apply({.client = client}, fields);
+    EXPECT_EQ(lines_of(fields), shown ? "x-cert: CN=alice|A: b|x-ip: 192.0.2.9|X-More: is $1|"
+                                      : "A: b|x-ip: 192.0.2.9|X-More: is $1|");
+  }
+}
+
+TEST_F(VariablesTest, PlainTextsMayBeEmpty) {
+  const FieldEdits edits{.remove = {}, .set = {{"X-Empty", ""}}, .add = {}};
+  const FieldEditor editor(edits);
+  FieldSection fields;
+  editor.apply({.client = client}, fields);
+  EXPECT_EQ(lines_of(fields), "X-Empty: |");
+}
+
+}  // namespace
+}  // namespace penstock
