@@ -18,6 +18,7 @@ namespace penstock::config {
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kSystemd = "systemd:";
 constexpr std::size_t kLongestSocketPath = 107;  // sockaddr_un holds 108 with its NUL
 
 struct HostPort {
@@ -127,6 +128,9 @@ Complaint check_host_name(std::string_view text) {
 
 Complaint check_listen_address(std::string_view text) {
   if (text.starts_with(kUnix)) return check_socket_path(text.substr(kUnix.size()));
+  if (text.starts_with(kSystemd)) {
+    return text == kSystemd ? R"(expected a name after "systemd:")" : Complaint{};
+  }
   constexpr std::string_view kForm =
       R"("127.0.0.1:3128", "[::1]:3128", "*:80" or "unix:/run/penstock.sock")";
   const auto parts = split(text);
@@ -145,6 +149,27 @@ Complaint check_listen_address(std::string_view text) {
   if (!parts->has_port)
     return fmt::format("{} lacks a port: write \"{}:3128\"", quoted(text), text);
   return check_port(parts->port, 0);
+}
+
+Complaint check_network(std::string_view text) {
+  if (text == "unix") return {};
+  constexpr std::string_view kForm = R"("192.0.2.0/24", "2001:db8::/32" or "unix")";
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  const std::string_view host = text.substr(0, slash);
+  const bool v4 = is_address(AF_INET, host);
+  if (!v4 && !is_address(AF_INET6, host)) {
+    return fmt::format("expected a network such as {}, found {}", kForm, quoted(text));
+  }
+  if (slash == text.size()) return {};
+  const std::string_view digits = text.substr(slash + 1);
+  const unsigned most = v4 ? 32 : 128;
+  unsigned length = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  if (error != std::errc{} || end != digits.data() + digits.size() || length > most) {
+    return fmt::format("expected a prefix length, 0 to {}, after \"/\", found {}", most,
+                       quoted(digits));
+  }
+  return {};
 }
 
 Complaint check_server_address(std::string_view text) {
@@ -248,7 +273,7 @@ Complaint check_host_value(std::string_view text) {
 }
 
 std::string canonical_listen_address(std::string_view text) {
-  if (text.starts_with(kUnix)) return std::string(text);
+  if (text.starts_with(kUnix) || text.starts_with(kSystemd)) return std::string(text);
   const auto parts = split(text);
   if (!parts) return std::string(text);
   std::uint32_t port = 0;

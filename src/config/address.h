@@ -9,8 +9,11 @@ namespace penstock::config {
 // What is wrong with a text, and what was expected; empty: nothing is.
 using Complaint = std::string;
 
-// "127.0.0.1:3128", "[::1]:3128", "*:80", "unix:/run/penstock.sock". Port 0: the system chooses.
+// "127.0.0.1:3128", "[::1]:3128", "*:80", "unix:/run/penstock.sock", "systemd:web".
+// Port 0: the system chooses.
 [[nodiscard]] Complaint check_listen_address(std::string_view text);
+// "192.0.2.0/24", "2001:db8::/32", a single address, or "unix" for all unix sockets.
+[[nodiscard]] Complaint check_network(std::string_view text);
 // "app.example:9000", "127.0.0.1:9000", "[::1]:9000", "app" (port 80), "unix:/run/app.sock".
 [[nodiscard]] Complaint check_server_address(std::string_view text);
 // The same, but with a port.

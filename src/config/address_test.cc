@@ -13,7 +13,7 @@ using ::testing::Not;
 
 TEST(Address, TakesListenAddresses) {
   for (const auto* text : {"127.0.0.1:3128", "0.0.0.0:80", "[::1]:3128", "[::]:80", "*:80",
-                           "127.0.0.1:0", "unix:/run/penstock.sock"}) {
+                           "127.0.0.1:0", "unix:/run/penstock.sock", "systemd:web"}) {
     EXPECT_EQ(check_listen_address(text), "") << text;
   }
 }
@@ -34,6 +34,7 @@ TEST(Address, SaysWhatIsWrongWithAListenAddress) {
       {"[::1", "lacks its closing"},
       {"[::g]:80", "is no IPv6 address"},
       {"[::1]80", "expected a port after"},
+      {"systemd:", R"(expected a name after "systemd:")"},
       {"unix:", "absolute path"},
       {"unix:run.sock", "absolute path"},
       {"unix:/" + std::string(107, 'x'), "at most 107 bytes, this one has 108"},
@@ -41,6 +42,28 @@ TEST(Address, SaysWhatIsWrongWithAListenAddress) {
   };
   for (const auto& [text, complaint] : cases) {
     EXPECT_THAT(check_listen_address(text), HasSubstr(complaint)) << text;
+  }
+}
+
+TEST(Address, ChecksNetworks) {
+  for (const auto* text : {"192.0.2.0/24", "192.0.2.1", "0.0.0.0/0", "10.0.0.1/32", "2001:db8::/32",
+                           "::1", "::/0", "::1/128", "unix"}) {
+    EXPECT_EQ(check_network(text), "") << text;
+  }
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "expected a network such as"},
+      {"localhost", "expected a network such as"},
+      {"192.0.2/24", "expected a network such as"},
+      {"[::1]", "expected a network such as"},
+      {"unix/8", "expected a network such as"},
+      {"192.0.2.0/33", R"(expected a prefix length, 0 to 32, after "/", found "33")"},
+      {"192.0.2.0/", R"(expected a prefix length, 0 to 32, after "/", found "")"},
+      {"192.0.2.0/-1", R"(found "-1")"},
+      {"192.0.2.0/8x", R"(found "8x")"},
+      {"2001:db8::/129", R"(expected a prefix length, 0 to 128)"},
+  };
+  for (const auto& [text, complaint] : cases) {
+    EXPECT_THAT(check_network(text), HasSubstr(complaint)) << text;
   }
 }
 

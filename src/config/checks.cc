@@ -24,27 +24,58 @@ std::vector<std::string_view> group_names(const Snapshot& snapshot) {
   return out;
 }
 
-bool has_listener(const Snapshot& snapshot, ListenerMode mode) {
-  return std::ranges::find(snapshot.listeners, mode, &ListenerSettings::mode) !=
-         snapshot.listeners.end();
+// Listeners whose requests or connections go to upstream groups; those of others go to the servers
+// that they name, or were on their way to, unless a route says otherwise.
+bool needs_group(const ListenerSettings& listener) {
+  return listener.mode != ListenerMode::forward && listener.interception == Interception::none;
 }
 
-// Which listeners a route is for.
-ListenerMode mode_of(const RouteSettings& route) {
-  return route.via.empty() ? ListenerMode::reverse : ListenerMode::forward;
+bool takes(const ListenerSettings& listener, const RouteSettings& route) {
+  return route.via.empty() == (listener.mode != ListenerMode::forward);
 }
+
+bool leads_to_group(const RouteSettings& route) { return route.via.empty(); }
 
 void check_listener_addresses(const Draft& draft, Report& report) {
   std::map<std::string, Place> seen;
   for (std::size_t i = 0; i < draft.listeners.size(); ++i) {
     if (!draft.listeners[i].sound) continue;
-    const std::string address = canonical_listen_address(draft.snapshot.listeners[i].address);
-    if (!address.starts_with("unix:") && address.ends_with(":0")) continue;  // each gets its own
-    const Place place = draft.listeners[i].address;
-    const auto [first, is_new] = seen.emplace(address, place);
+    const auto& addresses = draft.snapshot.listeners[i].addresses;
+    for (std::size_t j = 0; j < addresses.size(); ++j) {
+      const std::string address = canonical_listen_address(addresses[j]);
+      if (!address.starts_with("unix:") && address.ends_with(":0")) continue;  // each gets its own
+      const Place place = draft.listeners[i].addresses[j];
+      const auto [first, is_new] = seen.emplace(address, place);
+      if (is_new) continue;
+      report.error(place,
+                   fmt::format("two listeners cannot have one address: {} is taken in line {}",
+                               quoted(address), first->second.line));
+    }
+  }
+}
+
+void check_listener_names(const Draft& draft, Report& report) {
+  std::map<std::string_view, Place> seen;
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < draft.listeners.size(); ++i) {
+    const std::string& name = draft.snapshot.listeners[i].name;
+    if (name.empty()) continue;
+    names.emplace_back(name);
+    const auto [first, is_new] = seen.emplace(name, draft.listeners[i].name);
     if (is_new) continue;
-    report.error(place, fmt::format("two listeners cannot have one address: {} is taken in line {}",
-                                    quoted(address), first->second.line));
+    report.error(draft.listeners[i].name,
+                 fmt::format("two listeners cannot have one name: {} is taken in line {}",
+                             quoted(name), first->second.line));
+  }
+  for (std::size_t i = 0; i < draft.routes.size(); ++i) {
+    const auto& wanted = draft.snapshot.proxy.routes[i].listeners;
+    if (!draft.routes[i].sound) continue;
+    for (std::size_t j = 0; j < wanted.size(); ++j) {
+      if (seen.contains(wanted[j])) continue;
+      report.error(draft.routes[i].listeners[j],
+                   fmt::format("there is no listener {}: {}", quoted(wanted[j]),
+                               names.empty() ? "give one this name" : hint(wanted[j], names)));
+    }
   }
 }
 
@@ -99,27 +130,37 @@ void check_route_peers(const Draft& draft, Report& report) {
 void complete_routes(Draft& draft, Report& report) {
   Snapshot& snapshot = draft.snapshot;
   const auto& routes = snapshot.proxy.routes;
-  if (!has_listener(snapshot, ListenerMode::reverse) ||
-      std::ranges::find(routes, ListenerMode::reverse, &mode_of) != routes.end()) {
+  if (std::ranges::none_of(snapshot.listeners, needs_group) ||
+      std::ranges::any_of(routes, leads_to_group)) {
     return;
   }
-  if (snapshot.upstream.groups.size() == 1) {
+  // Intercepted connections are not for it, unless it is said.
+  const bool others = std::ranges::any_of(snapshot.listeners, [](const ListenerSettings& listener) {
+    return listener.mode == ListenerMode::tcp && !needs_group(listener);
+  });
+  if (snapshot.upstream.groups.size() == 1 && !others) {
     RouteSettings route;
     route.to = snapshot.upstream.groups.front().name;
     snapshot.proxy.routes.push_back(std::move(route));
     draft.routes.push_back(
-        {.self = draft.groups.front(), .to = draft.groups.front(), .via = {}, .sound = true});
+        {.self = draft.groups.front(), .to = draft.groups.front(), .sound = true});
     return;
   }
   for (std::size_t i = 0; i < draft.listeners.size(); ++i) {
-    if (snapshot.listeners[i].mode != ListenerMode::reverse) continue;
+    if (!needs_group(snapshot.listeners[i])) continue;
+    const std::string_view mode = to_string(snapshot.listeners[i].mode);
     report.error(
         draft.listeners[i].mode,
         snapshot.upstream.groups.empty()
-            ? "a reverse listener needs servers: add [upstream.NAME] with servers = [...]"
-            : fmt::format("a reverse listener needs a [[route]]: with {} upstream groups it "
-                          "is not clear where requests go",
-                          snapshot.upstream.groups.size()));
+            ? fmt::format("a {} listener needs servers: add [upstream.NAME] with servers = [...]",
+                          mode)
+        : others ? fmt::format(
+                       "a {} listener needs a [[route]] for it (listener = ...): others intercept, "
+                       "and their connections are not for the group",
+                       mode)
+                 : fmt::format("a {} listener needs a [[route]]: with {} upstream groups it is not "
+                               "clear where requests go",
+                               mode, snapshot.upstream.groups.size()));
   }
 }
 
@@ -130,8 +171,15 @@ bool path_covers(std::string_view wide, std::string_view narrow) {
 }
 
 bool covers(const RouteSettings& wide, const RouteSettings& narrow) {
-  return mode_of(wide) == mode_of(narrow) && path_covers(wide.path, narrow.path) &&
-         host_pattern_covers(wide.host, narrow.host);
+  const auto listens = [&wide](const std::string& name) {
+    return std::ranges::find(wide.listeners, name) != wide.listeners.end();
+  };
+  const bool all_listeners =
+      wide.listeners.empty() ||
+      (!narrow.listeners.empty() && std::ranges::all_of(narrow.listeners, listens));
+  const bool all_clients = wide.client == ClientProof::any || wide.client == narrow.client;
+  return leads_to_group(wide) == leads_to_group(narrow) && all_listeners && all_clients &&
+         path_covers(wide.path, narrow.path) && host_pattern_covers(wide.host, narrow.host);
 }
 
 void warn_of_covered_routes(const Draft& draft, Report& report) {
@@ -148,12 +196,28 @@ void warn_of_covered_routes(const Draft& draft, Report& report) {
   }
 }
 
-void warn_of_routes_without_listener(const Draft& draft, ListenerMode mode,
-                                     std::string_view message, Report& report) {
+// Only where a route asks for it: a client may say nothing until its server does.
+void look_for_names(Snapshot& snapshot) {
+  for (ListenerSettings& listener : snapshot.listeners) {
+    const auto asks = [&listener](const RouteSettings& route) {
+      const bool here = route.listeners.empty() ||
+                        std::ranges::find(route.listeners, listener.name) != route.listeners.end();
+      return here && leads_to_group(route) && route.host != "*";
+    };
+    listener.look_for_name = listener.mode == ListenerMode::tcp && !listener.tls &&
+                             std::ranges::any_of(snapshot.proxy.routes, asks);
+  }
+}
+
+void warn_of_routes_without_listener(const Draft& draft, bool to_group, std::string_view message,
+                                     Report& report) {
   const auto& routes = draft.snapshot.proxy.routes;
-  if (has_listener(draft.snapshot, mode)) return;
-  const auto first = std::ranges::find(routes, mode, &mode_of);
+  const auto first = std::ranges::find(routes, to_group, &leads_to_group);
   if (first == routes.end()) return;
+  const auto takes_it = [&first](const ListenerSettings& listener) {
+    return takes(listener, *first);
+  };
+  if (std::ranges::any_of(draft.snapshot.listeners, takes_it)) return;
   report.warning(draft.routes[static_cast<std::size_t>(first - routes.begin())].self,
                  std::string(message));
 }
@@ -187,12 +251,11 @@ void warn_of_unused_credentials(const Draft& draft, Report& report) {
 
 void warn_of_unused(const Draft& draft, Report& report) {
   const Snapshot& snapshot = draft.snapshot;
-  warn_of_routes_without_listener(draft, ListenerMode::reverse,
-                                  "routes are never taken: no listener has mode = \"reverse\"",
-                                  report);
   warn_of_routes_without_listener(
-      draft, ListenerMode::forward,
-      "routes with via are never taken: no listener has mode = \"forward\"", report);
+      draft, true, "routes are never taken: no listener has mode = \"reverse\" or mode = \"tcp\"",
+      report);
+  warn_of_routes_without_listener(
+      draft, false, "routes with via are never taken: no listener has mode = \"forward\"", report);
   warn_of_unused_peers(draft, report);
   warn_of_unused_credentials(draft, report);
   for (std::size_t i = 0; i < snapshot.upstream.groups.size(); ++i) {
@@ -209,10 +272,12 @@ void warn_of_unused(const Draft& draft, Report& report) {
 
 void complete_and_check(Draft& draft, Report& report) {
   check_listener_addresses(draft, report);
+  check_listener_names(draft, report);
   check_route_targets(draft, report);
   check_peer_names(draft, report);
   check_route_peers(draft, report);
   complete_routes(draft, report);
+  look_for_names(draft.snapshot);
   if (draft.snapshot.listeners.empty()) {
     draft.snapshot.listeners.push_back({.max_connections = draft.connections});
   }

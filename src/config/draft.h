@@ -12,12 +12,14 @@ namespace penstock::config {
 // Where the parts of a list's entry stand. `sound`: all of the entry was understood, so that
 // checks of it say something.
 struct ListenerPlace {
-  Place self, address, mode;
+  Place self, name, mode;
+  std::vector<Place> addresses;  // of each
   bool sound = false;
 };
 struct RoutePlace {
   Place self, to;
-  std::vector<Place> via;  // of each name
+  std::vector<Place> via;        // of each name
+  std::vector<Place> listeners;  // of each name
   bool sound = false;
 };
 struct PeerPlace {

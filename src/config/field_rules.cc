@@ -7,6 +7,7 @@
 #include "config/wording.h"
 #include "message/characters.h"
 #include "message/fields.h"
+#include "proxy/variable_settings.h"
 
 namespace penstock::config {
 
@@ -47,6 +48,26 @@ Complaint check_field_value(std::string_view value) {
   }
   if (!value.empty() && (is_whitespace(value.front()) || is_whitespace(value.back()))) {
     return "a field value cannot begin or end with white space: it would be lost on the way";
+  }
+  return check_variables(value);
+}
+
+Complaint check_variables(std::string_view text) {
+  while (!text.empty()) {
+    const TextPart part = take_part(text);
+    switch (part.kind) {
+      case TextPart::Kind::text:
+        break;
+      case TextPart::Kind::variable:
+        if (variable_of(part.text)) break;
+        return fmt::format("there is no variable {}: {}", quoted(part.text),
+                           hint(part.text, kVariableNames));
+      case TextPart::Kind::stray_dollar:
+        return "\"$\" begins a variable, as in \"${client_ip}\": write \"$$\" for the character";
+      case TextPart::Kind::open_variable:
+        return fmt::format("{} lacks its \"}}\"; write \"$$\" for the character \"$\"",
+                           quoted(part.text));
+    }
   }
   return {};
 }

@@ -11,7 +11,10 @@ namespace penstock::config {
 [[nodiscard]] Complaint check_token(std::string_view text);
 // A field name that edits may touch: a token, and none of those the proxy answers for itself.
 [[nodiscard]] Complaint check_edited_field(std::string_view name);
-// A field value without CR, LF, NUL or other controls, or surrounding whitespace.
+// A field value without CR, LF, NUL or other controls, or surrounding whitespace; its variables are
+// known.
 [[nodiscard]] Complaint check_field_value(std::string_view value);
+// Text in which "${name}" stands for a variable there is, and "$$" for a dollar sign.
+[[nodiscard]] Complaint check_variables(std::string_view text);
 
 }  // namespace penstock::config

@@ -8,24 +8,64 @@
 namespace penstock::config {
 namespace {
 
+Complaint check_listener_name(std::string_view text) {
+  return text.empty() ? "expected a name, found an empty text" : Complaint{};
+}
+
 constexpr std::array kModes{
     std::pair{std::string_view("forward"), ListenerMode::forward},
     std::pair{std::string_view("reverse"), ListenerMode::reverse},
+    std::pair{std::string_view("tcp"), ListenerMode::tcp},
 };
 
-constexpr TextRule kListenAddress{.type = "address", .plural = {}, .check = &check_listen_address};
+constexpr TextRule kListenAddress{
+    .type = "address", .plural = "addresses", .check = &check_listen_address};
+constexpr TextRule kName{.type = "name", .plural = {}, .check = &check_listener_name};
+constexpr TextRule kNetwork{.type = "network", .plural = "networks", .check = &check_network};
+
+constexpr std::array kInterceptions{
+    std::pair{std::string_view("none"), Interception::none},
+    std::pair{std::string_view("redirect"), Interception::redirect},
+    std::pair{std::string_view("tproxy"), Interception::tproxy},
+};
 
 constexpr std::array kListenerKeys{
-    key<ListenerSettings, TextValue<kListenAddress>>(
+    key<ListenerSettings, OneOrMoreTextsValue<kListenAddress>>(
         "address", R"("127.0.0.1:3128")",
-        "Where to listen: an IPv4 address or an IPv6 address in brackets with a port, `*` with a "
-        "port for all addresses, or `unix:` and an absolute path. Port 0: the system chooses one.",
-        [](auto& l) { return std::tie(l.address); }),
+        "Where to listen, one place or a list of them: an IPv4 address or an IPv6 address in "
+        "brackets with a port, `*` with a port for all addresses, `unix:` and an absolute path, or "
+        "`systemd:` and the `FileDescriptorName` of sockets that systemd opens. Port 0: the system "
+        "chooses one.",
+        [](auto& l) { return std::tie(l.addresses); }),
     key<ListenerSettings, ChoiceValue<kModes>>(
         "mode", R"("forward")",
         "`\"forward\"`: clients name the server they want. `\"reverse\"`: the proxy stands for "
-        "servers of its own, and routes say which.",
+        "servers of its own, and routes say which. `\"tcp\"`: bytes are passed on to servers as "
+        "they are; routes say where, by the name in a TLS ClientHello if there is one.",
         [](auto& l) { return std::tie(l.mode); }),
+    key<ListenerSettings, OptionalTextValue<kName>>(
+        "name", R"("")", "What routes and logs call it.", [](auto& l) { return std::tie(l.name); }),
+    key<ListenerSettings, ChoiceValue<kInterceptions>>(
+        "intercept", R"("none")",
+        "Connections that the system brings here while they were on their way to others: by "
+        "netfilter's `REDIRECT` or `DNAT` (`\"redirect\"`), or by its `TPROXY` (`\"tproxy\"`). See "
+        "[listeners](listeners.md).",
+        [](auto& l) { return std::tie(l.interception); }),
+    key<ListenerSettings, TextsValue<kNetwork, true>>(
+        "proxy_protocol_from", "[]",
+        "Connections from these networks (`\"192.0.2.0/24\"`, `\"2001:db8::/32\"`, or `\"unix\"`) "
+        "begin with a header of the PROXY protocol, version 1 or 2, and are closed if they do not. "
+        "From others none is taken.",
+        [](auto& l) { return std::tie(l.proxy_protocol_from); }),
+    table_key<ListenerSettings, kListenerTls>(
+        "tls",
+        "TLS to the clients, spoken where this table is there; see `[listener.tls]` and "
+        "[TLS](tls.md).",
+        [](auto& l) { return std::tie(l.tls); }),
+    key<ListenerSettings, FlagValue>(
+        "http2", "true",
+        "Whether clients may speak HTTP/2: by ALPN where there is TLS, else by beginning with it.",
+        [](auto& l) { return std::tie(l.http2); }),
     key<ListenerSettings, CountValue<1, 10'000'000>>(
         "max_connections", "10000",
         "Client connections at a time. The default is that of "
@@ -39,9 +79,26 @@ constexpr std::array kListenerKeys{
                                             [](auto& l) { return std::tie(l.unix_mode); }),
 };
 
+void check_listener(const toml::table& table, Report& report, const ListenerSettings& listener) {
+  if (listener.interception != Interception::none && listener.mode == ListenerMode::reverse) {
+    report.error(place_in(table, "intercept"),
+                 "a reverse listener stands for its own servers and takes nobody else's "
+                 "connections: intercept goes with mode = \"forward\" or \"tcp\"");
+  }
+  if (listener.interception != Interception::none && listener.tls) {
+    report.error(place_in(table, "intercept"),
+                 "TLS to others cannot be taken up here: intercepted connections go with mode = "
+                 "\"tcp\" and without tls");
+  }
+  for (const std::string& address : listener.addresses) {
+    if (listener.interception == Interception::none || !address.starts_with("unix:")) continue;
+    report.error(place_in(table, "address"), "connections to unix sockets are never intercepted");
+  }
+}
+
 }  // namespace
 
 constexpr Section<ListenerSettings> kListener{
-    .name = "listener", .title = "[[listener]]", .keys = kListenerKeys};
+    .name = "listener", .title = "[[listener]]", .keys = kListenerKeys, .check = &check_listener};
 
 }  // namespace penstock::config

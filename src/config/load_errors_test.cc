@@ -77,6 +77,69 @@ TEST(LoadErrors, Values) {
   for (const Case& one : cases) expect_single(one, errors_of(one.text));
 }
 
+TEST(LoadErrors, Listeners) {
+  const Case cases[] = {
+      {"address = []", 3, 11, "expected at least one address"},
+      {"address = ['*:1', 3]", 3, 19, "expected a text in quotes (address)"},
+      {"address = ['*:1', '*:x']", 3, 19, "is no port"},
+      {"address = ['*:1', '*:01']", 3, 19, R"("*:1" is taken in line 3)"},
+      {"address = 'systemd:'", 3, 11, R"(expected a name after "systemd:")"},
+      {"mode = 'tpc'", 3, 8, R"(did you mean "tcp"?)"},
+      {"intercept = 'redirct'", 3, 13, R"(did you mean "redirect"?)"},
+      {"intercept = 'redirect'\nmode = 'reverse'", 3, 13,
+       R"(intercept goes with mode = "forward" or "tcp")"},
+      {"intercept = 'tproxy'\naddress = ['*:1', 'unix:/x']", 4, 11,
+       "connections to unix sockets are never intercepted"},
+      {"intercept = 'tproxy'\ntls.certificates = { certificate = '/dev/null' }", 3, 13,
+       "TLS to others cannot be taken up here"},
+      {"proxy_protocol_from = '::1'", 3, 23, R"(expected a list: write ["::1"])"},
+      {"proxy_protocol_from = ['::1/129']", 3, 24, R"(expected a prefix length, 0 to 128)"},
+      {"http2 = 'no'", 3, 9, "expected true or false"},
+      {"tls = {}", 3, 7, "[listener.tls] lacks certificates"},
+      {"tls.certificates = []", 3, 20, "TLS needs at least one certificate"},
+      {"tls.certificates = 'x.pem'", 3, 20, "expected a table"},
+      {"tls.certificates = [{ key = '/dev/null' }]", 3, 21, "lacks certificate"},
+      {"tls.certificates = { certificate = '/dev/null', oscp = 'x' }", 3, 49,
+       R"(did you mean "ocsp"?)"},
+      {"tls = { certificates = { certificate = '/dev/null' }, client_ca = '/dev/null' }", 3, 67,
+       "client_ca goes with client_certificates"},
+      {"tls = { certificates = { certificate = '/dev/null' }, client_certificates = 'required' }",
+       3, 77, "whose certificates are good? Add client_ca"},
+      {"tls = { certificates = { certificate = '/dev/null' }, alpn = [''] }", 3, 63,
+       "expected a protocol's name"},
+  };
+  for (const Case& one : cases) {
+    expect_single(one,
+                  errors_of("upstream.a.servers = ['a']\n[[listener]]\n" + std::string(one.text)));
+  }
+}
+
+TEST(LoadErrors, NamesOfListeners) {
+  const Case cases[] = {
+      {"[[listener]]\nname = 'x'\n[[listener]]\naddress = '*:1'\nname = 'x'", 5, 8,
+       R"(two listeners cannot have one name: "x" is taken in line 2)"},
+      {"[[listener]]\nname = 'inside'\n[[route]]\nvia = 'direct'\nlistener = 'insde'", 5, 12,
+       R"(there is no listener "insde": did you mean "inside"?)"},
+      {"[[listener]]\nname = 'x'\n[[route]]\nvia = 'direct'\nlistener = ['x', 'y']", 5, 18,
+       R"(there is no listener "y")"},
+      {"[[route]]\nvia = 'direct'\nlistener = 'x'", 3, 12,
+       R"(there is no listener "x": give one this name)"},
+      {"[[route]]\nvia = 'direct'\nlistener = ''", 3, 12, "expected the name of a listener"},
+      {"[[route]]\nvia = 'direct'\nclient = 'certificat'", 3, 10, R"(did you mean "certificate"?)"},
+  };
+  for (const Case& one : cases) expect_single(one, errors_of(one.text));
+}
+
+TEST(LoadErrors, Http2) {
+  const Case cases[] = {
+      {"max_streams = 0", 2, 15, "0 is too small: expected 1 to 10000"},
+      {"stream_window = '32KiB'", 2, 17, "32KiB is too small"},
+      {"stream_window = '32MiB'", 2, 17, "32MiB is too large"},
+      {"connection_window = 1000", 2, 21, "is too small"},
+  };
+  for (const Case& one : cases) expect_single(one, errors_of("[http2]\n" + std::string(one.text)));
+}
+
 // Each case follows these lines.
 constexpr std::string_view kReverse =
     "listener = [{ mode = 'reverse' }]\nupstream.app.servers = ['a']\n[[route]]\n";
@@ -110,6 +173,12 @@ TEST(LoadErrors, FieldEdits) {
       {"set = { transfer-encoding = 'a' }", 6, 9, "says where a body ends"},
       {"set = { A = \"x\\r\\nB: y\" }", 6, 13, R"(cannot contain the control character "\r")"},
       {"set = { A = \"x\\u0000\" }", 6, 13, R"(cannot contain the control character "\u0000")"},
+      {"set = { A = '${client_pi}' }", 6, 13,
+       R"(there is no variable "client_pi": did you mean "client_ip"?)"},
+      {"set = { A = 'a${}' }", 6, 13, R"(there is no variable "")"},
+      {"set = { A = 'a$b' }", 6, 13, R"(write "$$" for the character)"},
+      {"set = { A = 'a${b' }", 6, 13, R"("${b" lacks its "}")"},
+      {"add = { A = ['$$', '${tls}'] }", 6, 20, R"(there is no variable "tls")"},
       {"set = { A = ' x' }", 6, 13, "cannot begin or end with white space"},
       {"set = { A = 1 }", 6, 13, "expected a text in quotes (field value)"},
       {"set = { A = ['1'] }", 6, 13, "expected a text in quotes (field value), found an array"},
@@ -129,8 +198,12 @@ TEST(LoadErrors, PartsThatDoNotFit) {
        "\"*:1\" is taken in line 2"},
       {"[[listener]]\n[[listener]]\n", 2, 1, "\"127.0.0.1:3128\" is taken in line 1"},
       {"[[listener]]\nmode = 'reverse'", 2, 8, "a reverse listener needs servers"},
+      {"[[listener]]\nmode = 'tcp'", 2, 8, "a tcp listener needs servers: add [upstream.NAME]"},
       {"[[listener]]\nmode = 'reverse'\n[upstream]\na.servers = ['a']\nb.servers = ['b']", 2, 8,
        "a reverse listener needs a [[route]]: with 2 upstream groups"},
+      {"[[listener]]\nmode = 'reverse'\n[[listener]]\naddress = '*:1'\nmode = 'tcp'\n"
+       "intercept = 'redirect'\n[upstream]\na.servers = ['a']",
+       2, 8, "a reverse listener needs a [[route]] for it (listener = ...)"},
       {"[[route]]\nto = 'app'", 2, 6, R"(no upstream group "app": add [upstream.app])"},
   };
   for (const Case& one : cases) expect_single(one, errors_of(one.text));
@@ -143,6 +216,7 @@ TEST(LoadErrors, Warnings) {
        "this route can never be taken: the one in line 3 takes all its requests"},
       {"to = 'app'\nhost = '*.b'\npath = '/x'\n[[route]]\nhost = 'A.b'\npath = '/x/y'\nto = 'app'",
        7, 1, "this route can never be taken"},
+      {"to = 'app'\n[[route]]\nclient = 'certificate'\nto = 'app'", 5, 1, "can never be taken"},
       {"to = 'app'\n[upstream.other]\nservers = ['b']", 5, 1, R"(no route leads to "other")"},
   };
   for (const Case& one : cases) {
@@ -153,7 +227,19 @@ TEST(LoadErrors, Warnings) {
   EXPECT_THAT(warnings_of(std::string(kReverse) +
                           "to = 'app'\npath = '/x'\n[[route]]\npath = '/xy'\nto = 'app'"),
               SizeIs(0));
-  expect_single({"", 2, 1, "no listener has mode = \"reverse\""},
+  const std::string named =
+      "upstream.a.servers = ['a']\n[[listener]]\nname = 'x'\nmode = 'tcp'\n"
+      "[[route]]\nto = 'a'\n";
+  expect_single({"", 7, 1, "this route can never be taken: the one in line 5"},
+                warnings_of(named + "[[route]]\nlistener = 'x'\nto = 'a'"));
+  // What a route leaves out another one can take.
+  EXPECT_THAT(warnings_of("upstream.a.servers = ['a']\n[[listener]]\nname = 'x'\nmode = 'tcp'\n"
+                          "[[route]]\nlistener = 'x'\nto = 'a'\n[[route]]\nto = 'a'"),
+              SizeIs(0));
+  EXPECT_THAT(
+      warnings_of(std::string(kReverse) + "to = 'app'\nclient = 'none'\n[[route]]\nto = 'app'"),
+      SizeIs(0));
+  expect_single({"", 2, 1, "no listener has mode = \"reverse\" or mode = \"tcp\""},
                 warnings_of("upstream.app.servers = ['a']\n[[route]]\nto = 'app'"));
 }
 

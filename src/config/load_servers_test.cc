@@ -78,6 +78,17 @@ TEST(LoadServers, EachKeyOfAGroupSetsItsMember) {
       group_case("breaker.retries = 9", [](auto& g) { return g.breaker.retries == 9; }),
       group_case("hedge.percentile = 95", [](auto& g) { return g.hedge.percentile == 95; }),
       group_case("hedge.percentile = 0", [](auto& g) { return g.hedge.percentile == 0; }),
+      group_case("",
+                 [](auto& g) {
+                   return g.http == HttpChoice::http1 && g.proxy_header == ProxyHeader::none;
+                 }),
+      group_case("http = '2'", [](auto& g) { return g.http == HttpChoice::http2; }),
+      group_case("http = 'auto'\ntls = {}",
+                 [](auto& g) { return g.http == HttpChoice::negotiate; }),
+      group_case("proxy_protocol = 'v1'",
+                 [](auto& g) { return g.proxy_header == ProxyHeader::v1; }),
+      group_case("proxy_protocol = 'v2'",
+                 [](auto& g) { return g.proxy_header == ProxyHeader::v2; }),
       group_case("hedge.least = '7ms'", [](auto& g) { return g.hedge.least == 7ms; }),
   };
   expect_hold(cases);

@@ -23,7 +23,7 @@ using ::testing::SizeIs;
 TEST(Load, AnEmptyTextIsAForwardProxy) {
   const Snapshot snapshot = load("");
   ASSERT_THAT(snapshot.listeners, SizeIs(1));
-  EXPECT_EQ(snapshot.listeners[0].address, "127.0.0.1:3128");
+  EXPECT_EQ(snapshot.listeners[0].addresses, std::vector<std::string>{"127.0.0.1:3128"});
   EXPECT_EQ(snapshot.listeners[0].mode, ListenerMode::forward);
   EXPECT_EQ(snapshot.listeners[0].max_connections, 10'000U);
   EXPECT_THAT(snapshot.proxy.routes, IsEmpty());
@@ -64,6 +64,8 @@ TEST(Load, EachKeySetsItsMember) {
        [](const Snapshot& s) { return s.listeners[0].max_connections == 5; }},
       {"[limits]\nidle_server_connections = 0",
        [](const Snapshot& s) { return s.upstream.max_idle == 0; }},
+      {"[timeouts]\nclient_handshake = '3s'",
+       [](const Snapshot& s) { return s.server.client_handshake == 3s; }},
       {"[timeouts]\nclient_head = '1s'",
        [](const Snapshot& s) { return s.server.client_head == 1s; }},
       {"[timeouts]\nclient_idle = '1s'",
@@ -77,6 +79,17 @@ TEST(Load, EachKeySetsItsMember) {
       {"[timeouts]\ntunnel_idle = '2h'",
        [](const Snapshot& s) { return s.proxy.tunnel_idle == 2h; }},
       {"[timeouts]\ndrain = '5s'", [](const Snapshot& s) { return s.workers.drain == 5s; }},
+      {"[http2]\nmax_streams = 9",
+       [](const Snapshot& s) { return s.server.http2.max_streams == 9; }},
+      {"[http2]\nstream_window = 65535",
+       [](const Snapshot& s) {
+         return s.server.http2.stream_window == 65535 && s.upstream.http2.stream_window == 65535;
+       }},
+      {"[http2]\nconnection_window = '64MiB'",
+       [](const Snapshot& s) {
+         return s.server.http2.connection_window == 64U << 20U &&
+                s.upstream.http2.connection_window == 64U << 20U;
+       }},
       {"[forward]\nconnect_ports = [1, 65535]",
        [](const Snapshot& s) {
          return s.proxy.forward.connect_ports == std::vector<std::uint16_t>{1, 65535};
@@ -113,14 +126,139 @@ TEST(Load, Listeners) {
     unix_mode = "0600"
   )");
   ASSERT_THAT(snapshot.listeners, SizeIs(2));
-  EXPECT_EQ(snapshot.listeners[0].address, "127.0.0.1:3128");
+  EXPECT_EQ(snapshot.listeners[0].addresses, std::vector<std::string>{"127.0.0.1:3128"});
   EXPECT_EQ(snapshot.listeners[0].max_connections, 77U);
   const ListenerSettings& second = snapshot.listeners[1];
-  EXPECT_EQ(second.address, "unix:/run/p.sock");
+  EXPECT_EQ(second.addresses, std::vector<std::string>{"unix:/run/p.sock"});
   EXPECT_EQ(second.mode, ListenerMode::reverse);
   EXPECT_EQ(second.max_connections, 3U);
   EXPECT_EQ(second.backlog, 9);
   EXPECT_EQ(second.unix_mode, 0600U);
+}
+
+// The only listener of a configuration with somewhere to send requests, and these lines of it.
+template <class Check>
+KeyCase listener_case(std::string_view lines, Check check) {
+  return {"upstream.a.servers = ['a']\n[[route]]\nto = 'a'\n[[listener]]\nname = 'l'\n" +
+              std::string(lines),
+          [check](const Snapshot& s) { return check(s.listeners.at(0)); }};
+}
+
+TEST(Load, EachKeyOfAListenerSetsItsMember) {
+  using Texts = std::vector<std::string>;
+  const KeyCase cases[] = {
+      listener_case("mode = 'reverse'",
+                    [](auto& l) {
+                      return l.name == "l" && l.mode == ListenerMode::reverse && l.http2 &&
+                             !l.tls && l.proxy_protocol_from.empty() &&
+                             l.interception == Interception::none;
+                    }),
+      listener_case("mode = 'tcp'", [](auto& l) { return l.mode == ListenerMode::tcp; }),
+      listener_case(
+          "mode = 'reverse'\naddress = ['127.0.0.1:1', '[::1]:1', 'systemd:web']",
+          [](auto& l) { return l.addresses == Texts{"127.0.0.1:1", "[::1]:1", "systemd:web"}; }),
+      listener_case("mode = 'tcp'\nintercept = 'redirect'",
+                    [](auto& l) { return l.interception == Interception::redirect; }),
+      listener_case("mode = 'tcp'\nintercept = 'tproxy'",
+                    [](auto& l) { return l.interception == Interception::tproxy; }),
+      listener_case(
+          "mode = 'reverse'\nproxy_protocol_from = ['192.0.2.0/24', '::1', 'unix']",
+          [](auto& l) { return l.proxy_protocol_from == Texts{"192.0.2.0/24", "::1", "unix"}; }),
+      listener_case("mode = 'reverse'\nhttp2 = false", [](auto& l) { return !l.http2; }),
+      listener_case("mode = 'reverse'\nmax_connections = 3",
+                    [](auto& l) { return l.max_connections == 3; }),
+      listener_case("mode = 'reverse'\nbacklog = 9", [](auto& l) { return l.backlog == 9; }),
+      listener_case("mode = 'reverse'\nunix_mode = '0600'",
+                    [](auto& l) { return l.unix_mode == 0600; }),
+  };
+  expect_hold(cases);
+}
+
+// The same of its TLS, which has a certificate.
+template <class Check>
+KeyCase tls_case(std::string_view lines, Check check) {
+  return listener_case(
+      "mode = 'reverse'\n[listener.tls]\ncertificates = { certificate = "
+      "'/dev/null' }\n" +
+          std::string(lines),
+      [check](auto& l) { return l.tls && check(*l.tls); });
+}
+
+TEST(Load, EachKeyOfAListenersTlsSetsItsMember) {
+  using Texts = std::vector<std::string>;
+  const KeyCase cases[] = {
+      tls_case("",
+               [](auto& t) {
+                 return t.certificates.size() == 1 && !t.strict_names && t.alpn.empty() &&
+                        t.client_certificates == ClientCertificates::off &&
+                        t.min_version == TlsVersion::v1_2 && t.session_lifetime == 12h;
+               }),
+      tls_case("strict_names = true", [](auto& t) { return t.strict_names; }),
+      tls_case("client_certificates = 'optional'\nclient_ca = '/dev/null'",
+               [](auto& t) {
+                 return t.client_certificates == ClientCertificates::optional &&
+                        t.client_ca == "/dev/null";
+               }),
+      tls_case("client_certificates = 'required'\nclient_ca = '/dev/null'",
+               [](auto& t) { return t.client_certificates == ClientCertificates::required; }),
+      tls_case("alpn = ['h2', 'http/1.1']",
+               [](auto& t) { return t.alpn == Texts{"h2", "http/1.1"}; }),
+      tls_case("min_version = '1.3'", [](auto& t) { return t.min_version == TlsVersion::v1_3; }),
+      tls_case("session_lifetime = '0s'", [](auto& t) { return t.session_lifetime == 0s; }),
+  };
+  expect_hold(cases);
+}
+
+TEST(Load, CertificatesOfAListener) {
+  const Snapshot snapshot = load(R"(
+    upstream.a.servers = ["a"]
+    [[listener]]
+    mode = "reverse"
+    [[listener.tls.certificates]]
+    certificate = "/dev/null"
+    key = "/dev/zero"
+    ocsp = "/dev/random"
+    [[listener.tls.certificates]]
+    certificate = "/dev/null"
+  )");
+  const auto& certificates = snapshot.listeners.at(0).tls.value().certificates;
+  ASSERT_THAT(certificates, SizeIs(2));
+  EXPECT_EQ(certificates[0].certificate, "/dev/null");
+  EXPECT_EQ(certificates[0].key, "/dev/zero");
+  EXPECT_EQ(certificates[0].ocsp, "/dev/random");
+  EXPECT_EQ(certificates[1].key, "/dev/null");  // in the same file
+  EXPECT_EQ(certificates[1].ocsp, "");
+}
+
+TEST(Load, RoutesByListenerAndClient) {
+  const Snapshot snapshot = load(R"(
+    upstream.a.servers = ["a"]
+    [[listener]]
+    name = "x"
+    mode = "reverse"
+    [[listener]]
+    name = "y"
+    address = "*:443"
+    mode = "tcp"
+    [[route]]
+    listener = "x"
+    client = "certificate"
+    to = "a"
+    [[route]]
+    listener = ["y", "x"]
+    client = "none"
+    to = "a"
+    [[route]]
+    to = "a"
+  )");
+  const auto& routes = snapshot.proxy.routes;
+  ASSERT_THAT(routes, SizeIs(3));
+  EXPECT_THAT(routes[0].listeners, ElementsAre("x"));
+  EXPECT_EQ(routes[0].client, ClientProof::certificate);
+  EXPECT_THAT(routes[1].listeners, ElementsAre("y", "x"));
+  EXPECT_EQ(routes[1].client, ClientProof::none);
+  EXPECT_THAT(routes[2].listeners, IsEmpty());
+  EXPECT_EQ(routes[2].client, ClientProof::any);
 }
 
 TEST(Load, RoutesAndGroupsKeepTheirOrder) {
@@ -182,6 +320,17 @@ TEST(Load, AReverseListenerWithOneGroupNeedsNoRoute) {
   EXPECT_EQ(snapshot.proxy.routes[0].path, "/");
 }
 
+TEST(Load, ATcpListenerWithOneGroupNeedsNoRouteEither) {
+  const Snapshot snapshot = load("listener = [{ mode = 'tcp' }]\nupstream.only.servers = ['a:1']");
+  ASSERT_THAT(snapshot.proxy.routes, SizeIs(1));
+  EXPECT_EQ(snapshot.proxy.routes[0].to, "only");
+}
+
+TEST(Load, AnInterceptingListenerNeedsNoGroup) {
+  const Snapshot snapshot = load("listener = [{ mode = 'tcp', intercept = 'tproxy' }]");
+  EXPECT_THAT(snapshot.proxy.routes, IsEmpty());
+}
+
 TEST(Load, ReadsAFile) {
   const std::string path = ::testing::TempDir() + "penstock_load_test.toml";
   std::FILE* const file = std::fopen(path.c_str(), "w");
@@ -220,6 +369,8 @@ TEST(Summary, ShowsWhatAFileComesTo) {
     head = "32KiB"
   )"));
   EXPECT_THAT(text, HasSubstr("listener   *:80 (reverse), backlog = 10\n"));
+  EXPECT_THAT(summary(load("listener = [{ address = ['*:1', 'systemd:web'], name = 'x' }]")),
+              HasSubstr("listener   *:1, systemd:web (forward), name = \"x\"\n"));
   EXPECT_THAT(text, HasSubstr("route      */api -> app, response = { remove = [\"Server\"] }\n"));
   EXPECT_THAT(text, HasSubstr("upstream   app: a:1, b:2\n"));
   EXPECT_THAT(text, HasSubstr("limits     head = \"32KiB\", start_line = \"16KiB\""));

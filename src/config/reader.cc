@@ -47,6 +47,17 @@ void read_single(const toml::table& root, const Section<Draft>& section, Report&
   }
 }
 
+// Of each element of a list, or of what stands there alone.
+std::vector<Place> places_of(const toml::table& table, std::string_view key) {
+  std::vector<Place> out;
+  const toml::node* const node = table.get(key);
+  if (node == nullptr) return out;
+  const auto* list = node->as_array();
+  if (list == nullptr) return {place_of(*node)};
+  for (const toml::node& element : *list) out.push_back(place_of(element));
+  return out;
+}
+
 void read_listeners(const toml::table& root, Report& report, Draft& draft) {
   for (const toml::table* table : tables_of(root, kListener.name, report)) {
     const std::size_t errors = report.errors();
@@ -54,21 +65,13 @@ void read_listeners(const toml::table& root, Report& report, Draft& draft) {
     read_table(*table, kListener, report, settings);
     draft.snapshot.listeners.push_back(std::move(settings));
     draft.listeners.push_back({.self = place_of(*table),
-                               .address = place_in(*table, "address"),
+                               .name = place_in(*table, "name"),
                                .mode = place_in(*table, "mode"),
+                               .addresses = table->contains("address")
+                                                ? places_of(*table, "address")
+                                                : std::vector{place_of(*table)},
                                .sound = report.errors() == errors});
   }
-}
-
-// Of each name of a route's list.
-std::vector<Place> via_places(const toml::table& route) {
-  std::vector<Place> out;
-  const toml::node* const via = route.get("via");
-  if (via == nullptr) return out;
-  const auto* list = via->as_array();
-  if (list == nullptr) return {place_of(*via)};
-  for (const toml::node& element : *list) out.push_back(place_of(element));
-  return out;
 }
 
 void read_routes(const toml::table& root, Report& report, Draft& draft) {
@@ -82,7 +85,8 @@ void read_routes(const toml::table& root, Report& report, Draft& draft) {
     draft.snapshot.proxy.routes.push_back(std::move(settings));
     draft.routes.push_back({.self = place_of(*table),
                             .to = place_in(*table, "to"),
-                            .via = via_places(*table),
+                            .via = places_of(*table, "via"),
+                            .listeners = places_of(*table, "listener"),
                             .sound = report.errors() == errors});
   }
 }

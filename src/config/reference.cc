@@ -35,7 +35,8 @@ std::string_view bare(std::string_view title) {
 std::vector<KeyReference> reference() {
   std::vector<KeyReference> out;
   const auto append_all = [&out](const auto&... sections) { (append(sections, out), ...); };
-  append_all(kListener, kRoute, kRequestEdits, kResponseEdits);
+  append_all(kListener, kListenerTls, kListenerCertificate);
+  append_all(kRoute, kRequestEdits, kResponseEdits);
   append_all(kUpstream, kServer, kUpstreamPool, kUpstreamQueue, kUpstreamCheck, kUpstreamEjection,
              kUpstreamBreaker, kUpstreamRetry, kUpstreamHedge, kUpstreamTls);
   append_all(kPeer, kPeerLogin, kPeerTls, kPeerPool, kPeerQueue, kPeerEjection, kPeerCheck);

@@ -6,10 +6,12 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
 
 #include "config/load.h"
+#include "proxy/variable_settings.h"
 
 namespace penstock::config {
 namespace {
@@ -84,16 +86,30 @@ TEST(Reference, TheDocumentationKnowsNoOtherKeys) {
   }
 }
 
-TEST(Reference, TheExamplesLoad) {
+TEST(Reference, EveryVariableIsDocumented) {
   const std::string text = read(source_dir() / "docs" / "configuration.md");
+  const std::string section = section_of(text, "[route.request]");
+  for (const std::string_view name : kVariableNames) {
+    EXPECT_NE(section.find("`" + std::string(name) + "`"), std::string::npos) << name;
+  }
+}
+
+// How many there are in the document.
+int expect_examples_load(const std::string& document) {
+  const std::string text = read(source_dir() / "docs" / document);
   constexpr std::string_view kBegin = "```toml\n";
   int examples = 0;
   for (std::size_t at = text.find(kBegin); at != std::string::npos; at = text.find(kBegin, at)) {
     at += kBegin.size();
     expect_loads(text.substr(at, text.find("```", at) - at),
-                 "example " + std::to_string(++examples));
+                 document + " example " + std::to_string(++examples));
   }
-  EXPECT_GE(examples, 10);
+  return examples;
+}
+
+TEST(Reference, TheExamplesLoad) {
+  EXPECT_GE(expect_examples_load("configuration.md"), 10);
+  EXPECT_GE(expect_examples_load("listeners.md"), 5);
 }
 
 TEST(Reference, TheSampleFileLoadsAlsoWithItsCommentsTakenAway) {

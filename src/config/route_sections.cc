@@ -37,6 +37,12 @@ constexpr TextRule kHostPattern{
 constexpr TextRule kPathPrefix{.type = "path prefix", .plural = {}, .check = &check_path_prefix};
 constexpr TextRule kGroupName{
     .type = "name of an upstream group", .plural = {}, .check = &check_group_name};
+Complaint check_named_listener(std::string_view text) {
+  return text.empty() ? "expected the name of a listener, found an empty text" : Complaint{};
+}
+
+constexpr TextRule kListenerName{
+    .type = "name of a listener", .plural = "names of listeners", .check = &check_named_listener};
 constexpr TextRule kViaName{
     .type = "name of a peer", .plural = "names of peers", .check = &check_via_name};
 constexpr TextRule kEditedField{
@@ -45,20 +51,6 @@ constexpr TextRule kEditedField{
 constexpr std::array kViaOrders{
     std::pair{std::string_view("order"), false},
     std::pair{std::string_view("host"), true},
-};
-
-// A list, or its only element.
-struct ViaValue {
-  static std::string type() { return "name of a peer, or list of them"; }
-  static std::optional<std::vector<std::string>> read(const toml::node& node, Report& report) {
-    if (node.is_array()) return read_texts(node, report, kViaName, false);
-    auto name = read_checked(node, report, kViaName);
-    if (!name) return std::nullopt;
-    return std::vector{std::move(*name)};
-  }
-  static std::string show(const std::vector<std::string>& value) {
-    return value.size() == 1 ? quoted(value.front()) : show_texts(value);
-  }
 };
 
 // "keep", "server", "set:NAME": two members, so it reads itself.
@@ -108,11 +100,25 @@ constexpr std::array kEditKeys{
         [](auto& e) { return std::tie(e.add); }),
 };
 
+constexpr std::array kProofs{
+    std::pair{std::string_view("any"), ClientProof::any},
+    std::pair{std::string_view("certificate"), ClientProof::certificate},
+    std::pair{std::string_view("none"), ClientProof::none},
+};
+
 constexpr std::array kRouteKeys{
+    key<RouteSettings, OneOrMoreTextsValue<kListenerName>>(
+        "listener", "[]", "The name of the listener it is for, or a list; when left out, all.",
+        [](auto& r) { return std::tie(r.listeners); }),
+    key<RouteSettings, ChoiceValue<kProofs>>(
+        "client", R"("any")",
+        "`\"certificate\"`: only clients that have shown one in the TLS handshake. `\"none\"`: "
+        "only those that have not.",
+        [](auto& r) { return std::tie(r.client); }),
     key<RouteSettings, TextValue<kHostPattern>>(
         "host", R"("*")",
-        "The host the request is for, without a port. `*.example.com` is every host below "
-        "`example.com`, but not that one.",
+        "The host the request is for, without a port; on tcp listeners the name asked for by SNI. "
+        "`*.example.com` is every host below `example.com`, but not that one.",
         [](auto& r) { return std::tie(r.host); }),
     key<RouteSettings, TextValue<kPathPrefix>>(
         "path", R"("/")",
@@ -120,10 +126,11 @@ constexpr std::array kRouteKeys{
         "but not `/apix`.",
         [](auto& r) { return std::tie(r.path); }),
     key<RouteSettings, TextValue<kGroupName>>("to", R"("")",
-                                              "Reverse listeners: the upstream group that gets the "
-                                              "request. Each route has `to` or `via`.",
+                                              "Reverse and tcp listeners: the upstream group that "
+                                              "gets the request or connection. Each route has "
+                                              "`to` or `via`.",
                                               [](auto& r) { return std::tie(r.to); }),
-    key<RouteSettings, ViaValue>(
+    key<RouteSettings, OneOrMoreTextsValue<kViaName>>(
         "via", "[]",
         "Forward listeners: the `[[peer]]` that the request goes through, or `\"direct\"` for "
         "none. "

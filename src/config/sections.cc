@@ -102,6 +102,11 @@ constexpr std::array kLimitKeys{
 };
 
 constexpr std::array kTimeoutKeys{
+    key<Draft, DurationValue>(
+        "client_handshake", R"("10s")",
+        "From accepting a connection to where its protocol begins: a TLS handshake, a header of "
+        "the PROXY protocol.",
+        [](auto& d) { return std::tie(d.snapshot.server.client_handshake); }),
     key<Draft, DurationValue>("client_head", R"("30s")",
                               "From the first byte of a request to the end of its head.",
                               [](auto& d) { return std::tie(d.snapshot.server.client_head); }),
@@ -126,6 +131,25 @@ constexpr std::array kTimeoutKeys{
         "drain", R"("30s")",
         "How long transactions under way may take to finish when the proxy is told to stop.",
         [](auto& d) { return std::tie(d.snapshot.workers.drain); }),
+};
+
+constexpr std::array kHttp2Keys{
+    key<Draft, CountValue<1, 10'000>>(
+        "max_streams", "100", "Requests that a client may have under way on one connection.",
+        [](auto& d) { return std::tie(d.snapshot.server.http2.max_streams); }),
+    key<Draft, SizeValue<64 * kKiB - 1, 16 * kMiB>>(
+        "stream_window", R"("256KiB")",
+        "How much of one message's content a peer may send ahead of its being passed on.",
+        [](auto& d) {
+          return std::tie(d.snapshot.server.http2.stream_window,
+                          d.snapshot.upstream.http2.stream_window);
+        }),
+    key<Draft, SizeValue<64 * kKiB - 1, 64 * kMiB>>(
+        "connection_window", R"("1MiB")", "The same for all messages of one connection together.",
+        [](auto& d) {
+          return std::tie(d.snapshot.server.http2.connection_window,
+                          d.snapshot.upstream.http2.connection_window);
+        }),
 };
 
 constexpr std::array kForwardKeys{
@@ -177,14 +201,15 @@ constexpr std::array kWorkerKeys{
 
 constexpr Section<Draft> kLimits{.name = "limits", .title = "[limits]", .keys = kLimitKeys};
 constexpr Section<Draft> kTimeouts{.name = "timeouts", .title = "[timeouts]", .keys = kTimeoutKeys};
+constexpr Section<Draft> kHttp2{.name = "http2", .title = "[http2]", .keys = kHttp2Keys};
 constexpr Section<Draft> kForward{.name = "forward", .title = "[forward]", .keys = kForwardKeys};
 constexpr Section<Draft> kProxy{.name = "proxy", .title = "[proxy]", .keys = kProxyKeys};
 constexpr Section<Draft> kLog{.name = "log", .title = "[log]", .keys = kLogKeys};
 constexpr Section<Draft> kWorkers{.name = "workers", .title = "[workers]", .keys = kWorkerKeys};
 
 std::span<const Section<Draft>* const> single_sections() {
-  static constexpr std::array<const Section<Draft>*, 8> kAll{
-      &kForward, &kProxy, &kLimits, &kTimeouts, &kTargets, &kDns, &kLog, &kWorkers};
+  static constexpr std::array<const Section<Draft>*, 9> kAll{
+      &kForward, &kProxy, &kLimits, &kTimeouts, &kHttp2, &kTargets, &kDns, &kLog, &kWorkers};
   return kAll;
 }
 

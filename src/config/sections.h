@@ -14,6 +14,7 @@ extern const Section<Draft> kForward;
 extern const Section<Draft> kProxy;
 extern const Section<Draft> kLimits;
 extern const Section<Draft> kTimeouts;
+extern const Section<Draft> kHttp2;
 extern const Section<Draft> kTargets;
 extern const Section<Draft> kDns;
 extern const Section<Draft> kLog;
@@ -27,6 +28,8 @@ extern const Section<RetrySettings> kTargetsRetry;
 // Those that may repeat, and tables of theirs.
 extern const Section<ListenerSettings> kListener;
 
+extern const Section<TlsServerSettings> kListenerTls;
+extern const Section<TlsCertificateSettings> kListenerCertificate;
 extern const Section<RouteSettings> kRoute;
 extern const Section<FieldEdits> kRequestEdits;
 extern const Section<FieldEdits> kResponseEdits;

@@ -50,9 +50,8 @@ std::vector<std::string> changes_without(const Section<Owner>& section, const Ow
 std::string listener_line(const ListenerSettings& listener) {
   constexpr std::string_view kShown[] = {"address", "mode"};
   auto items = changes_without(kListener, listener, kShown);
-  items.insert(
-      items.begin(),
-      listener.address + (listener.mode == ListenerMode::forward ? " (forward)" : " (reverse)"));
+  items.insert(items.begin(), fmt::format("{} ({})", fmt::join(listener.addresses, ", "),
+                                          to_string(listener.mode)));
   return wrapped("listener", items);
 }
 

@@ -155,6 +155,17 @@ constexpr std::array kHedgeKeys{
                                       [](auto& h) { return std::tie(h.least); }),
 };
 
+constexpr std::array kHttpChoices{
+    std::pair{std::string_view("1.1"), HttpChoice::http1},
+    std::pair{std::string_view("2"), HttpChoice::http2},
+    std::pair{std::string_view("auto"), HttpChoice::negotiate},
+};
+constexpr std::array kProxyHeaders{
+    std::pair{std::string_view("off"), ProxyHeader::none},
+    std::pair{std::string_view("v1"), ProxyHeader::v1},
+    std::pair{std::string_view("v2"), ProxyHeader::v2},
+};
+
 constexpr std::array kUpstreamKeys{
     key<UpstreamGroupSettings, ServersValue>(
         "servers", "[]",
@@ -223,6 +234,16 @@ constexpr std::array kUpstreamKeys{
         "TLS to the servers, spoken where this table is there, even if it is empty; see "
         "`[upstream.NAME.tls]`.",
         [](auto& g) { return std::tie(g.tls); }),
+    key<UpstreamGroupSettings, ChoiceValue<kHttpChoices>>(
+        "http", R"("1.1")",
+        "The HTTP that is spoken to the servers. `\"2\"`: always HTTP/2, in clear text where there "
+        "is no `tls`. `\"auto\"`: HTTP/2 with `tls` if the server agrees to it by ALPN.",
+        [](auto& g) { return std::tie(g.http); }),
+    key<UpstreamGroupSettings, ChoiceValue<kProxyHeaders>>(
+        "proxy_protocol", R"("off")",
+        "Connections to the servers begin with a header of the PROXY protocol that names the "
+        "client. Each of them then serves one client connection only.",
+        [](auto& g) { return std::tie(g.proxy_header); }),
 };
 
 bool lacks_port(std::string_view address) {

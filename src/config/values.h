@@ -201,6 +201,21 @@ struct TextsValue {
   static std::string show(const std::vector<std::string>& value) { return show_texts(value); }
 };
 
+// A list, or its only element.
+template <const TextRule& kRule>
+struct OneOrMoreTextsValue {
+  static std::string type() { return fmt::format("{}, or list of {}", kRule.type, kRule.plural); }
+  static std::optional<std::vector<std::string>> read(const toml::node& node, Report& report) {
+    if (node.is_array()) return read_texts(node, report, kRule, false);
+    auto text = read_checked(node, report, kRule);
+    if (!text) return std::nullopt;
+    return std::vector{std::move(*text)};
+  }
+  static std::string show(const std::vector<std::string>& value) {
+    return value.size() == 1 ? quoted(value.front()) : show_texts(value);
+  }
+};
+
 // Field names and values. Several lines of one name are written as an array.
 using FieldLines = std::vector<std::pair<std::string, std::string>>;
 std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report, bool may_repeat);
