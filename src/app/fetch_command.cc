@@ -274,6 +274,7 @@ FetchOptions::FetchOptions(CLI::App& app) : words_(std::make_unique<Words>()) {
   one("--user", words.user, "NAME:PASSWORD", "Login at the servers of the URLs");
   one("--auth", words.auth, "SCHEME", "How: basic, digest or auto")
       ->check(CLI::IsMember({"basic", "digest", "auto"}));
+  fetch->add_flag("--http2", command.http2, "Speak HTTP/2")->excludes("--peer");
   fetch->add_flag("--insecure", command.tls.insecure, "Take any certificate of a server");
   one("--cacert", command.tls.ca_file, "FILE", "Certificates to trust; else the system's");
   one("--cert", command.tls.certificate, "FILE", "Our certificate, with its chain");

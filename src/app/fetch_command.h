@@ -47,6 +47,7 @@ struct FetchCommand {
   bool silent = false;
   bool follow = false;  // redirects
   bool fail = false;    // a status of 400 or more is a failure
+  bool http2 = false;   // is what is spoken, and servers have to
   std::vector<FetchHost> hosts;
   std::vector<std::string> dns;                    // name servers; empty: the system's
   std::vector<std::optional<PeerSettings>> peers;  // tried in that order; none for directly

@@ -31,6 +31,7 @@ DnsSettings fetch_dns_settings(const FetchCommand& command) {
 UpstreamSettings fetch_upstream_settings(const FetchCommand& command) {
   UpstreamSettings settings;
   settings.connect = command.connect_timeout;
+  if (command.http2) settings.target_http = HttpChoice::http2;
   settings.target_retry = retry_settings(command.retries);
   // Reading the system's certificates takes time.
   const bool may_need_tls = command.follow || std::ranges::any_of(command.urls, &Url::secure);

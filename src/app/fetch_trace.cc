@@ -15,10 +15,6 @@ double milliseconds(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-std::string_view version_text(Version version) {
-  return version == Version::http10 ? "HTTP/1.0" : "HTTP/1.1";
-}
-
 // Of a login only its scheme is told.
 std::string telling(const Field& field) {
   const bool secret =
@@ -116,7 +112,7 @@ void FetchTrace::acquired(Lease& lease, std::string_view peer) {
     return;
   }
   secure_ = executor_->now() - connected_;
-  tell_tls(lease.stream());
+  tell_tls(lease.transport());
   note("new connection to {}", lease.address().to_string());
 }
 
@@ -126,13 +122,18 @@ void FetchTrace::sending(const Lease& lease, const ServerRequest& request) {
       lease.leads_to_proxy() ? http1::RequestForm::absolute : http1::RequestForm::origin;
   const http1::WireFraming framing{.body = request.framing, .connection = request.connection};
   const auto head = http1::serialise(*request.head, form, framing);
-  if (head) write("> ", lines_of_head(head->view()));
+  if (!head) return;
+  std::string lines = lines_of_head(head->view());
+  // There it has no such line; it is shown in the same way.
+  const std::size_t version = lines.find("HTTP/1.1\n");
+  if (lease.http2() && version < lines.find('\n')) lines.replace(version, 8, "HTTP/2");
+  write("> ", lines);
 }
 
 void FetchTrace::received(const ResponseHead& head) {
   if (!enabled_) return;
   head_ = executor_->now() - begun_;
-  write("< ", fmt::format("{} {} {}\n{}", version_text(head.version), head.status, head.reason,
+  write("< ", fmt::format("{} {} {}\n{}", to_string(head.version), head.status, head.reason,
                           lines_of(head.fields)));
 }
 

@@ -13,10 +13,6 @@ namespace {
 // Of a redirect's content so much is read for the sake of the connection.
 constexpr std::uint64_t kWorthReading = 64UL * 1024;
 
-std::string_view version_text(Version version) {
-  return version == Version::http10 ? "HTTP/1.0" : "HTTP/1.1";
-}
-
 }  // namespace
 
 Task<std::expected<FetchAnswer, std::string>> FetchTransfer::run() {
@@ -81,7 +77,7 @@ Task<FetchTransfer::Answer> FetchTransfer::receive() {
 FetchTransfer::Done FetchTransfer::put_out_head() {
   const ResponseHead& response = delivery_.response();
   std::string text =
-      fmt::format("{} {} {}\r\n", version_text(response.version), response.status, response.reason);
+      fmt::format("{} {} {}\r\n", to_string(response.version), response.status, response.reason);
   for (const Field& field : response.fields) {
     text += fmt::format("{}: {}\r\n", field.name, field.value);
   }

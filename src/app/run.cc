@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <random>
 #include <thread>
@@ -18,6 +17,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "app/listening.h"
+#include "app/service_manager.h"
 #include "app/version.h"
 #include "app/worker.h"
 #include "base/log.h"
@@ -25,6 +26,9 @@
 
 namespace penstock {
 namespace {
+
+// Milliseconds between two looks at files that may change.
+constexpr int kLookAtFiles = 1000;
 
 // Every connection through the proxy takes two descriptors, a relay between them two more.
 void raise_descriptor_limit() {
@@ -65,54 +69,6 @@ std::string make_pseudonym(const ProxySettings& settings) {
   return fmt::format("{}-{:08x}", settings.name, random());
 }
 
-std::optional<Fd> open_socket(const ListenOptions& options, Log& log) {
-  auto socket = open_listening_socket(options);
-  if (socket) return std::move(*socket);
-  log.error("can't listen on {}: {}", options.address.to_string(),
-            std::strerror(socket.error().cause));
-  return std::nullopt;
-}
-
-// A listening socket for each worker (rows) and each listener; empty when one can't be had.
-std::vector<std::vector<Fd>> open_listeners(const Snapshot& snapshot, unsigned workers, Log& log,
-                                            std::vector<Address>& addresses) {
-  std::vector<std::vector<Fd>> sockets(workers);
-  for (const ListenerSettings& listener : snapshot.listeners) {
-    ListenOptions options{.address = Address::parse(listener.address).value_or(Address()),
-                          .backlog = listener.backlog,
-                          .unix_mode = listener.unix_mode};
-    if (is_taken(options.address)) {
-      log.error("can't listen on {}: {}", options.address.to_string(), std::strerror(EADDRINUSE));
-      return {};
-    }
-    auto first = open_socket(options, log);
-    if (!first) return {};
-    // The system may have chosen the port; the other workers take the same.
-    if (!options.address.is_unix()) options.address = local_address_of(*first);
-    addresses.push_back(options.address);
-    log.info("listening on {} ({})", options.address.to_string(),
-             listener.mode == ListenerMode::forward ? "forward" : "reverse");
-    for (unsigned i = 1; i < workers; ++i) {
-      std::optional<Fd> socket;
-      if (options.address.is_unix()) {
-        if (auto copy = duplicate(*first)) socket = std::move(*copy);
-      } else {
-        socket = open_socket(options, log);
-      }
-      if (!socket) return {};
-      sockets[i].push_back(std::move(*socket));
-    }
-    sockets[0].push_back(std::move(*first));
-  }
-  return sockets;
-}
-
-void remove_unix_sockets(const std::vector<Address>& addresses) {
-  for (const Address& address : addresses) {
-    if (address.is_unix()) ::unlink(address.path().c_str());
-  }
-}
-
 // The main thread's work while the workers serve: signals, until all workers are done.
 class Supervisor {
  public:
@@ -126,12 +82,15 @@ class Supervisor {
     };
   }
 
-  void watch(std::list<Worker>& workers, Duration drain_limit) {
+  // Until all workers are done. The certificates of the listeners are kept fresh meanwhile.
+  void watch(std::list<Worker>& workers, std::list<ListenerShare>& listeners,
+             Duration drain_limit) {
     std::uint64_t done = 0;
     while (done < workers.size()) {
       std::array<pollfd, 2> polled = {pollfd{signals_.fd(), POLLIN, 0},
                                       pollfd{done_.get(), POLLIN, 0}};
-      ::poll(polled.data(), polled.size(), -1);
+      ::poll(polled.data(), polled.size(), kLookAtFiles);
+      refresh_certificates(listeners);
       while (const int signal = signals_.take()) on_signal(signal, workers, drain_limit);
       std::uint64_t count = 0;
       if (::read(done_.get(), &count, sizeof count) > 0) done += count;
@@ -152,9 +111,19 @@ class Supervisor {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
       std::_Exit(kExitFailed);
     }
+    notify_service_manager("STOPPING=1");
     log_.info("draining: up to {} s for what is in flight",
               std::chrono::duration_cast<std::chrono::seconds>(drain_limit).count());
     for (Worker& worker : workers) worker.drain(drain_limit);
+  }
+
+  void refresh_certificates(std::list<ListenerShare>& listeners) {
+    const TimePoint now(std::chrono::steady_clock::now().time_since_epoch());
+    for (ListenerShare& share : listeners) {
+      TlsServerContext* const tls = share.entrance.tls();
+      if (tls == nullptr) continue;
+      for (const std::string& news : tls->refresh(now)) log_.info("{}", news);
+    }
   }
 
   const Signals& signals_;
@@ -165,7 +134,28 @@ class Supervisor {
   bool draining_ = false;
 };
 
-int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signals) {
+// False when a certificate or the like can't be used.
+bool make_shares(const Snapshot& snapshot, unsigned workers, Shared& shared, Log& log) {
+  for (const ListenerSettings& listener : snapshot.listeners) {
+    ListenerShare& share = shared.listeners.emplace_back(&listener);
+    auto entrance = Entrance::create(listener);
+    if (!entrance) {
+      log.error("listener {}: {}", listener.addresses.front(), entrance.error());
+      return false;
+    }
+    share.entrance = std::move(*entrance);
+    if (TlsServerContext* const tls = share.entrance.tls()) {
+      for (const std::string& warning : tls->warnings()) log.warning("{}", warning);
+    }
+    if (workers > 1) {
+      share.spread.make_seats(workers, share.connections, listener.max_connections);
+    }
+  }
+  return true;
+}
+
+int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signals,
+          std::vector<PassedSocket> passed) {
   LogFile log_file(snapshot->log.file);
   Log log(log_file, snapshot->log.level);
   std::optional<LogFile> own_access_file;
@@ -177,15 +167,19 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
 
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = snapshot->workers.count != 0 ? snapshot->workers.count : cores;
-  std::vector<Address> addresses;
-  auto sockets = open_listeners(*snapshot, count, log, addresses);
-  if (sockets.empty()) return kExitFailed;
+  auto listening = open_listeners(snapshot->listeners, count, std::move(passed));
+  if (!listening) {
+    log.error("{}", listening.error());
+    return kExitFailed;
+  }
+  for (const std::string& line : listening->lines) log.info("{}", line);
+  for (const std::string& warning : listening->warnings) log.warning("{}", warning);
 
   Supervisor supervisor(signals, log, log_file, access_file);
   Shared shared{.snapshot = snapshot,
                 .server_settings = snapshot->server,
                 .listeners = {},
-                .own_addresses = OwnAddresses(addresses),
+                .own_addresses = OwnAddresses(listening->addresses),
                 .pseudonym = make_pseudonym(snapshot->proxy),
                 .upstream = UpstreamShare(snapshot->upstream),
                 .log = &log,
@@ -196,17 +190,17 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
     return kExitFailed;
   }
   shared.server_settings.buffer_bytes /= count;
-  for (const ListenerSettings& listener : snapshot->listeners) {
-    shared.listeners.emplace_back(&listener);
-  }
+  if (!make_shares(*snapshot, count, shared, log)) return kExitFailed;
   std::list<Worker> workers;
-  for (unsigned i = 0; i < count; ++i) workers.emplace_back(shared, i, std::move(sockets[i]));
+  for (unsigned i = 0; i < count; ++i)
+    workers.emplace_back(shared, i, std::move(listening->sockets[i]));
   for (Worker& worker : workers) worker.start();
   log.info("penstock {} serving with {} worker{}", version(), count, count == 1 ? "" : "s");
+  notify_service_manager("READY=1");
 
-  supervisor.watch(workers, snapshot->workers.drain);
+  supervisor.watch(workers, shared.listeners, snapshot->workers.drain);
   for (Worker& worker : workers) worker.join();
-  remove_unix_sockets(addresses);
+  listening->files.clear();
   if (access_file != nullptr && access_file->dropped_bytes() > 0) {
     log.warning("the access log could not keep up: {} bytes of it were dropped",
                 access_file->dropped_bytes());
@@ -218,13 +212,14 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
 }  // namespace
 
 int run_command(const RunCommand& command) {
+  auto passed = take_passed_sockets();
   const auto loaded = command.config.empty() ? config::load_text("", "built-in")
                                              : config::load_file(command.config);
   print_diagnostics(loaded ? loaded->warnings : loaded.error());
   if (!loaded) return kExitFailed;
   raise_descriptor_limit();
   const Signals signals;
-  return serve(loaded->snapshot, signals);
+  return serve(loaded->snapshot, signals, std::move(passed));
 }
 
 }  // namespace penstock

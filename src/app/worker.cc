@@ -17,7 +17,7 @@ std::uint64_t random_seed() {
 
 }  // namespace
 
-Worker::Worker(Shared& shared, unsigned number, std::vector<Fd> sockets)
+Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> sockets)
     : shared_(shared),
       number_(number),
       network_(loop_, shared.snapshot->dns),
@@ -25,13 +25,28 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<Fd> sockets)
       routes_(shared.snapshot->proxy.routes, upstream_),
       access_log_(loop_.executor(), shared.access_file, shared.snapshot->log.access_format),
       proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
-                        shared.own_addresses, shared.pseudonym}) {
-  auto share = shared.listeners.begin();
-  for (Fd& socket : sockets) {
-    Server& server =
-        servers_.emplace_back(loop_.executor(), shared.server_settings, *share++, proxy_);
-    listeners_.push_back(std::make_unique<SocketListener>(loop_, std::move(socket), server));
-    server.set_listener(listeners_.back().get());
+                        shared.own_addresses, shared.pseudonym}),
+      tcp_proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
+                            shared.own_addresses, shared.pseudonym}) {
+  std::vector<Server*> of;
+  for (ListenerShare& share : shared.listeners) {
+    const Handlers handlers{.http = &proxy_, .streams = &tcp_proxy_};
+    Server& server = servers_.emplace_back(loop_.executor(), shared.server_settings, share,
+                                           handlers, shared.log);
+    of.push_back(&server);
+    seats_.push_back(nullptr);
+    if (share.spread.size() == 0) continue;
+    AcceptSeat& seat = share.spread.seat(number);
+    seat.sit_down(loop_, server);
+    server.set_seat(seat);
+    seats_.back() = &seat;
+  }
+  for (ListeningSocket& opened : sockets) {
+    Server& server = *of[opened.listener];
+    opened.options.seat = seats_[opened.listener];
+    listeners_.push_back(
+        std::make_unique<SocketListener>(loop_, std::move(opened.socket), server, opened.options));
+    server.add_listener(*listeners_.back());
   }
 }
 
@@ -66,10 +81,13 @@ void Worker::join() { thread_.join(); }
 
 void Worker::begin_drain(Duration limit) {
   if (drain_scope_) return;
+  for (AcceptSeat* const seat : seats_) {
+    if (seat != nullptr) seat->leave();
+  }
   for (const auto& listener : listeners_) listener->accept_waiting();
   listeners_.clear();
   for (Server& server : servers_) {
-    server.set_listener(nullptr);
+    server.forget_listeners();
     server.drain();
   }
   upstream_.pool().close_idle();

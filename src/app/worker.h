@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/listening.h"
 #include "base/log.h"
 #include "base/log_file.h"
 #include "config/snapshot.h"
@@ -19,6 +20,7 @@
 #include "proxy/proxy.h"
 #include "proxy/routes.h"
 #include "proxy/targets.h"
+#include "proxy/tcp_session.h"
 #include "server/server.h"
 #include "upstream/server_side.h"
 
@@ -40,8 +42,8 @@ struct Shared {
 class Worker {
  public:
   // `number`: counts the workers; the first does what only one should, such as checking servers.
-  // `sockets`: one listening socket for each of the snapshot's listeners.
-  Worker(Shared& shared, unsigned number, std::vector<Fd> sockets);
+  // `sockets`: this worker's own, of all listeners.
+  Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> sockets);
   // The thread must have been joined: drain() was called.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -75,7 +77,9 @@ class Worker {
   RouteTable routes_;
   AccessLog access_log_;
   Proxy proxy_;
+  TcpProxy tcp_proxy_;
   std::list<Server> servers_;
+  std::vector<AcceptSeat*> seats_;  // at the listeners; null where there is nobody to share with
   std::vector<std::unique_ptr<SocketListener>> listeners_;
   Housekeeping housekeeping_{loop_.executor()};
   std::unique_ptr<Scope> drain_scope_;
