@@ -93,7 +93,7 @@ class OneThreadProxy {
     routes_.emplace(proxy_settings_.routes, *servers_);
     proxy_.emplace(
         ProxyParts{*servers_, *routes_, access_log_, proxy_settings_, own_addresses_, "test"});
-    server_.emplace(loop_.executor(), server_settings_, share_, *proxy_);
+    server_.emplace(loop_.executor(), server_settings_, share_, Handlers{.http = &*proxy_});
     listener_.emplace(loop_, listen_on_loopback(), *server_);
   }
   ~OneThreadProxy() {

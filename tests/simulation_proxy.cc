@@ -84,16 +84,16 @@ class Worker {
         handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim"}),
         flawed_(handler_, shared_logins),
         listener_(listener),
-        server_(world.executor(), server_settings_, listener_share_, flawed_),
-        accepting_(network_.listen(Address::parse(listener_.address).value(), server_)),
+        server_(world.executor(), server_settings_, listener_share_, Handlers{.http = &flawed_}),
+        accepting_(network_.listen(Address::parse(listener_.addresses.front()).value(), server_)),
         stopping_(world.executor()) {
-    server_.set_listener(accepting_.get());
+    server_.add_listener(*accepting_);
   }
 
   void start(bool checks) { servers_.start(checks); }
   [[nodiscard]] Address address() const { return accepting_->local_address(); }
   void stop() {
-    server_.set_listener(nullptr);
+    server_.forget_listeners();
     accepting_.reset();
     server_.drain();
     server_.cancel();
@@ -129,7 +129,7 @@ class RealProxy final : public Proxy {
         share_(upstream_),
         log_file_(open_log()) {
     for (std::size_t i = 0; i < options.workers; ++i) {
-      const ListenerSettings listener{.address = "192.0.2.1:" + std::to_string(8080 + i),
+      const ListenerSettings listener{.addresses = {"192.0.2.1:" + std::to_string(8080 + i)},
                                       .mode = options.mode};
       workers_.emplace_back(world, network, upstream_, share_, settings_, log_file_.get(), listener,
                             world.seed() + i, options.shared_logins);

@@ -49,17 +49,31 @@ class Authority:
                  "-addext", f"subjectAltName={names}")
         return certificate, key
 
-    def issue(self, names="DNS:localhost,IP:127.0.0.1", days=2):
-        """The same of one that it has signed; days=-1: expired."""
+    def issue(self, names="DNS:localhost,IP:127.0.0.1", days=2, key=None):
+        """The same of one that it has signed; days=-1: expired. `key`: how openssl makes its key."""
         self.count += 1
-        certificate, key = self.file(f"{self.count}.pem"), self.file(f"{self.count}.key")
+        certificate, path = self.file(f"{self.count}.pem"), self.file(f"{self.count}.key")
         request, extensions = self.file("request"), self.file("extensions")
         with open(extensions, "w", encoding="ascii") as file:
             file.write(f"subjectAltName={names}\n")
-        self.run("req", *self.new_key(), "-keyout", key, "-out", request, "-subj", "/CN=server")
+        self.run("req", *(key or self.new_key()), "-keyout", path, "-out", request, "-subj",
+                 "/CN=server")
         self.run("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key, "-out",
                  certificate, "-days", str(days), "-extfile", extensions)
-        return certificate, key
+        return certificate, path
+
+    def ocsp_response(self, certificate):
+        """The path of one that says the certificate is good."""
+        serial = subprocess.run([self.openssl, "x509", "-in", certificate, "-noout", "-serial"],
+                                check=True, capture_output=True, text=True).stdout
+        index, request, response = (self.file(name) for name in ("index", "ocsp.req", "ocsp.der"))
+        with open(index, "w", encoding="ascii") as file:
+            number = serial.strip().partition("=")[2]
+            file.write(f"V\t350101000000Z\t\t{number}\tunknown\t/CN=server\n")
+        self.run("ocsp", "-issuer", self.path, "-cert", certificate, "-reqout", request)
+        self.run("ocsp", "-index", index, "-CA", self.path, "-rsigner", self.path, "-rkey",
+                 self.key, "-reqin", request, "-respout", response, "-ndays", "2")
+        return response
 
 
 class TlsOrigin(Double):

@@ -141,12 +141,14 @@ def toml(sections):
 class Penstock:
     """The program, from its start to its end with exit code 0 and nothing suspicious said."""
 
-    def __init__(self, config, environment=None):
+    def __init__(self, config, environment=None, launcher=()):
+        """`through`: a command that runs another one, with its options."""
         self.folder = tempfile.TemporaryDirectory(prefix="penstock-")
         path = os.path.join(self.folder.name, "penstock.toml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(config)
-        self.process = subprocess.Popen([BINARY, "run", "-c", path], stderr=subprocess.PIPE,
+        self.process = subprocess.Popen([*launcher, BINARY, "run", "-c", path],
+                                        stderr=subprocess.PIPE,
                                         env=os.environ | (environment or {}))
         self.log = []
         self.logging = threading.Thread(target=self.collect, daemon=True)
@@ -154,6 +156,9 @@ class Penstock:
         wait_until(lambda: self.serving() or self.process.poll() is not None, "Penstock to start")
         self.addresses = re.findall(r"listening on (\S+) \(", "\n".join(self.log))
         if self.process.poll() is not None:
+            self.logging.join(LIMIT)
+            self.process.stderr.close()
+            self.folder.cleanup()
             raise AssertionError("Penstock did not start: " + "\n".join(self.log))
 
     def serving(self):
@@ -212,6 +217,7 @@ class ScenarioTest(unittest.TestCase):
 
     maxDiff = None
     environment = {}  # what Penstock gets beside our own
+    launcher = ()  # a command that Penstock is run by
 
     def origin(self, answer=response_bytes(), **options):
         origin = Origin(answer, **options)
@@ -220,7 +226,8 @@ class ScenarioTest(unittest.TestCase):
 
     def penstock(self, sections):
         """One worker unless told otherwise, so that all requests share a pool of connections."""
-        penstock = Penstock(toml({"workers": {"count": 1}} | sections), self.environment)
+        penstock = Penstock(toml({"workers": {"count": 1}} | sections), self.environment,
+                            self.launcher)
         self.addCleanup(penstock.stop)
         return penstock
 
