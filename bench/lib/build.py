@@ -10,6 +10,9 @@ COMPILER = ["clang++-19", "-std=c++23", "-O2", "-g", "-Wall", "-Wextra", "-Wpeda
             "-Wconversion", "-Wold-style-cast", "-Werror"]
 
 
+LIBRARIES = {"handshakes": ["-lssl", "-lcrypto"]}
+
+
 def tool(name):
     """The path of one of the programs of this folder, built if it is older than its sources."""
     os.makedirs(TOOLS, exist_ok=True)
@@ -17,7 +20,8 @@ def tool(name):
     headers = [os.path.join(BENCH, file) for file in os.listdir(BENCH) if file.endswith(".h")]
     newest = max(map(os.path.getmtime, [source, *headers]))
     if not os.path.exists(binary) or os.path.getmtime(binary) < newest:
-        subprocess.run([*COMPILER, source, "-o", binary], check=True)
+        subprocess.run([*COMPILER, source, "-o", binary, *LIBRARIES.get(name, [])],
+                       check=True)
     return binary
 
 

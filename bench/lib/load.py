@@ -17,10 +17,10 @@ class LoadFailed(Exception):
 
 
 class Load:
-    """`load`, step by step: connections set up, run, all still open, closed."""
+    """`load`, step by step: connections set up, run, all still open, closed. Or `handshakes`."""
 
-    def __init__(self, options, cpu, log):
-        self.process = Process([build.tool("load"), *options], cpu, log, stdin=subprocess.PIPE,
+    def __init__(self, options, cpu, log, tool="load"):
+        self.process = Process([build.tool(tool), *options], cpu, log, stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -54,8 +54,11 @@ class Load:
 
 def measure(workload, peer, seconds, cpu):
     """One round: what an exchange of a workload through a peer costs."""
+    if workload.generator == "h2load":
+        return measure_with_h2load(workload, peer, seconds, cpu)
     options = [*workload.load_options(peer), "--seconds", str(seconds)]
-    with Load(options, cpu, os.path.join(peer.folder, "load.log")) as load:
+    log = os.path.join(peer.folder, "load.log")
+    with Load(options, cpu, log, workload.generator) as load:
         load.wait_ready()
         before = peer.process.usage()
         load.go()
@@ -110,6 +113,34 @@ def warm_up(peer, cpu):
         load.go()
         load.result(1)
     time.sleep(0.2)
+
+
+def measure_with_h2load(workload, peer, seconds, cpu):
+    """The same by h2load. The handshakes of its connections are among what is measured."""
+    command = ["h2load", *workload.h2load_options(peer), f"--duration={seconds:.0f}s"]
+    before = peer.process.usage()
+    process = Process(command, cpu, os.path.join(peer.folder, "h2load.log"),
+                      stdout=subprocess.PIPE, text=True)
+    try:
+        output = process.popen.communicate(timeout=seconds + 30)[0]
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed("h2load does not end") from error
+    finally:
+        process.stop()
+    return summary(parse_h2load(output, seconds), before, peer.process.usage(),
+                   peer.process.memory())
+
+
+def parse_h2load(output, seconds):
+    total = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", output)
+    mean = re.search(r"time for request:\s+\S+\s+(\S+)\s+([\d.]+)(us|ms|s)", output)
+    if not total or not mean:
+        raise LoadFailed("h2load fails: " + output.strip()[-200:])
+    units = {"us": 1, "ms": 1000, "s": 1_000_000}
+    # It tells the mean, and no quantiles.
+    latency = float(mean[2]) * units[mean[3]]
+    return {"requests": int(total[2]), "seconds": seconds, "p50_us": latency, "p99_us": latency,
+            "errors": int(total[3]), "reconnects": 0, "stalled": 0}
 
 
 def measure_with_wrk(workload, peer, seconds, cpu):

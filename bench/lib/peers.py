@@ -2,6 +2,8 @@
 import os
 import shutil
 import socket
+import ssl
+import subprocess
 
 from lib import build
 from lib.process import Process, free_port, wait_for_port
@@ -10,11 +12,11 @@ CONF = os.path.join(build.BENCH, "conf")
 # Forward proxies know both absolute-form targets and CONNECT.
 MODES = {
     "relay": ("reverse", "forward"),
-    "penstock": ("reverse", "forward"),
+    "penstock": ("reverse", "forward", "tls", "tcp"),
     # Another build of Penstock, named by --before.
-    "before": ("reverse", "forward"),
-    "haproxy": ("reverse",),
-    "nginx": ("reverse",),
+    "before": ("reverse", "forward", "tls", "tcp"),
+    "haproxy": ("reverse", "tls", "tcp"),
+    "nginx": ("reverse", "tls", "tcp"),
     "squid": ("reverse", "forward"),
 }
 # Room for 10,000 connections and the server's within the usual limit of 20,000 descriptors.
@@ -57,6 +59,8 @@ class Peer:
             self.process.stop()
 
     def command(self):
+        if self.mode == "tls":
+            self.make_certificate()
         if self.name == "relay":
             return [build.tool("relay"), str(self.port), str(self.origin)]
         if self.name in ("penstock", "before"):
@@ -67,12 +71,27 @@ class Peer:
         binary = shutil.which(self.name, path=os.environ["PATH"] + ":/usr/sbin")
         if not binary:
             raise RuntimeError("not installed")
+        suffix = "" if self.mode == "reverse" else f"-{self.mode}"
         if self.name == "haproxy":
-            return [binary, "-db", "-f", self.configure("haproxy.cfg")]
+            return [binary, "-db", "-f", self.configure(f"haproxy{suffix}.cfg")]
         if self.name == "nginx":
-            return [binary, "-p", self.folder, "-c", self.configure("nginx.conf")]
+            return [binary, "-p", self.folder, "-c", self.configure(f"nginx{suffix}.conf")]
         self.configure("squid-common.conf")
         return [binary, "-N", "-f", self.configure(f"squid-{self.mode}.conf")]
+
+    def make_certificate(self):
+        """A key of P-256 and a certificate signed by itself, also both in one file."""
+        certificate, key = (os.path.join(self.folder, name) for name in ("cert.pem", "key.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate,
+                        "-days", "2", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+                       check=True, capture_output=True)
+        os.chmod(key, 0o644)
+        with open(os.path.join(self.folder, "both.pem"), "wb") as both:
+            for path in (certificate, key):
+                with open(path, "rb") as part:
+                    both.write(part.read())
 
     def configure(self, template):
         """Fills in a file of conf/; returns where the result is."""
@@ -87,12 +106,20 @@ class Peer:
             file.write(text)
         return path
 
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.port), 5)
+        if self.mode != "tls":
+            return connection
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(connection, server_hostname="localhost")
+
     def check(self):
         """One exchange; raises unless the answer is the origin's."""
         authority = f"127.0.0.1:{self.origin}"
-        target = "/size/10" if self.mode == "reverse" else f"http://{authority}/size/10"
+        target = f"http://{authority}/size/10" if self.mode == "forward" else "/size/10"
         request = f"GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+        with self.connect() as connection:
             connection.sendall(request.encode())
             answer = b""
             while not answer.endswith(b"x" * 10):

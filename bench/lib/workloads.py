@@ -16,6 +16,12 @@ class Workload:
     upload: int = 0
     # Bytes the proxy passes on in each exchange, for large ones; also gives the unit of the table.
     big: int = 0
+    # What makes the load: our `load`, our `handshakes` (TLS, one connection after the other), or
+    # h2load.
+    generator: str = "load"
+    resume: bool = False  # of `handshakes`
+    http2: bool = False  # of h2load, else HTTP/1.1
+    streams: int = 1  # of each connection at a time
     # Measures memory of idle connections instead of time.
     idle: bool = False
 
@@ -25,6 +31,9 @@ class Workload:
 
     def load_options(self, peer):
         """The options of `load` for this workload through a peer."""
+        if self.generator == "handshakes":
+            options = ["--port", str(peer.port), "--target", self.path]
+            return options + ["--resume"] if self.resume else options
         authority = f"127.0.0.1:{peer.origin}"
         absolute = self.mode == "forward" and not self.tunnel
         target = f"http://{authority}{self.path}" if absolute else self.path
@@ -38,6 +47,13 @@ class Workload:
             # Some 28,000 ports each, for connections that stay in TIME_WAIT for a minute.
             options += ["--new-connections", "--sources", 16]
         return [str(option) for option in options]
+
+    def h2load_options(self, peer):
+        """Those of `h2load`."""
+        version = [] if self.http2 else ["--h1"]
+        scheme = "https" if self.mode == "tls" else "http"
+        return [*version, f"--clients={self.connections}", f"--max-concurrent-streams={self.streams}",
+                "--threads=1", f"{scheme}://127.0.0.1:{peer.port}{self.path}"]
 
 
 ALL = [
@@ -59,6 +75,26 @@ ALL = [
              mode="forward", tunnel=True, path=f"/size/{16 * MIB}", connections=8,
              big=16 * MIB),
     Workload("many", "GET 1 KiB, keep-alive, 1,000 connections", connections=1000),
+    Workload("tls", "GET 1 KiB over TLS 1.3, HTTP/1.1, keep-alive, 64 connections", mode="tls",
+             generator="h2load"),
+    Workload("tls64k", "GET 64 KiB over TLS 1.3, HTTP/1.1, keep-alive, 64 connections", mode="tls",
+             path=f"/size/{64 * KIB}", generator="h2load"),
+    Workload("tls-new", "a TLS 1.3 connection and one GET 1 KiB, one at a time", mode="tls",
+             generator="handshakes"),
+    Workload("tls-resumed", "the same, each session resumed", mode="tls",
+             generator="handshakes", resume=True),
+    Workload("h2", "GET 1 KiB over HTTP/2 and TLS, 64 connections with one stream each",
+             mode="tls", generator="h2load", http2=True),
+    Workload("h2-streams", "GET 1 KiB over HTTP/2 and TLS, 8 connections with 16 streams each",
+             mode="tls", generator="h2load", http2=True, connections=8, streams=16),
+    Workload("h2-64k", "GET 64 KiB over HTTP/2 and TLS, 8 connections with 8 streams each",
+             mode="tls", generator="h2load", http2=True, connections=8, streams=8,
+             path=f"/size/{64 * KIB}"),
+    Workload("tcp", "GET 1 KiB through TCP mode, keep-alive, 64 connections", mode="tcp"),
+    Workload("tcp-new", "the same on a new connection each, 64 at a time", mode="tcp",
+             new_connections=True),
+    Workload("tcp16m", "GET 16 MiB through TCP mode, keep-alive, 8 connections", mode="tcp",
+             path=f"/size/{16 * MIB}", connections=8, big=16 * MIB),
     Workload("idle", "memory of 10,000 idle keep-alive connections", connections=10000,
              idle=True),
 ]
