@@ -38,6 +38,31 @@ TEST_F(PeerLoginTest, AConnectionThatAClientLogsInOnAtAPeerIsForThatClientOnly) 
   EXPECT_NE(peer.received(0).find("GET", 10), std::string::npos);
 }
 
+TEST_F(PeerLoginTest, AKeptConnectionGoesWithTheLoginOfItsOwnPeer) {
+  be_forward();
+  const auto login = [](const std::string& user) {
+    return CredentialSettings{
+        .scheme = CredentialSettings::Scheme::basic, .user = user, .password = "secret"};
+  };
+  upstream.peers = {{.name = "p", .address = "10.0.0.8:3128", .login = login("first")},
+                    {.name = "q", .address = "10.0.0.9:3128", .login = login("second")}};
+  settings.routes = {{.via = {"p", "q"}}};
+  const ScriptedServer q(network, "10.0.0.9:3128", {kAnswers});
+  const auto alice = connect();
+  const std::string target = "GET http://origin.example/ HTTP/1.1\r\nHost: origin.example\r\n";
+  // The first peer is away: it is the second one on whose connection the client logs in.
+  alice->send(target + "Authorization: NTLM alice\r\n\r\n");
+  EXPECT_EQ(status_of(alice->take()), "200");
+  const ScriptedServer p(network, "10.0.0.8:3128", {kAnswers});
+  alice->send(target + "\r\n");
+  EXPECT_EQ(status_of(alice->take()), "200");
+  EXPECT_EQ(p.connections(), 0U);
+  ASSERT_EQ(q.connections(), 1U);
+  const std::string again = q.received(0).substr(q.received(0).find(kEnd) + kEnd.size());
+  EXPECT_NE(again.find("Proxy-Authorization: Basic c2Vjb25kOnNlY3JldA=="), std::string::npos)
+      << again;
+}
+
 TEST_F(PeerLoginTest, AQueryWithoutAPathIsOfTheRouteToo) {
   go_through_peer(false);
   const ScriptedServer peer(network, "10.0.0.9:3128", {kAnswers});

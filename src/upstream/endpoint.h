@@ -90,13 +90,13 @@ class Endpoint final : public ListNode {
   void begin_opening() { ++opening_; }
   void end_opening(const Result<void>& outcome);
   // True where those that are being opened are likely to have room for one more who waits.
-  [[nodiscard]] bool worth_waiting() const { return waiting_ < opening_ * kLikelyRoom; }
+  [[nodiscard]] bool worth_waiting() const { return waiting_ < opening_ * likely_room_; }
+  // The last one opened took so many requests at a time.
+  void note_room(std::size_t room) { likely_room_ = room > 0 ? room : 1; }
   // Until one has been opened, or all have failed that were being opened: then why, or cancelled.
   Task<Result<void>> wait_for_opening();
 
  private:
-  // Streams that a server is likely to take on a connection; what it says is known when it is open.
-  static constexpr std::size_t kLikelyRoom = 100;
   [[nodiscard]] bool usable(const ServerConnection& connection, TimePoint now) const;
 
   const PoolSettings* settings_;
@@ -110,7 +110,8 @@ class Endpoint final : public ListNode {
   bool speaks_http1_ = false;
   std::size_t opening_ = 0;
   std::size_t waiting_ = 0;
-  std::uint64_t opened_ = 0;  // connections, so far
+  std::size_t likely_room_ = 100;  // as servers should take at least (RFC 9113 section 6.5.2)
+  std::uint64_t opened_ = 0;       // connections, so far
   Result<void> last_opening_{};
   Event opening_ended_;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "async/wait.h"
+#include "message/refusal.h"
 #include "upstream/endpoint.h"
 
 namespace penstock {
@@ -111,6 +112,10 @@ Task<Result<void>> Http2Session::ready(TimePoint deadline) {
   Error error{.kind = ErrorKind::closed};
   if (!known) error = known.error();
   if (known && !end_) error = end_.error();
+  // What came in place of SETTINGS is likely to be HTTP/1.
+  if (error.kind == ErrorKind::protocol) {
+    error.cause = static_cast<int>(Refusal::version_not_supported);
+  }
   error.side = Side::server;
   error.retryable = true;
   co_return fail(error);

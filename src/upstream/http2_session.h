@@ -43,6 +43,7 @@ class Http2Session final : private http2::ConnectionUser {
 
   // Whether it may take a request more, now and as far as the endpoint is concerned.
   [[nodiscard]] bool has_room(TimePoint now) const;
+  [[nodiscard]] std::size_t room() const { return connection_ ? connection_->room() : 0; }
   // False when no request will ever begin here any more.
   [[nodiscard]] bool usable(TimePoint now) const;
   [[nodiscard]] bool unused() const { return users_ == 0; }

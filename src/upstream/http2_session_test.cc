@@ -376,10 +376,37 @@ TEST_F(Http2SessionTest, AServerThatClosesAtOnce) {
 }
 
 TEST_F(Http2SessionTest, AServerOfHttp1) {
-  const ScriptedServer a(network, kA, {kAnswers});
+  const ServerStep refuses{.until = "PRI * HTTP/2.0\r\n\r\n",
+                           .answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"};
+  const ScriptedServer a(network, kA, {{refuses}});
   Order& order = ask();
   wait(seconds(30));
-  EXPECT_TRUE(order.answered && !*order.answered);
+  ASSERT_TRUE(order.failed_with(ErrorKind::protocol));
+  EXPECT_EQ(order.answered->error().cause, static_cast<int>(Refusal::version_not_supported));
+  EXPECT_TRUE(order.servers.empty());
+}
+
+TEST_F(Http2SessionTest, AServerThatSaysNothing) {
+  settings.connect = seconds(3);
+  const ScriptedServer a(network, kA, {{}});
+  Order& order = ask();
+  Order& other = ask();
+  wait(seconds(4));
+  EXPECT_TRUE(order.failed_with(ErrorKind::timed_out));
+  EXPECT_TRUE(other.failed_with(ErrorKind::timed_out));
+  EXPECT_EQ(a.connections(), 1U);
+  EXPECT_EQ(server(0).connections(), 0U);
+}
+
+TEST_F(Http2SessionTest, ManyWhoWaitForAServerOfFewStreams) {
+  Http2TestServer a(network, kA, streams(1));
+  get();
+  for (int i = 0; i < 30; ++i) ask("/wait");
+  wait(milliseconds(30));
+  EXPECT_EQ(a.requests().size(), 31U);
+  EXPECT_EQ(a.connections(), 30U);
+  a.go();
+  wait(milliseconds(30));
 }
 
 // ---- What HTTP/2 can't do.

@@ -102,6 +102,8 @@ class Lease {
   [[nodiscard]] bool blames_server() {
     return call_ ? call_->blames_server() : !reused_ || response_started();
   }
+  // Of HTTP/2: how many requests more the connection takes now, this one included.
+  [[nodiscard]] std::size_t room() const { return call_->session().room(); }
   // Of HTTP/2: whether an upgrade to a WebSocket can be sent (RFC 8441).
   [[nodiscard]] bool takes_websockets() const { return call_->session().takes_websockets(); }
 

@@ -157,6 +157,7 @@ Task<void> ServerPool::open_for_all(ServerPool& pool, std::shared_ptr<Endpoint> 
   auto opened = co_await pool.open(endpoint, std::move(place));
   if (opened) {
     endpoint->note_version(opened->http2());
+    if (opened->http2()) endpoint->note_room(opened->room());
     opened->keep_unused();
   }
   endpoint->end_opening(opened ? Result<void>{} : fail(opened.error()));

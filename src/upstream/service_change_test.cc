@@ -65,5 +65,23 @@ TEST_F(ServiceChangeTest, TheOldServersServeUntilTheNewOnesAreFound) {
   world.run_for(seconds(1));
 }
 
+TEST_F(ServiceChangeTest, NewServersThatAreNowhereReplaceNone) {
+  side.start(false);
+  Scope scope(world.executor());
+  int failed = 0;
+  scope.spawn(keep_acquiring(side, 400, failed));
+  world.run_for(seconds(1));
+  point_to("nowhere.test");
+  world.run_for(seconds(20));
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(side.group("a")->hops().front()->name(), "one.test");
+  // It is asked again: when they are somewhere, they are used.
+  world.set_name("nowhere.test", {.ips = {"10.0.0.2"}});
+  world.run_for(seconds(60));
+  EXPECT_EQ(side.group("a")->hops().front()->name(), "nowhere.test");
+  scope.spawn(side.stop());
+  world.run_for(seconds(1));
+}
+
 }  // namespace
 }  // namespace penstock

@@ -190,7 +190,7 @@ class FaultTest(TlsTest):
 
 
 class PeerTest(TlsTest):
-    def through(self, parent, pair=None, login=None, **tls):
+    def through_peer(self, parent, pair=None, login=None, **tls):
         front = self.front(pair, target=parent)
         peer = {"name": "parent", "address": front.address,
                 "tls": {"ca_file": self.authority.path} | tls}
@@ -213,14 +213,14 @@ class PeerTest(TlsTest):
 
     def test_requests_and_tunnels(self):
         parent = self.double(ParentProxy(login=BasicLogin({"alice": "secret"})))
-        front, proxy = self.through(parent, login={"user": "alice", "password": "secret"})
+        front, proxy = self.through_peer(parent, login={"user": "alice", "password": "secret"})
         self.check_both(proxy)
         self.assertEqual(parent.tunnels, [self.server.address])
         self.assertEqual(front.failures, [])
 
     def test_wrong_certificate(self):
         parent = self.double(ParentProxy())
-        _, proxy = self.through(parent, self.stranger.issue("IP:127.0.0.1"))
+        _, proxy = self.through_peer(parent, self.stranger.issue("IP:127.0.0.1"))
         response = self.ask(proxy, f"{self.server.url}/")
         self.assertEqual(response.status, 502)
         self.assertIn("tls_certificate_error", response.value("Proxy-Status"))
