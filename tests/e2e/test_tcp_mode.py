@@ -211,7 +211,8 @@ class PlainTest(TcpModeTest):
         before = proxy.memory()
         more = [self.client(proxy) for _ in range(200)]
         wait_until(lambda: len(origin.connections) == 250, "250 sessions")
-        self.assertLess((proxy.memory() - before) / len(more), 20_000)
+        # A buffer for each direction would be 32 KiB; what is measured includes the sanitizer's own.
+        self.assertLess((proxy.memory() - before) / len(more), 30_000)
         self.assertEqual(len(first), 50)
 
 
