@@ -117,8 +117,13 @@ def warm_up(peer, cpu):
 
 def measure_with_h2load(workload, peer, seconds, cpu):
     """The same by h2load. The handshakes of its connections are among what is measured."""
-    command = ["h2load", *workload.h2load_options(peer), f"--duration={seconds:.0f}s"]
     before = peer.process.usage()
+    result = run_h2load(workload, peer, seconds, cpu)
+    return summary(result, before, peer.process.usage(), peer.process.memory())
+
+
+def run_h2load(workload, peer, seconds, cpu):
+    command = ["h2load", *workload.h2load_options(peer), f"--duration={seconds:.0f}s"]
     process = Process(command, cpu, os.path.join(peer.folder, "h2load.log"),
                       stdout=subprocess.PIPE, text=True)
     try:
@@ -127,8 +132,7 @@ def measure_with_h2load(workload, peer, seconds, cpu):
         raise LoadFailed("h2load does not end") from error
     finally:
         process.stop()
-    return summary(parse_h2load(output, seconds), before, peer.process.usage(),
-                   peer.process.memory())
+    return parse_h2load(output, seconds)
 
 
 def parse_h2load(output, seconds):

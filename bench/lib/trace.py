@@ -1,27 +1,47 @@
 """Looks into one peer under one workload: system calls, or where the time goes."""
 import os
 import subprocess
+import sys
 import time
 
-from lib.load import Load
+from lib.load import Load, LoadFailed, run_h2load
 
 
-def run_traced(workload, peer, seconds, cpu, tracer, patience=10):
+class Tracer:
+    """A program that looks at the proxy meanwhile."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        text=True)
+        self.complaints = ""
+        time.sleep(0.5)  # For it to attach.
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        self.complaints = self.process.communicate(timeout=30)[1]
+
+
+def run_traced(workload, peer, seconds, cpu, command, patience=10):
     """Runs the load with a tracer attached for all of it; returns the number of exchanges."""
-    options = [*workload.load_options(peer), "--seconds", str(seconds)]
-    with Load(options, cpu, os.path.join(peer.folder, "load.log")) as load:
-        load.wait_ready()
-        process = subprocess.Popen(tracer, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                   text=True)
-        try:
-            time.sleep(0.5)  # For it to attach.
-            load.go()
-            # A traced proxy is slow.
-            result = load.result(seconds + patience)
-        finally:
-            process.terminate()
-            complaints = process.communicate(timeout=30)[1]
-    return result["requests"], complaints
+    try:
+        if workload.generator == "h2load":
+            with Tracer(command) as tracer:
+                result = run_h2load(workload, peer, seconds, cpu)
+        else:
+            options = [*workload.load_options(peer), "--seconds", str(seconds)]
+            log = os.path.join(peer.folder, "load.log")
+            with Load(options, cpu, log, workload.generator) as load:
+                load.wait_ready()
+                with Tracer(command) as tracer:
+                    load.go()
+                    # A traced proxy is slow.
+                    result = load.result(seconds + patience)
+    except LoadFailed as error:
+        sys.exit(f"{workload.name} through {peer.name}: {error}")
+    return result["requests"], tracer.complaints
 
 
 def count_calls(workload, peer, seconds, cpu):
