@@ -22,6 +22,7 @@
 #include "http2/settings.h"
 #include "http2/signal.h"
 #include "http2/stream.h"
+#include "http2/stream_numbers.h"
 
 struct nghttp2_session;
 
@@ -168,6 +169,7 @@ class Connection final : private Timer {
   std::unique_ptr<Stream> decoding_request_;
   std::vector<std::unique_ptr<Stream>> arrived_;  // requests to be handed over
   FloodGuard guard_;
+  StreamNumbers numbers_;  // of the server's role only
   // The streams whose `priority` came before them, the last few (RFC 9218 section 7.1).
   std::array<std::int32_t, 8> early_priorities_{};
   std::size_t early_priority_ = 0;

@@ -15,6 +15,7 @@
 #include "http2/receive_queue.h"
 #include "http2/session_memory.h"
 #include "http2/signal.h"
+#include "http2/stream_numbers.h"
 
 namespace penstock::http2 {
 namespace {
@@ -141,6 +142,28 @@ TEST(Http2Priority, Values) {
   for (const std::string_view wrong : {"u=8", "u=-1", "u", "u=12", "x", "u=\"1\""}) {
     EXPECT_EQ(parse_priority(wrong).urgency, 3U) << wrong;
   }
+}
+
+TEST(Http2StreamNumbers, OnlyRise) {
+  StreamNumbers numbers;
+  EXPECT_TRUE(numbers.on_headers(1));
+  EXPECT_TRUE(numbers.on_headers(9));
+  EXPECT_TRUE(numbers.on_headers(1));  // its trailers
+  EXPECT_TRUE(numbers.on_headers(9));
+  for (const std::uint32_t passed_over : {3U, 5U, 7U}) {
+    EXPECT_FALSE(numbers.on_headers(passed_over));
+  }
+  EXPECT_TRUE(numbers.on_headers(11));
+}
+
+TEST(Http2StreamNumbers, TheLatestGapsAreKept) {
+  StreamNumbers numbers;
+  for (std::uint32_t id = 1; id <= 4 * StreamNumbers::kGaps + 5; id += 4) {
+    EXPECT_TRUE(numbers.on_headers(id));
+  }
+  EXPECT_TRUE(numbers.on_headers(3));  // forgotten
+  EXPECT_FALSE(numbers.on_headers(7));
+  EXPECT_FALSE(numbers.on_headers(4 * StreamNumbers::kGaps + 3));
 }
 
 TEST(Http2FloodGuard, FillsUpWithTime) {

@@ -142,7 +142,22 @@ int SessionCallbacks::on_begin_frame(nghttp2_session* session, const nghttp2_fra
                         {.kind = ErrorKind::limit});
     return NGHTTP2_ERR_CALLBACK_FAILURE;
   }
-  return 0;
+  return check_number(connection, *head);
+}
+
+// What nghttp2 skips without a word, so that a client would wait for ever.
+int SessionCallbacks::check_number(Connection& connection, const nghttp2_frame_hd& head) {
+  const auto id = static_cast<std::uint32_t>(head.stream_id);
+  std::string_view problem;
+  if (head.type == NGHTTP2_PRIORITY && id == 0) {
+    problem = "PRIORITY of no stream";
+  } else if (head.type == NGHTTP2_HEADERS && connection.role() == Role::server && id % 2 == 1 &&
+             !connection.numbers_.on_headers(id)) {
+    problem = "a stream with a lower number than one before";
+  }
+  if (problem.empty()) return 0;
+  connection.end_with(ErrorCode::protocol_error, problem, {.kind = ErrorKind::protocol});
+  return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int SessionCallbacks::on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame,

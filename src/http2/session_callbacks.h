@@ -46,6 +46,7 @@ struct SessionCallbacks {
   static void on_goaway(Connection& connection, const nghttp2_frame& frame);
   static void note_priority_update(Connection& connection, const nghttp2_frame& frame);
   static int flooded(Connection& connection);
+  static int check_number(Connection& connection, const nghttp2_frame_hd& head);
 };
 
 }  // namespace penstock::http2
