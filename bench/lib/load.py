@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from lib import build
+from lib.idle import IdleFailed, open_connection
 from lib.process import Process
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -94,6 +95,8 @@ def summary(result, before, after, memory):
 
 def measure_idle(workload, peer, cpu):
     """What each of many idle connections keeps in memory, after one exchange on each."""
+    if workload.mode == "tls":
+        return measure_idle_tls(workload, peer)
     warm_up(peer, cpu)
     before = peer.process.memory()
     options = [*workload.load_options(peer), "--warmup", "0"]
@@ -101,6 +104,22 @@ def measure_idle(workload, peer, cpu):
         load.wait_ready()
         time.sleep(0.5)
         after = peer.process.memory()
+    return {"bytes_per_connection": (after - before) / workload.connections,
+            "memory_before": before, "memory": after}
+
+
+def measure_idle_tls(workload, peer):
+    """The same with TLS."""
+    try:
+        first = [open_connection(peer.port, workload.http2) for _ in range(10)]
+        before = peer.process.memory()
+        rest = [open_connection(peer.port, workload.http2) for _ in range(workload.connections)]
+        time.sleep(0.5)
+        after = peer.process.memory()
+    except (OSError, IdleFailed) as error:
+        raise LoadFailed(f"an idle connection fails: {error}") from error
+    for wire in first + rest:
+        wire.close()
     return {"bytes_per_connection": (after - before) / workload.connections,
             "memory_before": before, "memory": after}
 

@@ -20,7 +20,7 @@ class Workload:
     # h2load.
     generator: str = "load"
     resume: bool = False  # of `handshakes`
-    http2: bool = False  # of h2load, else HTTP/1.1
+    http2: bool = False  # with TLS, else HTTP/1.1
     streams: int = 1  # of each connection at a time
     # Measures memory of idle connections instead of time.
     idle: bool = False
@@ -97,5 +97,8 @@ ALL = [
              path=f"/size/{16 * MIB}", connections=8, big=16 * MIB),
     Workload("idle", "memory of 10,000 idle keep-alive connections", connections=10000,
              idle=True),
+    Workload("idle-tls", "the same of 1,000 over TLS", mode="tls", connections=1000, idle=True),
+    Workload("idle-h2", "the same of 1,000 of HTTP/2 over TLS", mode="tls", connections=1000,
+             idle=True, http2=True),
 ]
 BY_NAME = {workload.name: workload for workload in ALL}
