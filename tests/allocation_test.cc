@@ -1,8 +1,6 @@
 // No heap allocation per request in steady state: counted, over real sockets.
 #include <atomic>
-#include <cstdlib>
 #include <future>
-#include <new>
 #include <string>
 #include <thread>
 
@@ -15,27 +13,10 @@
 #include "net/socket_network.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
+#include "tests/count_allocations.h"
 #include "upstream/server_side.h"
 
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PENSTOCK_COUNTS_ALLOCATIONS 0  // the pools are off, and operator new is the sanitizer's
-#else
-#define PENSTOCK_COUNTS_ALLOCATIONS 1
-#endif
-
 #if PENSTOCK_COUNTS_ALLOCATIONS
-
-namespace {
-thread_local std::size_t allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* block = std::malloc(size)) return block;
-  std::abort();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t /*size*/) noexcept { std::free(block); }
 
 namespace penstock {
 namespace {

@@ -2,8 +2,6 @@
 // responses of a turn.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,26 +12,9 @@
 #include "async/scope.h"
 #include "message/text_body.h"
 #include "server/http2_connection.h"
-
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PENSTOCK_COUNTS_ALLOCATIONS 0  // the pools are off, and operator new is the sanitizer's
-#else
-#define PENSTOCK_COUNTS_ALLOCATIONS 1
-#endif
+#include "tests/count_allocations.h"
 
 #if PENSTOCK_COUNTS_ALLOCATIONS
-
-namespace {
-thread_local std::size_t allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* block = std::malloc(size)) return block;
-  std::abort();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t /*size*/) noexcept { std::free(block); }
 
 namespace penstock {
 namespace {

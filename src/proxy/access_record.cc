@@ -94,13 +94,7 @@ void append_squid_line(std::string& out, const Line& line) {
   out += ' ';
   append_escaped(out, request.target_text);
   out += " - ";
-  if (line.record.server != nullptr) {
-    out += "HIER_DIRECT/";
-    out += line.record.server->host_text();
-  } else {
-    out += "HIER_NONE/-";
-  }
-  out += " -\n";
+  append_squid_server(out, line.exchange.client(), line.record.group, line.record.server);
 }
 
 }  // namespace

@@ -143,6 +143,14 @@ TEST_F(AccessRecordTest, TextFormatsWithLittleToSay) {
             "1709208000.042     12 192.0.2.9 TCP_MISS/0 222 - - - HIER_NONE/- -\n");
 }
 
+TEST_F(AccessRecordTest, OriginalDestinationInSquidsFormat) {
+  client.intercepted = true;
+  record.group = {};
+  EXPECT_NE(line(AccessLogFormat::squid).find(" - ORIGINAL_DST/10.0.0.1 -\n"), std::string::npos);
+  record.group = "app";
+  EXPECT_NE(line(AccessLogFormat::squid).find(" - HIER_DIRECT/10.0.0.1 -\n"), std::string::npos);
+}
+
 TEST_F(AccessRecordTest, Tunnels) {
   exchange.request_.method = Method::connect;
   exchange.request_.method_text = "CONNECT";

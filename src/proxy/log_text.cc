@@ -142,4 +142,15 @@ void append_client(std::string& out, const ClientInfo& client) {
   if (client.tls() != nullptr) append_tls(out, *client.tls());
 }
 
+void append_squid_server(std::string& out, const ClientInfo& client, std::string_view place,
+                         const Address* server) {
+  if (server != nullptr) {
+    out += client.intercepted && place.empty() ? "ORIGINAL_DST/" : "HIER_DIRECT/";
+    out += server->host_text();
+  } else {
+    out += "HIER_NONE/-";
+  }
+  out += " -\n";
+}
+
 }  // namespace penstock

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "net/address.h"
 #include "server/client_info.h"
 
 namespace penstock {
@@ -32,5 +33,9 @@ void append_common_time(std::string& out, std::chrono::system_clock::time_point 
 // The first two columns of Squid's format: time, and milliseconds since `started`.
 void append_squid_times(std::string& out, std::chrono::system_clock::time_point wall,
                         TimePoint started, TimePoint now);
+// The last two columns of it, and the end of the line. `server`: null if there was none; `place`:
+// the group or peer that it is of.
+void append_squid_server(std::string& out, const ClientInfo& client, std::string_view place,
+                         const Address* server);
 
 }  // namespace penstock

@@ -70,14 +70,7 @@ void append_squid_line(std::string& out, const Line& line) {
   out += " CONNECT ";
   append_target(out, line.session);
   out += " - ";
-  if (line.record.server != nullptr) {
-    out += line.session.client.intercepted && line.record.group.empty() ? "ORIGINAL_DST/"
-                                                                        : "HIER_DIRECT/";
-    out += line.record.server->host_text();
-  } else {
-    out += "HIER_NONE/-";
-  }
-  out += " -\n";
+  append_squid_server(out, line.session.client, line.record.group, line.record.server);
 }
 
 }  // namespace
