@@ -1,4 +1,5 @@
 // Connections in the client role, against a server made of frames.
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -415,6 +416,96 @@ TEST_F(Http2Client, TunnelByExtendedConnect) {
   EXPECT_EQ(text, "hello");
   EXPECT_EQ((*peer)[1].content, "world");
   EXPECT_TRUE((*peer)[1].ended);
+}
+
+TEST_F(Http2Client, APathThatLacksItsSlashGetsIt) {
+  start();
+  RequestHead head = make_head(Method::get);
+  head.target.path_and_query = "?q=1";
+  head.target.needs_slash = true;
+  stream = connection->open();
+  ASSERT_TRUE(stream->send_request(head, {}, true));
+  wait(milliseconds(10));
+  EXPECT_EQ((*peer)[1].field(":path"), "/?q=1");
+}
+
+// Also while nobody has acknowledged that it is switched off.
+TEST_F(Http2Client, APushEndsTheConnection) {
+  peer->answer_settings = false;
+  ask();
+  peer->send(frame(NGHTTP2_PUSH_PROMISE, NGHTTP2_FLAG_END_HEADERS, 1,
+                   big_endian(2, 4) + hpack(RawPeer::request("GET", "/pushed"))) +
+             response(2, {{":status", "200"}}, true));
+  EXPECT_EQ(peer->goaways, std::vector<std::uint32_t>{NGHTTP2_PROTOCOL_ERROR});
+  EXPECT_LE(connection->streams(), 1U);
+  ResponseHead head;
+  EXPECT_FALSE(receive(head));
+}
+
+TEST_F(Http2Client, ALargeHeadIsSent) {
+  start();
+  RequestHead head = make_head(Method::get);
+  const std::string large(50'000, 'x');
+  for (int i = 0; i < 10; ++i) head.fields.add(FieldId::other, "x-large", large);
+  stream = connection->open();
+  ASSERT_TRUE(stream->send_request(head, {}, true));
+  wait(milliseconds(100));
+  ASSERT_EQ((*peer)[1].heads.size(), 1U);
+  const Lines& lines = (*peer)[1].heads[0];
+  EXPECT_EQ(std::ranges::count(lines, std::pair<std::string, std::string>("x-large", large)), 10);
+}
+
+TEST_F(Http2Client, AHeadLargerThanThePeerTakesIsNotSent) {
+  start();
+  peer->send(frame(NGHTTP2_SETTINGS, 0, 0,
+                   big_endian(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 2) + big_endian(8 * 1024, 4)));
+  RequestHead head = make_head(Method::get);
+  const std::string large(8 * 1024, 'x');
+  head.fields.add(FieldId::other, "x-large", large);
+  stream = connection->open();
+  const auto sent = stream->send_request(head, {}, true);
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().side, Side::client);
+  EXPECT_EQ(sent.error().cause, static_cast<int>(Refusal::head_too_large));
+  stream.reset();
+  EXPECT_EQ(connection->streams(), 0U);
+  ask();
+  EXPECT_EQ((*peer)[1].field(":path"), "/path");
+}
+
+TEST_F(Http2Client, TrailersThatAreTooLargeResetTheStream) {
+  start();
+  RequestHead head = make_head(Method::post);
+  stream = connection->open();
+  ASSERT_TRUE(stream->send_request(head, {}, false));
+  TimedBody body({{.text = "hello"}});
+  const std::string large(2'000'000, 'x');
+  body.trailer_fields.add(FieldId::other, "x-large", large);
+  scope().spawn(send(*this, body, {.kind = BodyKind::chunked}));
+  wait(seconds(1));
+  EXPECT_FALSE(sent);
+  EXPECT_EQ((*peer)[1].reset, NGHTTP2_INTERNAL_ERROR);
+}
+
+TEST_F(Http2Client, StreamsThatWaitForThePeerMayBeGivenUp) {
+  start();
+  peer->send(frame(NGHTTP2_SETTINGS, 0, 0,
+                   big_endian(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2) + big_endian(1, 4)));
+  RequestHead head = make_head(Method::get);
+  std::vector<std::unique_ptr<Stream>> more;
+  for (int i = 0; i < 4; ++i) {
+    more.push_back(connection->open());
+    ASSERT_TRUE(more.back()->send_request(head, {}, true));
+  }
+  wait(milliseconds(10));
+  more[1].reset();
+  more[2].reset();
+  wait(milliseconds(10));
+  peer->send(response(1, {{":status", "204"}}, true));
+  EXPECT_TRUE((*peer)[7].ended);
+  EXPECT_TRUE((*peer)[3].heads.empty());
+  peer->send(response(7, {{":status", "204"}}, true));
+  EXPECT_EQ(connection->streams(), 0U);
 }
 
 }  // namespace

@@ -59,6 +59,15 @@ std::uint8_t secrecy_of(FieldId id) {
 
 }  // namespace
 
+// RFC 9113 section 8.3.1: never empty, and as in HTTP/1 it begins with a slash.
+std::string_view NameValues::path_of(const Target& target) {
+  if (target.path_and_query.empty()) return "/";
+  if (!target.needs_slash) return target.path_and_query;
+  path_ = "/";
+  path_ += target.path_and_query;
+  return path_;
+}
+
 void NameValues::add_pseudo(std::string_view name, std::string_view value) {
   lines_.push_back({.name = bytes_of(name),
                     .value = bytes_of(value),
@@ -94,7 +103,7 @@ NameValues::NameValues(const RequestHead& head, const RequestPseudo& pseudo) {
   } else {
     add_pseudo(":scheme", pseudo.scheme);
     add_pseudo(":authority", authority);
-    add_pseudo(":path", pseudo.path.empty() ? head.target.path_and_query : pseudo.path);
+    add_pseudo(":path", pseudo.path.empty() ? path_of(head.target) : pseudo.path);
     if (extended) add_pseudo(":protocol", pseudo.protocol);
   }
   for (const Field& field : head.fields) {
@@ -113,6 +122,13 @@ NameValues::NameValues(const ResponseHead& head) {
   for (const Field& field : head.fields) {
     if (!is_left_out(field)) add(field);
   }
+}
+
+std::size_t NameValues::list_size() const {
+  constexpr std::size_t kOverhead = 32;
+  std::size_t size = 0;
+  for (const nghttp2_nv& line : lines_) size += line.namelen + line.valuelen + kOverhead;
+  return size;
 }
 
 NameValues NameValues::of_trailers(const FieldSection& trailers) {

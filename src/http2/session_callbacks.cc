@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "http2/connection.h"
+#include "http2/name_values.h"
 #include "http2/output.h"
 #include "http2/priority.h"
 #include "http2/session_memory.h"
@@ -53,6 +54,7 @@ Options make_options() {
   nghttp2_option_set_no_http_messaging(made, 1);
   nghttp2_option_set_no_closed_streams(made, 1);
   nghttp2_option_set_max_continuations(made, kContinuations);
+  nghttp2_option_set_max_send_header_block_length(made, kLargestHead);
   nghttp2_option_set_max_settings(made, kSettingsEntries);
   // FloodGuard counts resets; this is only not to be in its way.
   nghttp2_option_set_stream_reset_rate_limit(made, 2 * FloodGuard::kFrames, FloodGuard::kFrames);
@@ -134,6 +136,12 @@ int SessionCallbacks::on_begin_frame(nghttp2_session* session, const nghttp2_fra
   connection.frame_content_ = 0;
   // Whatever became of the section before, it is over.
   if (head->type != NGHTTP2_CONTINUATION) connection.head_due_ = kNever;
+  // Never allowed by our SETTINGS, which come before any request that could be answered with it
+  // (RFC 9113 section 6.6); a server need not have said that it has seen them.
+  if (head->type == NGHTTP2_PUSH_PROMISE) {
+    connection.end_with(ErrorCode::protocol_error, "PUSH_PROMISE", {.kind = ErrorKind::protocol});
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  }
   if (is_idle_talk(*head) && !connection.guard_.on_idle_frame(now)) return flooded(connection);
   if (head->type == NGHTTP2_RST_STREAM && connection.role() == Role::server &&
       nghttp2_session_find_stream(session, head->stream_id) != nullptr &&
@@ -346,10 +354,13 @@ int SessionCallbacks::on_frame_send(nghttp2_session* session, const nghttp2_fram
 }
 
 int SessionCallbacks::on_frame_not_send(nghttp2_session* session, const nghttp2_frame* frame,
-                                        int /*error*/, void* /*user*/) {
+                                        int error, void* /*user*/) {
   if (frame->hd.type != NGHTTP2_HEADERS) return 0;
   Stream* const stream = stream_of(session, frame->hd.stream_id);
-  if (stream != nullptr) --stream->heads_queued_;
+  if (stream == nullptr) return 0;
+  --stream->heads_queued_;
+  // Other errors are of streams that are over.
+  if (error == NGHTTP2_ERR_FRAME_SIZE_ERROR) stream->on_unsendable();
   return 0;
 }
 

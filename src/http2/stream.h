@@ -149,6 +149,7 @@ class Stream final : public BodySource, public ListNode {
   void on_end();
   void on_closed(ErrorCode code);
   void on_written();
+  void on_unsendable();  // a section of it is too large
   [[nodiscard]] Portion prepare(std::size_t limit);
   void put_data(std::size_t size);  // into the connection's output
   void break_off(Error error);
@@ -199,7 +200,7 @@ class Stream final : public BodySource, public ListNode {
   bool deferred_ = false;         // nghttp2 waits for resume_output()
   bool source_wanted_ = false;    // the body has nothing ready: its next bytes are to be waited for
   bool source_ended_ = false;     // its last byte is in a DATA frame
-  bool source_mismatch_ = false;  // it is not as long as it was said to be
+  bool source_mismatch_ = false;  // it can't be sent: it is not as long as it was said to be
   bool trailers_follow_ = false;
   bool flushing_ = false;
   std::uint32_t heads_queued_ = 0;

@@ -33,9 +33,18 @@ Result<void> Stream::send_request(const RequestHead& head, const RequestPseudo& 
   head_request_ = head.method == Method::head;
   connect_request_ = head.method == Method::connect || !pseudo.protocol.empty();
   const NameValues lines(head, pseudo);
+  nghttp2_session* const session = connection_->session_.get();
+  // A peer that gets more than it said it takes may end the connection, with all of its streams.
+  const std::size_t most = std::min<std::size_t>(
+      kLargestHead,
+      nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE));
+  if (lines.list_size() > most) {
+    const auto cause = static_cast<int>(Refusal::head_too_large);
+    return fail({ErrorKind::protocol, opposite(side_), false, cause});
+  }
   const nghttp2_data_provider provider = SessionCallbacks::provider();
-  const std::int32_t id = nghttp2_submit_request(connection_->session_.get(), nullptr, lines.data(),
-                                                 lines.size(), end ? nullptr : &provider, this);
+  const std::int32_t id = nghttp2_submit_request(session, nullptr, lines.data(), lines.size(),
+                                                 end ? nullptr : &provider, this);
   if (counted_as_opened_) --connection_->opened_;
   counted_as_opened_ = false;
   if (id < 0) {
@@ -55,6 +64,7 @@ Result<void> Stream::send_request(const RequestHead& head, const RequestPseudo& 
 Result<void> Stream::send_response(const ResponseHead& head, bool end) {
   if (failure_ || closed_ || connection_ == nullptr) return fail(lost());
   const NameValues lines(head);
+  if (lines.list_size() > kLargestHead) return fail({ErrorKind::limit, opposite(side_)});
   nghttp2_session* const session = connection_->session_.get();
   int submitted = 0;
   if (head.status < 200) {
@@ -149,18 +159,24 @@ void Stream::on_written() {
   if (wants_flush()) writable_.wake();
 }
 
+// Without this the message would look as if it had been sent.
+void Stream::on_unsendable() {
+  source_mismatch_ = true;
+  reset(ErrorCode::internal_error);
+}
+
 Task<Result<void>> Stream::send_body(BodySource& body, Framing framing) {
   const Sending sending(*this);
   source_ = &body;
   source_framing_ = framing;
   last_progress_ = executor_->now();
   resume_output();
-  while (!source_ended_ || !written()) {
-    if (failure_ || connection_ == nullptr) co_return fail(lost());
+  while (source_mismatch_ || !source_ended_ || !written()) {
     if (source_mismatch_) {
       reset(ErrorCode::internal_error);
       co_return fail({.kind = ErrorKind::protocol, .side = opposite(side_)});
     }
+    if (failure_ || connection_ == nullptr) co_return fail(lost());
     if (source_wanted_) {
       auto piece = co_await body.next();
       source_wanted_ = false;

@@ -60,7 +60,7 @@ Task<void> Http2Connection::run() {
   Scope requests(context);
   connection_ = &connection;
   requests_scope_ = &requests;
-  if (drained_) connection.shut_down();
+  if (drained_ || *draining_) connection.shut_down();
   static_cast<void>(co_await connection.run());
   requests.cancel();
   co_await requests.join();

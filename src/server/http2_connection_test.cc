@@ -462,5 +462,16 @@ TEST_F(Http2ConnectionTest, BeginsLikeHttp2) {
   EXPECT_FALSE(begins_like_http2("GET / HTTP/1.1\r\n"));
 }
 
+TEST_F(Http2ConnectionTest, ALargeHeadIsSent) {
+  const std::string large(50'000, 'x');
+  handler.reply.fields = {{"X-Large", large}, {"X-More", large}};
+  const Received& got = get("/");
+  wait(milliseconds(100));
+  EXPECT_EQ(got.field("x-large").size(), large.size());
+  EXPECT_EQ(got.field("x-more").size(), large.size());
+  EXPECT_EQ(got.content, "/");
+  EXPECT_TRUE(got.ended);
+}
+
 }  // namespace
 }  // namespace penstock

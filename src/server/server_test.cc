@@ -249,5 +249,16 @@ TEST_F(ServerOfConnectionsTest, AtItsBoundAllItsListenersPause) {
   EXPECT_EQ(of_share.spread.seat(0).load(), 0U);
 }
 
+TEST_F(ServerOfConnectionsTest, DrainEndsHttp2ThatBeginsMeanwhile) {
+  listener.http2 = true;
+  const auto client = connect();
+  client->send(std::string(http2::kPreface.substr(0, 10)));
+  server().drain();
+  client->send(std::string(http2::kPreface.substr(10)) + std::string("\0\0\0\4\0\0\0\0\0", 9),
+               seconds(5));
+  EXPECT_TRUE(client->ended);
+  EXPECT_EQ(server().connections(), 0U);
+}
+
 }  // namespace
 }  // namespace penstock
