@@ -19,6 +19,7 @@
 #include "http2/error_code.h"
 #include "http2/flood_guard.h"
 #include "http2/output.h"
+#include "http2/session_memory.h"
 #include "http2/settings.h"
 #include "http2/signal.h"
 #include "http2/stream.h"
@@ -162,6 +163,7 @@ class Connection final : private Timer {
   const ConnectionSettings* settings_;
   Executor* executor_;
   ConnectionUser* user_;
+  SessionMemory memory_;
   std::unique_ptr<nghttp2_session, SessionDeleter> session_;
   IntrusiveList<Stream> streams_;  // those that know of the connection
   std::size_t stream_count_ = 0;   // those that have begun and are not over

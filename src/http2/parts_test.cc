@@ -1,13 +1,19 @@
 // The small parts of the room.
 #include <chrono>
+#include <cstddef>
 #include <cstring>
+#include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <nghttp2/nghttp2.h>
 
 #include "async/scope.h"
 #include "async/virtual_time_test.h"
+#include "base/free_list.h"
 #include "http2/error_code.h"
 #include "http2/flood_guard.h"
 #include "http2/output.h"
@@ -186,18 +192,77 @@ TEST(Http2FloodGuard, FillsUpWithTime) {
   EXPECT_FALSE(guard.on_idle_frame(now));
 }
 
+// As long as the session is being made, and afterwards.
 TEST(Http2SessionMemory, BlocksKeepTheirBytes) {
-  nghttp2_mem& memory = *session_memory();
-  auto* block = static_cast<char*>(memory.calloc(10, 10, nullptr));
-  EXPECT_EQ(std::string(block, 100), std::string(100, '\0'));
-  std::memset(block, 'x', 100);
-  block = static_cast<char*>(memory.realloc(block, 50'000, nullptr));
-  EXPECT_EQ(std::string(block, 100), std::string(100, 'x'));
-  block = static_cast<char*>(memory.realloc(block, 50, nullptr));
-  EXPECT_EQ(std::string(block, 50), std::string(50, 'x'));
-  memory.free(block, nullptr);
-  memory.free(nullptr, nullptr);
-  EXPECT_EQ(memory.calloc(static_cast<std::size_t>(-1), 16, nullptr), nullptr);
+  SessionMemory owner;
+  nghttp2_mem memory = owner.functions();
+  const auto zeroed = [&memory](std::size_t size) {
+    return static_cast<char*>(memory.calloc(size / 10, 10, memory.mem_user_data));
+  };
+  const auto resize = [&memory](char* block, std::size_t size) {
+    return static_cast<char*>(memory.realloc(block, size, memory.mem_user_data));
+  };
+  char* const lasting = zeroed(4000);
+  char* const buffer = zeroed(16'400);
+  std::memset(buffer, 'b', 16'400);
+  for (int i = 0; i < 3; ++i) {
+    char* block = zeroed(100);
+    EXPECT_EQ(std::string(block, 100), std::string(100, '\0'));
+    std::memset(block, 'x', 100);
+    char* const another = zeroed(16'400);
+    std::memset(another, 'y', 16'400);
+    if (i == 1) owner.close_slot();
+    block = resize(block, 50'000);
+    EXPECT_EQ(std::string(block, 100), std::string(100, 'x'));
+    block = resize(block, 50);
+    EXPECT_EQ(std::string(block, 50), std::string(50, 'x'));
+    memory.free(block, memory.mem_user_data);
+    memory.free(another, memory.mem_user_data);
+  }
+  EXPECT_EQ(std::string(lasting, 4000), std::string(4000, '\0'));
+  EXPECT_EQ(std::string(buffer, 16'400), std::string(16'400, 'b'));
+  memory.free(lasting, memory.mem_user_data);
+  memory.free(buffer, memory.mem_user_data);
+  memory.free(nullptr, memory.mem_user_data);
+  EXPECT_EQ(memory.calloc(static_cast<std::size_t>(-1), 16, memory.mem_user_data), nullptr);
+}
+
+std::size_t resident_pages() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  file >> all >> resident;
+  return resident;
+}
+
+TEST(Http2SessionMemory, AnIdleSessionTakesFewPages) {
+  if (!kKeepFreedBlocks) GTEST_SKIP() << "has no slots under a sanitizer";
+  constexpr std::size_t kSessions = 1000;
+  nghttp2_session_callbacks* callbacks = nullptr;
+  ASSERT_EQ(nghttp2_session_callbacks_new(&callbacks), 0);
+  std::vector<nghttp2_session*> sessions;
+  {
+    std::vector<std::unique_ptr<SessionMemory>> memory;
+    sessions.reserve(kSessions);
+    memory.reserve(kSessions);
+    const std::size_t before = resident_pages();
+    for (std::size_t i = 0; i < kSessions; ++i) {
+      memory.push_back(std::make_unique<SessionMemory>());
+      nghttp2_mem functions = memory.back()->functions();
+      nghttp2_session* session = nullptr;
+      ASSERT_EQ(nghttp2_session_server_new3(&session, callbacks, nullptr, nullptr, &functions), 0);
+      memory.back()->close_slot();
+      sessions.push_back(session);
+      nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, nullptr, 0);
+      const std::uint8_t* bytes = nullptr;
+      while (nghttp2_session_mem_send(session, &bytes) > 0) continue;
+    }
+    EXPECT_LE(resident_pages() - before, kSessions * 7 / 2);
+    for (nghttp2_session* const session : sessions) nghttp2_session_del(session);
+    memory.clear();
+    EXPECT_LE(resident_pages() - before, kSessions / 4) << "given back";
+  }
+  nghttp2_session_callbacks_del(callbacks);
 }
 
 TEST(Http2ErrorCode, Names) {

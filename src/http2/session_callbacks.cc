@@ -11,7 +11,6 @@
 #include "http2/name_values.h"
 #include "http2/output.h"
 #include "http2/priority.h"
-#include "http2/session_memory.h"
 #include "http2/stream.h"
 
 namespace penstock::http2 {
@@ -111,8 +110,9 @@ nghttp2_session* SessionCallbacks::make_session(Connection& connection) {
   nghttp2_session* session = nullptr;
   const auto make =
       connection.role() == Role::server ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
-  PENSTOCK_CHECK(make(&session, callbacks.get(), &connection, options.get(), session_memory()) ==
-                 0);
+  nghttp2_mem memory = connection.memory_.functions();
+  PENSTOCK_CHECK(make(&session, callbacks.get(), &connection, options.get(), &memory) == 0);
+  connection.memory_.close_slot();
   return session;
 }
 
