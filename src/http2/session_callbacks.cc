@@ -178,6 +178,12 @@ int SessionCallbacks::on_begin_headers(nghttp2_session* session, const nghttp2_f
   Stream* stream = stream_of(session, frame->hd.stream_id);
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
     connection.on_stream_begun();
+    if (connection.final_goaway_) {
+      // That GOAWAY, which may still wait to be written, tells the client to send it elsewhere.
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                NGHTTP2_REFUSED_STREAM);
+      return 0;
+    }
     std::unique_ptr<Stream> made(new Stream(connection, *connection.executor_));
     stream = made.get();
     stream->id_ = frame->hd.stream_id;

@@ -454,6 +454,25 @@ TEST_F(Http2ConnectionTest, DrainWithoutAnAnswerToThePing) {
   EXPECT_EQ(peer().goaways.size(), 2U);
 }
 
+// The GOAWAY names the last stream that is served, also where it has to wait to be written.
+TEST_F(Http2ConnectionTest, DrainWhileThePeerReadsNothing) {
+  handler.reply.content = std::string(2'000'000, 'x');
+  client().reading = false;
+  client().send(Peer::headers(1, Peer::request("GET", "/1"), true));
+  connection->drain();
+  wait(seconds(3));
+  client().send(Peer::headers(3, Peer::request("GET", "/3"), true));
+  client().reading = true;
+  wait(seconds(5));
+  ASSERT_EQ(peer().goaways.size(), 2U);
+  EXPECT_EQ(peer().last_stream, 1U);
+  EXPECT_EQ(handler.seen.size(), 1U);
+  EXPECT_EQ(peer()[1].content.size(), 2'000'000U);
+  ASSERT_TRUE(peer()[3].reset);
+  EXPECT_EQ(*peer()[3].reset, NGHTTP2_REFUSED_STREAM);
+  EXPECT_TRUE(ended);
+}
+
 TEST_F(Http2ConnectionTest, BeginsLikeHttp2) {
   EXPECT_TRUE(begins_like_http2(""));
   EXPECT_TRUE(begins_like_http2("PRI * HT"));
