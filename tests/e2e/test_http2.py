@@ -1,18 +1,25 @@
 """HTTP/2 with clients that others wrote: curl, nghttp, h2load and a browser."""
 
+import base64
 import hashlib
 import json
 import os
 import re
 import subprocess
 import tempfile
+import threading
 
 from doubles_tls import TlsOrigin
 from harness import wait_until
 from real_servers import find_program
 from test_tls import TlsListenerTest
-from wire import LIMIT, response_bytes
+from wire import LIMIT, head_bytes, response_bytes
 
+CHAT = """<!doctype html><title>chat</title><script>
+const socket = new WebSocket(`wss://${location.host}/chat`);
+socket.onopen = () => socket.send('hello '.repeat(1000));
+socket.onmessage = event => { document.body.append(event.data); socket.close(); };
+</script><body><img src=/over>"""
 PAGE = """<!doctype html><title>pending</title>
 <link rel=stylesheet href=/style.css><body><script>
 Promise.all([...Array(40).keys()].map(i => fetch('/piece/' + i).then(r => r.text())))
@@ -123,9 +130,18 @@ class ToolTest(TlsListenerTest):
 
 class BrowserTest(TlsListenerTest):
     def setUp(self):
-        def answer(request, _):
+        self.chat_over = threading.Event()
+
+        def answer(request, wire):
             if request.target == "/":
                 return response_bytes(PAGE.encode(), "Content-Type: text/html")
+            if request.target == "/talk":
+                return response_bytes(CHAT.encode(), "Content-Type: text/html")
+            if request.target == "/chat":
+                return self.chat(request, wire)
+            if request.target == "/over":  # the browser takes its picture after that
+                self.assertTrue(self.chat_over.wait(LIMIT))
+                return response_bytes()
             if request.target == "/style.css":
                 return response_bytes(b"body { color: green }", "Content-Type: text/css")
             return response_bytes(b"[" + request.target.encode() + b"]" + b"." * 5000)
@@ -135,16 +151,37 @@ class BrowserTest(TlsListenerTest):
         self.folder = self.enterContext(tempfile.TemporaryDirectory())
         self.path = os.path.join(self.folder, "access.log")
 
+    def chat(self, request, wire):
+        """The server's side of a WebSocket: says what it hears in capitals, until it is closed."""
+        key = request.value("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        wire.send(head_bytes("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade",
+                             "Upgrade: websocket", "Sec-WebSocket-Accept: " + accept))
+        while True:
+            opcode, length = wire.read_exactly(2)
+            length &= 0x7f
+            if length == 126:
+                length = int.from_bytes(wire.read_exactly(2), "big")
+            mask = wire.read_exactly(4)
+            data = bytes(byte ^ mask[i % 4] for i, byte in enumerate(wire.read_exactly(length)))
+            size = bytes([126]) + length.to_bytes(2, "big") if length > 125 else bytes([length])
+            wire.send(bytes([opcode]) + size + data.upper())
+            if opcode & 0xf == 8:
+                self.chat_over.set()
+                return None
+
     def browse(self, url, *arguments):
+        said, errors = self.dump(url, "--virtual-time-budget=20000", *arguments)
+        self.assertIn("<title>loaded 40</title>", said, errors)
+        for number in range(40):
+            self.assertIn(f"[/piece/{number}]", said)
+
+    def dump(self, url, *arguments):
         done = run(find_program("chromium"), "--headless", "--no-sandbox", "--disable-gpu",
                    "--disable-quic", "--no-first-run", "--disable-background-networking",
                    "--disable-component-update", "--disable-sync", "--ignore-certificate-errors",
-                   f"--user-data-dir={self.folder}/profile", "--virtual-time-budget=20000",
-                   "--dump-dom", *arguments, url)
-        said = done.stdout.decode("utf-8", "replace")
-        self.assertIn("<title>loaded 40</title>", said, done.stderr[-2000:])
-        for number in range(40):
-            self.assertIn(f"[/piece/{number}]", said)
+                   f"--user-data-dir={self.folder}/profile", "--dump-dom", *arguments, url)
+        return done.stdout.decode("utf-8", "replace"), done.stderr[-2000:]
 
     def records(self, count):
         def read():
@@ -160,6 +197,15 @@ class BrowserTest(TlsListenerTest):
         records = self.records(42)
         self.assertEqual({record["version"] for record in records}, {"HTTP/2"})
         self.assertEqual(len({record["connection"] for record in records}), 1)
+
+    def test_websocket_on_the_same_connection(self):
+        proxy = self.secure(log={"access": self.path})
+        said, errors = self.dump(f"https://{proxy.address}/talk")
+        self.assertIn("HELLO " * 1000, said, errors)
+        proxy.stop()
+        chat = next(one for one in self.records(3) if one["target"].endswith("/chat"))
+        self.assertEqual((chat["method"], chat["version"]), ("GET", "HTTP/2"))
+        self.assertEqual(len({record["connection"] for record in self.records(3)}), 1)
 
     def test_by_way_of_a_forward_proxy(self):
         """Tunnels are streams of one connection to the proxy."""
