@@ -69,6 +69,12 @@ std::string make_pseudonym(const ProxySettings& settings) {
   return fmt::format("{}-{:08x}", settings.name, random());
 }
 
+// As lines of the log begin that are about it.
+std::string name_of(const ListenerSettings& listener) {
+  return listener.name.empty() ? fmt::format("listener {}", listener.addresses.front())
+                               : fmt::format("listener \"{}\"", listener.name);
+}
+
 // The main thread's work while the workers serve: signals, until all workers are done.
 class Supervisor {
  public:
@@ -122,7 +128,14 @@ class Supervisor {
     for (ListenerShare& share : listeners) {
       TlsServerContext* const tls = share.entrance.tls();
       if (tls == nullptr) continue;
-      for (const std::string& news : tls->refresh(now)) log_.info("{}", news);
+      for (const TlsNews& news : tls->refresh(now)) {
+        const std::string text = fmt::format("{}: {}", name_of(*share.settings), news.sentence);
+        if (news.warning) {
+          log_.warning("{}", text);
+        } else {
+          log_.info("{}", text);
+        }
+      }
     }
   }
 
@@ -140,12 +153,14 @@ bool make_shares(const Snapshot& snapshot, unsigned workers, Shared& shared, Log
     ListenerShare& share = shared.listeners.emplace_back(&listener);
     auto entrance = Entrance::create(listener);
     if (!entrance) {
-      log.error("listener {}: {}", listener.addresses.front(), entrance.error());
+      log.error("{}: {}", name_of(listener), entrance.error());
       return false;
     }
     share.entrance = std::move(*entrance);
     if (TlsServerContext* const tls = share.entrance.tls()) {
-      for (const std::string& warning : tls->warnings()) log.warning("{}", warning);
+      for (const std::string& warning : tls->warnings()) {
+        log.warning("{}: {}", name_of(listener), warning);
+      }
     }
     if (workers > 1) {
       share.spread.make_seats(workers, share.connections, listener.max_connections);

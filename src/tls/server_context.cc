@@ -74,8 +74,8 @@ bool TlsServerContext::files_changed(TimePoint now) {
   return changed;
 }
 
-std::vector<std::string> TlsServerContext::refresh(TimePoint now) {
-  std::vector<std::string> news;
+std::vector<TlsNews> TlsServerContext::refresh(TimePoint now) {
+  std::vector<TlsNews> news;
   keys_->rotate(now);
   if (files_changed(now)) {
     if (!stale_) stale_ = now;
@@ -84,24 +84,29 @@ std::vector<std::string> TlsServerContext::refresh(TimePoint now) {
   if (stale_ && now >= next_try_) reload(now, news);
   const std::time_t clock = clock_();
   for (const TlsServerState::Expiry& expiry : state_->expiries) {
-    if (expiry.when >= looked_at_ && expiry.when < clock) news.push_back(expiry.sentence);
+    if (expiry.when >= looked_at_ && expiry.when < clock) {
+      news.push_back({.sentence = expiry.sentence, .warning = true});
+    }
   }
   looked_at_ = clock;
   return news;
 }
 
-void TlsServerContext::reload(TimePoint now, std::vector<std::string>& news) {
+void TlsServerContext::reload(TimePoint now, std::vector<TlsNews>& news) {
   auto built = TlsServerState::build(settings_, keys_, clock_);
   if (!built) {
     next_try_ = now + kPatience;
     if (now - *stale_ < kPatience || built.error() == last_problem_) return;
     last_problem_ = built.error();
-    news.push_back(built.error() + "; the files read before stay in use");
+    news.push_back(
+        {.sentence = built.error() + "; the files read before stay in use", .warning = true});
     return;
   }
   std::shared_ptr<const TlsServerState> state = std::move(*built);
-  news.emplace_back("TLS certificates were read anew");
-  news.insert(news.end(), state->warnings.begin(), state->warnings.end());
+  news.push_back({.sentence = "TLS certificates were read anew"});
+  for (const std::string& warning : state->warnings) {
+    news.push_back({.sentence = warning, .warning = true});
+  }
   {
     const std::lock_guard lock(mutex_);
     state_.swap(state);

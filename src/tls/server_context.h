@@ -25,6 +25,14 @@ struct TlsServerState;
 using WallClock = std::time_t (*)();
 inline std::time_t wall_clock() { return std::time(nullptr); }
 
+// What the log is to say of files that have changed, or of time that has passed.
+struct TlsNews {
+  std::string sentence;
+  bool warning = false;  // something is wrong, and somebody has to see to it
+
+  friend bool operator==(const TlsNews&, const TlsNews&) = default;
+};
+
 // Made once, then used by all threads; one of them calls refresh(). Connections may outlive it.
 //
 // - TLS 1.2 with forward secrecy and AEAD ciphers only, and TLS 1.3; no compression, no early data,
@@ -60,15 +68,15 @@ class TlsServerContext final {
 
   // To be called about once a second, always by the same thread, which may have to wait for the
   // disk. Makes new keys for tickets when it is time; reads the files anew when one has changed.
-  // Connections go on as they are. Files that are wrong change nothing. Returns sentences for the
-  // log: that new files are in use, what is wrong with them, what has expired.
-  [[nodiscard]] std::vector<std::string> refresh(TimePoint now);
+  // Connections go on as they are. Files that are wrong change nothing. Tells that new
+  // files are in use, what is wrong with them, what has expired.
+  [[nodiscard]] std::vector<TlsNews> refresh(TimePoint now);
 
  private:
   TlsServerContext(TlsServerSettings settings, WallClock clock);
   [[nodiscard]] std::shared_ptr<const TlsServerState> state() const;
   [[nodiscard]] bool files_changed(TimePoint now);
-  void reload(TimePoint now, std::vector<std::string>& news);
+  void reload(TimePoint now, std::vector<TlsNews>& news);
 
   TlsServerSettings settings_;
   WallClock clock_;

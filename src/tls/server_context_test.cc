@@ -132,24 +132,25 @@ TEST(TlsServerNamesTest, Lookup) {
 class TlsServerReload : public TlsAcceptTest {
  protected:
   TlsServerReload() { settings.session_lifetime = std::chrono::hours(10000); }
-  Sentences after(Duration time) { return server()->refresh(now += time); }
+  using News = std::vector<TlsNews>;
+  News after(Duration time) { return server()->refresh(now += time); }
   std::string who(std::string_view name = "") {
     EXPECT_TRUE(connect(name));
     return shown();
   }
   const TestIdentity next{{.common_name = "next", .alternative_names = "DNS:next.example"}};
   TimePoint now{};
-  const Sentences fresh{"TLS certificates were read anew"};
+  const News fresh{{.sentence = "TLS certificates were read anew"}};
 };
 
 TEST_F(TlsServerReload, Changed) {
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+  EXPECT_EQ(after(seconds(1)), News{});
   ASSERT_TRUE(connect());
   main.certificate.replace(certificate_pem(next.credentials));
   main.key.replace(key_pem(next.credentials));
-  EXPECT_EQ(after(milliseconds(500)), Sentences{});  // not looked at so often
+  EXPECT_EQ(after(milliseconds(500)), News{});  // not looked at so often
   EXPECT_EQ(after(milliseconds(500)), fresh);
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+  EXPECT_EQ(after(seconds(1)), News{});
   greet();  // a connection goes on
   EXPECT_EQ(who("next.example"), "next");
   greet();
@@ -170,9 +171,9 @@ TEST_F(TlsServerReload, AHandshakeThatIsUnderWayGoesOn) {
 }
 
 TEST_F(TlsServerReload, OneAfterTheOther) {
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+  EXPECT_EQ(after(seconds(1)), News{});
   main.certificate.replace(certificate_pem(next.credentials));
-  EXPECT_EQ(after(seconds(1)), Sentences{});  // nothing to be alarmed about yet
+  EXPECT_EQ(after(seconds(1)), News{});  // nothing to be alarmed about yet
   EXPECT_EQ(who(), "main");
   main.key.replace(key_pem(next.credentials));
   EXPECT_EQ(after(seconds(1)), fresh);
@@ -180,13 +181,14 @@ TEST_F(TlsServerReload, OneAfterTheOther) {
 }
 
 TEST_F(TlsServerReload, ThatStaysWrongIsToldOnce) {
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+  EXPECT_EQ(after(seconds(1)), News{});
   main.certificate.replace("garbage");
   Sentences told;
   for (int i = 0; i < 60; ++i) {
-    for (const std::string& sentence : after(seconds(1))) {
+    for (const TlsNews& news : after(seconds(1))) {
       EXPECT_GE(i, 5);
-      told.push_back(sentence);
+      EXPECT_TRUE(news.warning);
+      told.push_back(news.sentence);
     }
   }
   ASSERT_EQ(told.size(), 1U);
@@ -197,7 +199,7 @@ TEST_F(TlsServerReload, ThatStaysWrongIsToldOnce) {
   main.certificate.replace(certificate_pem(main.credentials));
   EXPECT_EQ(after(seconds(1)), fresh);
   main.certificate.replace("garbage");  // told again
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+  EXPECT_EQ(after(seconds(1)), News{});
   EXPECT_EQ(after(seconds(5)).size(), 1U);
 }
 
@@ -210,11 +212,11 @@ TEST_F(TlsServerReload, SessionsSurvive) {
 }
 
 TEST_F(TlsServerReload, ExpiryIsToldWhenItComes) {
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+  EXPECT_EQ(after(seconds(1)), News{});
   test_clock_ahead = 86400 + 60;
   EXPECT_EQ(after(seconds(1)),
-            Sentences{"The certificate " + main.certificate.path() + " has expired"});
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+            (News{{"The certificate " + main.certificate.path() + " has expired", true}}));
+  EXPECT_EQ(after(seconds(1)), News{});
 }
 
 // ---- OCSP.
@@ -326,12 +328,13 @@ TEST_F(TlsServerStaple, TheIssuersKeyCountsWhereItIsKnown) {
 }
 
 TEST_F(TlsServerStaple, NotWhenItsTimeIsOver) {
-  EXPECT_EQ(after(seconds(1)), Sentences{});
+  EXPECT_EQ(after(seconds(1)), News{});
   EXPECT_EQ(stapled(), good);
   test_clock_ahead = 3700;
   EXPECT_EQ(stapled(), "");
-  EXPECT_EQ(after(seconds(1)),
-            Sentences{"The OCSP response " + file.path() + " is out of date: it is not shown"});
+  EXPECT_EQ(
+      after(seconds(1)),
+      (News{{"The OCSP response " + file.path() + " is out of date: it is not shown", true}}));
   const std::string renewed = make_response(main.credentials, {.to = 7200});
   file.replace(renewed);
   EXPECT_EQ(after(seconds(1)), fresh);
