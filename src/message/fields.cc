@@ -210,6 +210,11 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
+bool is_alike(std::string_view a, std::string_view b) {
+  const auto folded = [](char c) { return c == '_' ? '-' : to_lower(c); };
+  return std::ranges::equal(a, b, {}, folded, folded);
+}
+
 void FieldSection::grow() {
   // Room at first for the lines of nearly all messages, so that they take memory once.
   constexpr std::size_t kFirstLines = 32;

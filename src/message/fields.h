@@ -84,6 +84,9 @@ enum class FieldId : std::uint8_t {
 
 // Comparison of ASCII text without regard to case.
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
+// The same, with "_" taken for "-": servers that hand fields to programs as variables (CGI, RFC
+// 3875 section 4.1.18) cannot tell such names apart.
+[[nodiscard]] bool is_alike(std::string_view a, std::string_view b);
 
 struct Field {
   FieldId id = FieldId::other;

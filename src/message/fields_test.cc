@@ -87,6 +87,13 @@ TEST(FieldId, TrailersMayNotFrameRouteOrAuthenticate) {
   }
 }
 
+TEST(FieldNames, AlikeForThoseWhoMakeVariablesOfThem) {
+  EXPECT_TRUE(is_alike("X-Client-Cert", "x_client-CERT"));
+  EXPECT_TRUE(is_alike("", ""));
+  EXPECT_FALSE(is_alike("X-Client", "X-Client-"));
+  EXPECT_FALSE(is_alike("X-Client", "XxClient"));
+}
+
 TEST(FieldSection, FindsByIdAndByName) {
   FieldSection fields;
   fields.add(FieldId::host, "host", "a");

@@ -20,7 +20,7 @@ struct Route {
   // by host.
   std::vector<Peer*> via = {};
   std::vector<NodeIdentity> nodes = {};
-  FieldEditor request{settings->request};
+  FieldEditor request{settings->request, NameMatch::alike};
   FieldEditor response{settings->response};
 };
 

@@ -212,7 +212,9 @@ void Transaction::prepare() {
     destination_.cookie = destination_.group->take_cookie(request_);
     add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);
   }
-  if (route_ != nullptr) route_->request.apply(variables(), request_.fields);
+  if (route_ == nullptr) return;
+  route_->request.apply(variables(), request_.fields);
+  body_.withhold(route_->request.claimed());
 }
 
 }  // namespace penstock

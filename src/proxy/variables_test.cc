@@ -121,6 +121,24 @@ TEST_F(VariablesTest, WhatAClientSendsUnderANameThatIsSetGoes) {
   }
 }
 
+// Servers that make variables of fields (CGI) know no hyphen.
+TEST_F(VariablesTest, WhatAClientSendsUnderANameAlikeGoesToo) {
+  const FieldEdits edits{.remove = {"X-Debug_Mode"},
+                         .set = {{"X-Client-Cert", "${tls_client_subject}"}},
+                         .add = {{"X-More", "1"}}};
+  const FieldEditor editor(edits, NameMatch::alike);
+  EXPECT_EQ(editor.claimed().size(), 2U);
+  FieldSection fields;
+  for (const char* name : {"X_Client_Cert", "x-client_cert", "X-Client-Certs", "X_More",
+                           "X_Debug-Mode", "X-Client-Cert", "X_Client_Cert"}) {
+    fields.add(FieldId::other, name, "CN=admin");
+  }
+  tls().subject = "CN=alice";
+  editor.apply({.client = client}, fields);
+  EXPECT_EQ(lines_of(fields),
+            "X-Client-Certs: CN=admin|X_More: CN=admin|X-Client-Cert: CN=alice|X-More: 1|");
+}
+
 TEST_F(VariablesTest, PlainTextsMayBeEmpty) {
   const FieldEdits edits{.remove = {}, .set = {{"X-Empty", ""}}, .add = {}};
   const FieldEditor editor(edits);

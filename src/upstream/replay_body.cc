@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "message/fields.h"
+
 namespace penstock {
 
 // What is still to be handed out again stays.
@@ -54,6 +56,16 @@ std::optional<std::uint64_t> ReplayBody::remaining() const {
   auto rest = source_->remaining();
   for (std::size_t i = next_; rest && i < kept_.size(); ++i) *rest += kept_[i].size();
   return rest;
+}
+
+FieldSection* ReplayBody::trailers() {
+  FieldSection* const trailers = source_->trailers();
+  if (trailers == nullptr || withheld_.empty()) return trailers;
+  trailers->remove_if([this](const Field& field) {
+    return std::ranges::any_of(
+        withheld_, [&field](std::string_view name) { return is_alike(field.name, name); });
+  });
+  return trailers->empty() ? nullptr : trailers;
 }
 
 BodySource::Run ReplayBody::run(std::uint64_t at_least) {

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/frame_pool.h"
@@ -18,6 +20,8 @@ class ReplayBody final : public BodySource {
  public:
   ReplayBody(BodySource& source, std::uint64_t limit) : source_(&source), limit_(limit) {}
 
+  // Trailer fields of these names, and those alike, are not passed on. They must outlive it.
+  void withhold(std::span<const std::string_view> names) { withheld_ = names; }
   // How many bytes are remembered at most; 64 KiB when not told. Before any is handed out.
   void keep_up_to(std::uint64_t bytes) { most_ = bytes; }
   // True while everything handed out so far is remembered.
@@ -32,7 +36,7 @@ class ReplayBody final : public BodySource {
     return next_ == kept_.size() && !over_ && source_->at_end();
   }
   [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
-  [[nodiscard]] FieldSection* trailers() override { return source_->trailers(); }
+  [[nodiscard]] FieldSection* trailers() override;
   [[nodiscard]] Run run(std::uint64_t at_least) override;
   void moved(std::uint64_t bytes, bool ended) override { source_->moved(bytes, ended); }
 
@@ -43,6 +47,7 @@ class ReplayBody final : public BodySource {
   // A slice may hold a slab that is far larger.
   static constexpr std::uint64_t kLeastASlice = 8 * 1024;
   BodySource* source_;
+  std::span<const std::string_view> withheld_;
   std::vector<Slice, PoolAllocator<Slice>> kept_;
   std::size_t next_ = 0;  // the next one to hand out again
   std::uint64_t most_ = 64 * 1024;

@@ -151,6 +151,32 @@ TEST_F(ReplayBodyTest, Empty) {
 }
 
 // Bytes that are moved inside the kernel can't be moved again.
+class WithTrailers final : public BodySource {
+ public:
+  Slice take_ready() override { return {}; }
+  Task<Result<Slice>> next() override { co_return Slice(); }
+  [[nodiscard]] bool at_end() const override { return true; }
+  [[nodiscard]] std::optional<std::uint64_t> remaining() const override { return 0; }
+  [[nodiscard]] FieldSection* trailers() override { return &fields; }
+  FieldSection fields;
+};
+
+TEST_F(ReplayBodyTest, WithholdsTrailers) {
+  WithTrailers source;
+  for (const char* name : {"x-user", "X_User", "X-Sum"}) {
+    source.fields.add(FieldId::other, name, "1");
+  }
+  ReplayBody body(source, 0);
+  EXPECT_EQ(body.trailers()->size(), 3U);
+  std::vector<std::string_view> names{"X-User"};
+  body.withhold(names);
+  ASSERT_NE(body.trailers(), nullptr);
+  EXPECT_EQ(body.trailers()->size(), 1U);
+  EXPECT_NE(body.trailers()->find("X-Sum"), nullptr);
+  names = {"x-sum"};
+  EXPECT_EQ(body.trailers(), nullptr);
+}
+
 TEST_F(ReplayBodyTest, RunForgets) {
   class Runs final : public BodySource {
    public:
