@@ -2,6 +2,7 @@
 
 #include "net/network.h"
 #include "upstream/peer_failure.h"
+#include "upstream/tls_failure.h"
 #include "upstream/unavailable.h"
 
 namespace penstock {
@@ -134,12 +135,13 @@ Failure failure_of(const Error& error, Step step) {
     case ErrorKind::tls_protocol:
       return {502, "tls_protocol_error",
               "No TLS connection to the server could be made, or it broke the rules of TLS.", "",
-              ""};
+              tls_failure_text(error)};
     case ErrorKind::tls_certificate:
-      return {502, "tls_certificate_error", "The server's certificate is not accepted.", "", ""};
+      return {502, "tls_certificate_error", "The server's certificate is not accepted.", "",
+              tls_failure_text(error)};
     case ErrorKind::tls_alert:
       return {502, "tls_alert_received", "The server ended the TLS connection with an alert.", "",
-              ""};
+              tls_failure_text(error)};
     case ErrorKind::overloaded:
       return {503, "connection_limit_reached", "The proxy is at its limits; try again later.", "",
               ""};

@@ -129,6 +129,20 @@ TEST(FailureOf, ResolvingTellsWhoseFaultItIs) {
             "The name servers failed to answer.");
 }
 
+// Without these words nobody knows what to repair.
+TEST(FailureOf, TlsTellsWhatWasWrong) {
+  const auto token = [](ErrorKind kind, int cause) {
+    return failure_of({.kind = kind, .side = Side::server, .cause = cause}, Step::connect).token;
+  };
+  EXPECT_EQ(token(ErrorKind::tls_certificate, 10), "certificate has expired");
+  EXPECT_EQ(token(ErrorKind::tls_certificate, 62), "hostname mismatch");
+  EXPECT_EQ(token(ErrorKind::tls_alert, 40), "handshake failure");
+  for (const ErrorKind kind :
+       {ErrorKind::tls_certificate, ErrorKind::tls_alert, ErrorKind::tls_protocol}) {
+    EXPECT_EQ(token(kind, 0), "");
+  }
+}
+
 TEST(FailureOf, EveryRefusal) {
   for (int i = 1; i < static_cast<int>(Refusal::count_); ++i) {
     const RefusalInfo& why = info(static_cast<Refusal>(i));

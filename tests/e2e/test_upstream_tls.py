@@ -36,10 +36,11 @@ class TlsTest(DoublesTest):
         return self.reverse(*servers, hosts={"app.test": "127.0.0.1"}, **{"upstream.app": {
             "servers": addresses, "tls": trusted if tls is None else tls}} | sections)
 
-    def check_refused(self, proxy, error, status=502):
+    def check_refused(self, proxy, error, why="", status=502):
         response = self.ask(proxy, "/")
         self.assertEqual(response.status, status)
         self.assertIn(f"error={error}", response.value("Proxy-Status"))
+        self.assertIn(why, response.value("Proxy-Status"))
         self.assertEqual(self.server.requests, [])
 
 
@@ -62,13 +63,14 @@ class CertificateTest(TlsTest):
 
     def test_expired(self):
         pair = self.authority.issue("IP:127.0.0.1", days=-1)
-        self.check_refused(self.secure(self.front(pair)), "tls_certificate_error")
+        self.check_refused(self.secure(self.front(pair)), "tls_certificate_error",
+                           "certificate has expired")
 
     def test_other_name(self):
         for names in ("DNS:other.test", "DNS:*.app.test", "IP:127.0.0.1"):
             pair = self.authority.issue(names)
             self.check_refused(self.secure(self.front(pair), by_name=True),
-                               "tls_certificate_error")
+                               "tls_certificate_error", "hostname mismatch")
         pair = self.authority.issue("DNS:127.0.0.1,IP:127.0.0.2")
         self.check_refused(self.secure(self.front(pair)), "tls_certificate_error")
 
@@ -128,7 +130,7 @@ class FaultTest(TlsTest):
         hanging = self.origin(serve=lambda wire: silent.hang())
         self.addCleanup(silent.stopping.set)
         self.check_refused(self.secure(hanging, timeouts={"connect": "150ms"}),
-                           "connection_timeout", 504)
+                           "connection_timeout", status=504)
 
     def test_another_server_takes_the_request(self):
         bad = self.front(self.stranger.issue("IP:127.0.0.1"))
