@@ -370,6 +370,28 @@ void add_path(std::string& to, const Address& address) {
 
 }  // namespace
 
+std::string_view to_string(ProxyHeaderProblem problem) {
+  switch (problem) {
+    case Problem::not_a_header:
+      return "the connection begins with something else";
+    case Problem::bad_line:
+      return "its line is malformed";
+    case Problem::bad_version:
+      return "it is of an unknown version, or has an unknown command";
+    case Problem::bad_family:
+      return "its addresses are of a kind that no stream has";
+    case Problem::too_long:
+      return "it is too long";
+    case Problem::bad_length:
+      return "it is too short for its addresses";
+    case Problem::bad_field:
+      return "one of its fields is malformed, or there twice";
+    case Problem::bad_checksum:
+      return "its checksum is wrong";
+  }
+  return {};
+}
+
 Parsed parse_proxy_header(std::string_view bytes, ProxyHeaderFields& fields) {
   for (const std::string_view start : {kStartV1, kStartV2}) {
     const std::size_t both = std::min(bytes.size(), start.size());

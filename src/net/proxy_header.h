@@ -55,12 +55,8 @@ enum class ProxyHeaderProblem : std::uint8_t {
   bad_field,     // version 2: a type-length-value that is malformed, or there twice
   bad_checksum,  // version 2: CRC32C
 };
-[[nodiscard]] constexpr std::string_view to_string(ProxyHeaderProblem problem) {
-  constexpr std::array<std::string_view, 8> kNames{"not_a_header", "bad_line",    "bad_version",
-                                                   "bad_family",   "too_long",    "bad_length",
-                                                   "bad_field",    "bad_checksum"};
-  return kNames[static_cast<std::size_t>(problem)];
-}
+// For the log: what is wrong with it.
+[[nodiscard]] std::string_view to_string(ProxyHeaderProblem problem);
 
 // Of version 2; one of version 1 has at most 107 bytes.
 inline constexpr std::size_t kMaxProxyHeader = 4096;

@@ -15,6 +15,11 @@ constexpr Duration kLingerSilence = std::chrono::seconds(5);
 constexpr Duration kLingerWhileDraining = std::chrono::seconds(1);
 constexpr Duration kPatienceWhileDraining = std::chrono::seconds(1);
 constexpr std::uint64_t kLingerBytes = 4 * 1024 * 1024;
+
+bool broke_tls(const Error& error) {
+  return error.kind == ErrorKind::tls_protocol || error.kind == ErrorKind::tls_alert;
+}
+
 }  // namespace
 
 ClientConnection::ClientConnection(std::unique_ptr<ByteStream> stream, InputBuffer input,
@@ -27,7 +32,7 @@ ClientConnection::ClientConnection(std::unique_ptr<ByteStream> stream, InputBuff
       draining_(&draining),
       handler_(&handler) {}
 
-Task<ConnectionEnd> ClientConnection::run() {
+Task<Result<ConnectionEnd>> ClientConnection::run() {
   Executor& executor = (co_await this_context()).executor();
   while (true) {
     if (input_.empty()) {
@@ -37,6 +42,7 @@ Task<ConnectionEnd> ClientConnection::run() {
       idle_read_ = &read;
       const auto got = co_await read;
       idle_read_ = nullptr;
+      if (!got && broke_tls(got.error())) co_return fail(got.error());
       if (!got || *got == 0) co_return ConnectionEnd::closed;
     }
     if (may_begin_http2() && co_await finds_http2()) co_return ConnectionEnd::becomes_http2;

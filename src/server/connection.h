@@ -40,12 +40,14 @@ class ClientConnection final : public ServedConnection,
   ClientConnection(std::unique_ptr<ByteStream> stream, InputBuffer input, ClientInfo client,
                    const ServerSettings& settings, const bool& draining, Handler& handler);
 
-  // Its whole life, up to the close. Suspends nearly all the time.
-  Task<ConnectionEnd> run();
+  // Its whole life, up to the close. Suspends nearly all the time. Fails where TLS broke between
+  // two requests, of which no request can tell.
+  Task<Result<ConnectionEnd>> run();
   // One that is not idle ends after its present request.
   void end_if_idle() override;
   void drain() override { end_if_idle(); }
 
+  [[nodiscard]] const ClientInfo& client() const { return client_; }
   // After becomes_http2: what the connection consists of.
   [[nodiscard]] std::unique_ptr<ByteStream> take_stream() { return std::move(stream_); }
   [[nodiscard]] InputBuffer take_input() { return std::move(input_); }

@@ -1,5 +1,6 @@
 #include "server/entrance.h"
 
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +10,25 @@
 #include "tls/client_hello.h"
 
 namespace penstock {
+
+namespace {
+
+std::string_view why_no_header(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::protocol:
+      return to_string(static_cast<ProxyHeaderProblem>(error.cause));
+    case ErrorKind::timed_out:
+      return "it did not come in time";
+    case ErrorKind::closed:
+      return "the sender closed before it was complete";
+    case ErrorKind::reset:
+      return "the connection broke before it was complete";
+    default:
+      return to_string(error.kind);
+  }
+}
+
+}  // namespace
 
 std::expected<Entrance, std::string> Entrance::create(const ListenerSettings& settings) {
   Entrance entrance;
@@ -55,10 +75,7 @@ Task<Result<void>> Entrance::take_proxy_header(Arrival& arrival, ConnectionFacts
   const auto header = co_await read_proxy_header(*arrival.stream, arrival.input, deadline);
   if (!header) {
     const Error& error = header.error();
-    const bool understood = error.kind != ErrorKind::protocol;
-    reason = fmt::format("no header of the PROXY protocol: {}",
-                         understood ? to_string(error.kind)
-                                    : to_string(static_cast<ProxyHeaderProblem>(error.cause)));
+    reason = fmt::format("no header of the PROXY protocol: {}", why_no_header(error));
     co_return fail(error.at(Side::client));
   }
   facts.sender = arrival.client.peer;

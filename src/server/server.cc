@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "tls/accept.h"
+
 namespace penstock {
 namespace {
 // How soon a listener at its bound looks whether another worker has made room.
@@ -123,8 +125,9 @@ void Server::begin_http1(std::unique_ptr<ByteStream> stream, InputBuffer input, 
 
 Task<void> Server::serve_http1(Server& server, std::unique_ptr<ClientConnection> connection,
                                Place place) {
-  const ConnectionEnd end = co_await connection->run();
-  if (end != ConnectionEnd::becomes_http2) co_return;
+  const Result<ConnectionEnd> end = co_await connection->run();
+  if (!end) server.tell(connection->client(), "TLS broke: " + tls_break_reason(end.error()));
+  if (!end || *end != ConnectionEnd::becomes_http2) co_return;
   server.begin_http2(connection->take_stream(), connection->take_input(), connection->take_client(),
                      std::move(place));
 }
@@ -168,9 +171,29 @@ Task<void> Server::serve_http2(Server& server, std::unique_ptr<Http2Client> clie
                                             http2::to_string(ending.sent), ending.reason));
 }
 
+bool Server::may_tell() {
+  const TimePoint now = executor_->now();
+  if (now - telling_since_ >= std::chrono::seconds(1)) {
+    if (untold_ > 0) {
+      const std::string& name = share_->settings->name;
+      log_->info("{}{}{} more connections came to nothing: too many to tell of each", name,
+                 name.empty() ? "" : ": ", untold_);
+    }
+    telling_since_ = now;
+    told_ = 0;
+    untold_ = 0;
+  }
+  if (told_ < kMaxToldASecond) {
+    ++told_;
+    return true;
+  }
+  ++untold_;
+  return false;
+}
+
 // What went wrong with a connection, but with none of its requests.
 void Server::tell(const ClientInfo& client, std::string_view what) {
-  if (log_ == nullptr) return;
+  if (log_ == nullptr || !may_tell()) return;
   const std::string& name = share_->settings->name;
   log_->info("{}{}{} on {}: {}", name, name.empty() ? "" : ": ", client.peer.to_string(),
              client.local.to_string(), what);

@@ -36,6 +36,10 @@ struct Handlers {
   StreamHandler* streams = nullptr;  // null: there is no tcp listener
 };
 
+// Lines of the log a second about connections that came to nothing, from each worker of a listener:
+// those who make such connections can do so at any rate. Further ones are counted.
+inline constexpr std::uint32_t kMaxToldASecond = 100;
+
 // Takes up accepted connections, leads them through the listener's entrance and serves them, as
 // many as the listener allows; at the bound it stops accepting, so that new clients wait in the
 // kernel's queue.
@@ -96,6 +100,7 @@ class Server final : public AcceptHandler, private Timer {
   void begin_http2(std::unique_ptr<ByteStream> stream, InputBuffer input, ClientInfo client,
                    Place place);
   void tell(const ClientInfo& client, std::string_view what);
+  [[nodiscard]] bool may_tell();
   void on_timer() override;
 
   Executor* executor_;
@@ -108,6 +113,10 @@ class Server final : public AcceptHandler, private Timer {
   bool only_local_;
   bool draining_ = false;
   bool paused_ = false;
+  // Of tell(): this second's lines, and how many were left out.
+  TimePoint telling_since_{};
+  std::uint32_t told_ = 0;
+  std::uint64_t untold_ = 0;
   IntrusiveList<ServedConnection> connections_;
   Scope scope_;
 };

@@ -1,11 +1,15 @@
 #include "server/server.h"
 
 #include <chrono>
+#include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "server/server_test.h"
+#include "tls/certificates_test.h"
 
 namespace penstock {
 namespace {
@@ -55,6 +59,32 @@ TEST_F(ServerOfConnectionsTest, BoundIsOfAllWorkers) {
   share.connections -= 9;
   wait(milliseconds(50));
   EXPECT_TRUE(second->received.starts_with("HTTP/1.1 200 OK"));
+}
+
+// Who is not let in can come back as often as he likes.
+TEST_F(ServerOfConnectionsTest, TheLogIsNotFlooded) {
+  const TestFile path("");
+  std::vector<std::string> lines;
+  {
+    LogFile file(path.path());
+    Log to_file(file, LogLevel::info);
+    log = &to_file;
+    listener.name = "front";
+    listener.proxy_protocol_from = {"192.0.2.77"};
+    share.entrance = std::move(*Entrance::create(listener));
+    wait(seconds(10));
+    for (int i = 0; i < 150; ++i) connect()->send(kGet, milliseconds(1));
+    wait(seconds(1));
+    connect()->send(kGet, milliseconds(1));
+    stop();
+  }
+  std::ifstream written(path.path());
+  for (std::string line; std::getline(written, line);) lines.push_back(line);
+  ASSERT_EQ(lines.size(), kMaxToldASecond + 2);
+  EXPECT_NE(lines[0].find("front: 192.0.2.77:"), std::string::npos) << lines[0];
+  EXPECT_TRUE(lines[kMaxToldASecond].ends_with(
+      "front: 50 more connections came to nothing: too many to tell of each"))
+      << lines[kMaxToldASecond];
 }
 
 TEST_F(ServerOfConnectionsTest, DrainEndsIdleConnections) {

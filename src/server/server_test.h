@@ -157,8 +157,8 @@ class ServerTest : public testing::Test {
   // Made at the first use, when the settings are as the test wants them.
   Server& server() {
     if (!server_) {
-      server_ =
-          std::make_unique<Server>(world.executor(), settings, share, Handlers{.http = &handler});
+      server_ = std::make_unique<Server>(world.executor(), settings, share,
+                                         Handlers{.http = &handler}, log);
       accepting_ = network.listen(Address::parse(listener.addresses.front()).value(), *server_);
       server_->add_listener(*accepting_);
     }
@@ -192,6 +192,7 @@ class ServerTest : public testing::Test {
   ListenerSettings listener{.addresses = {"192.0.2.1:8080"}, .mode = ListenerMode::reverse};
   ListenerShare share{.settings = &listener};
   TestHandler handler;
+  Log* log = nullptr;
 
  private:
   std::unique_ptr<Server> server_;

@@ -33,6 +33,9 @@ Task<Result<std::unique_ptr<TlsStream>>> accept_tls(std::unique_ptr<ByteStream> 
 // Why accept_tls() failed, for a line in a log: lower case, no dot at the end, never empty.
 [[nodiscard]] std::string tls_accept_reason(const Error& error);
 
+// The same of an error of a connection whose handshake was complete.
+[[nodiscard]] std::string tls_break_reason(const Error& error);
+
 // Reads the client's certificate (RFC 2253 names, RFC 5280) into the facts; nothing if it is null.
 void fill_certificate_facts(const X509* certificate, TlsClientFacts& facts);
 

@@ -33,7 +33,8 @@ constexpr std::array kProtocolWords{
     Words{SSL_R_NO_APPLICATION_PROTOCOL, "no protocol in common (ALPN)"},
     Words{SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the client shows no certificate"},
     // The only callback of ours that refuses: strict names.
-    Words{SSL_R_CALLBACK_FAILED, "there is no certificate for the name asked for"},
+    Words{SSL_R_CALLBACK_FAILED,
+          "there is no certificate for the name asked for, or none was asked for"},
 };
 
 constexpr std::array kAlertWords{
@@ -68,7 +69,24 @@ std::string protocol_reason(const Error& error) {
                       : fmt::format("the handshake failed: {}", text);
 }
 
+std::string_view alert_text(const Error& error) {
+  const std::string_view text = tls_cause_text(error);
+  return text.empty() ? "unknown" : text;
+}
+
 }  // namespace
+
+std::string tls_break_reason(const Error& error) {
+  const std::string_view text = tls_cause_text(error);
+  if (error.kind == ErrorKind::tls_alert) {
+    return fmt::format("the client ended it: alert {}, {}", error.cause, alert_text(error));
+  }
+  if (error.kind != ErrorKind::tls_protocol) return std::string(to_string(error.kind));
+  if (ERR_GET_REASON(static_cast<unsigned long>(error.cause)) == SSL_R_NO_RENEGOTIATION) {
+    return "the client wanted to renegotiate, which is refused";
+  }
+  return std::string(text.empty() ? "the client broke the rules of TLS" : text);
+}
 
 std::string tls_accept_reason(const Error& error) {
   const std::string_view text = tls_cause_text(error);

@@ -79,6 +79,13 @@ TlsEngine::TlsEngine(SslPtr ssl, InputBuffer incoming)
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);  // owns it
+  if (SSL_is_server(ssl_.get()) == 1) SSL_set_info_callback(ssl_.get(), on_info);
+}
+
+// OpenSSL refuses to renegotiate by a warning, and would go on: this is how it can be known.
+void TlsEngine::on_info(const SSL* ssl, int where, int value) {
+  if (where != SSL_CB_WRITE_ALERT || (value & 0xff) != SSL_AD_NO_RENEGOTIATION) return;
+  EngineBio::engine(SSL_get_rbio(ssl)).asked_again_ = true;
 }
 
 TlsEngine::~TlsEngine() = default;
@@ -87,7 +94,10 @@ std::optional<Result<std::size_t>> TlsEngine::outcome(int result) {
   if (result > 0) return static_cast<std::size_t>(result);
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      return std::nullopt;
+      if (!asked_again_) return std::nullopt;
+      failure_ = Error{.kind = ErrorKind::tls_protocol,
+                       .cause = static_cast<int>(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_NO_RENEGOTIATION))};
+      return fail(*failure_);
     case SSL_ERROR_ZERO_RETURN:
       return 0;
     default:

@@ -20,7 +20,8 @@ inline constexpr std::size_t kTlsMaxOutgoing = 160 * 1024;
 inline constexpr std::size_t kTlsRecord = 16 * 1024;
 
 // For both sides: which one it is, and how, was set in the SSL. A failure (a fatal alert either
-// way, or a broken rule) is for good; the alert that tells the peer is in outgoing() then.
+// way, or a broken rule) is for good; the alert that tells the peer is in outgoing() then. A client
+// that asks to renegotiate has broken a rule.
 class TlsEngine {
  public:
   // `incoming` may have come before.
@@ -56,10 +57,12 @@ class TlsEngine {
   std::optional<Result<std::size_t>> outcome(int result);
   std::optional<Result<std::size_t>> read_some(std::span<char> room, bool only_peek);
   [[nodiscard]] bool has_input() const;
+  static void on_info(const SSL* ssl, int where, int value);
 
   InputBuffer incoming_;
   InputBuffer outgoing_;
   std::optional<Error> failure_;
+  bool asked_again_ = false;  // by a client, for another handshake (renegotiation)
   SslPtr ssl_;
 };
 

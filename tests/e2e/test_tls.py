@@ -144,6 +144,7 @@ class ProtocolTest(TlsListenerTest):
         said = process.communicate(timeout=LIMIT)[0].decode("utf-8", "replace")
         self.assertRegex(said, "no renegotiation|handshake failure|unexpected message")
         self.assertEqual(len(self.server.requests), 1)
+        self.logged(proxy, "TLS broke", "renegotiate")
 
     def test_truncated_record(self):
         """What is cut inside a record is no end: the request is not taken for complete."""
@@ -228,7 +229,7 @@ class CertificateTest(TlsListenerTest):
         self.assertEqual(client.request("/2").body, b"got /2")
         with open(certificate, "w", encoding="ascii") as file:
             file.write("nothing of use")
-        self.logged(proxy, "live.pem")
+        self.logged(proxy, "warn", "live.pem", "stay in use")
         self.assertIn("newer.test", self.connect(proxy).certificate_names())
 
 
