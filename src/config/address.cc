@@ -1,6 +1,7 @@
 #include "config/address.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -106,6 +107,22 @@ Complaint check_name_pattern(std::string_view text) {
   return check_host_name(name);
 }
 
+// An address of a network, in place of the network itself, is likely a mistake.
+Complaint check_network_bits(int family, std::string_view host, unsigned length) {
+  std::array<std::uint8_t, 16> bytes{};
+  inet_pton(family, std::string(host).c_str(), bytes.data());
+  const auto given = bytes;
+  const std::size_t size = family == AF_INET ? 4 : 16;
+  for (std::size_t bit = length; bit < size * 8; ++bit) {
+    bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] & ~(0x80U >> bit % 8));
+  }
+  if (bytes == given) return {};
+  std::array<char, INET6_ADDRSTRLEN> network{};
+  inet_ntop(family, bytes.data(), network.data(), network.size());
+  return fmt::format("{} is an address within a network: write \"{}/{}\", or \"{}\" for it alone",
+                     quoted(fmt::format("{}/{}", host, length)), network.data(), length, host);
+}
+
 }  // namespace
 
 Complaint check_host_name(std::string_view text) {
@@ -169,7 +186,10 @@ Complaint check_network(std::string_view text) {
     return fmt::format("expected a prefix length, 0 to {}, after \"/\", found {}", most,
                        quoted(digits));
   }
-  return {};
+  if (digits.size() > 1 && digits.starts_with('0')) {
+    return fmt::format("a prefix length has no zeros in front: {}", quoted(digits));
+  }
+  return check_network_bits(v4 ? AF_INET : AF_INET6, host, length);
 }
 
 Complaint check_server_address(std::string_view text) {

@@ -61,6 +61,13 @@ TEST(Address, ChecksNetworks) {
       {"192.0.2.0/-1", R"(found "-1")"},
       {"192.0.2.0/8x", R"(found "8x")"},
       {"2001:db8::/129", R"(expected a prefix length, 0 to 128)"},
+      {"192.0.2.0/024", "no zeros in front"},
+      {"192.0.2.1/24",
+       R"("192.0.2.1/24" is an address within a network: write "192.0.2.0/24", or "192.0.2.1" for)"},
+      {"192.0.3.0/23", R"(write "192.0.2.0/23")"},
+      {"1.2.3.4/0", R"(write "0.0.0.0/0")"},
+      {"2001:db8::1/64", R"(write "2001:db8::/64")"},
+      {"2001:db8:0:8000::/48", R"(write "2001:db8::/48")"},
   };
   for (const auto& [text, complaint] : cases) {
     EXPECT_THAT(check_network(text), HasSubstr(complaint)) << text;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "config/address.h"
+#include "config/listener_checks.h"
 #include "config/wording.h"
 #include "message/fields.h"
 
@@ -182,16 +183,20 @@ bool covers(const RouteSettings& wide, const RouteSettings& narrow) {
          path_covers(wide.path, narrow.path) && host_pattern_covers(wide.host, narrow.host);
 }
 
-void warn_of_covered_routes(const Draft& draft, Report& report) {
+void warn_of_idle_routes(const Draft& draft, Report& report) {
   const auto& routes = draft.snapshot.proxy.routes;
-  for (std::size_t i = 1; i < routes.size(); ++i) {
-    for (std::size_t before = 0; before < i; ++before) {
-      if (!covers(routes[before], routes[i])) continue;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    const auto end = routes.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto before = std::find_if(
+        routes.begin(), end, [&](const RouteSettings& other) { return covers(other, routes[i]); });
+    if (before != end) {
+      const auto line = draft.routes[static_cast<std::size_t>(before - routes.begin())].self.line;
       report.warning(draft.routes[i].self,
                      fmt::format("this route can never be taken: the one in line {} takes all its "
                                  "requests; put it before that one",
-                                 draft.routes[before].self.line));
-      break;
+                                 line));
+    } else if (const auto why = why_out_of_reach(draft.snapshot, routes[i]); !why.empty()) {
+      report.warning(draft.routes[i].self, fmt::format("this route can never be taken: {}", why));
     }
   }
 }
@@ -272,6 +277,7 @@ void warn_of_unused(const Draft& draft, Report& report) {
 
 void complete_and_check(Draft& draft, Report& report) {
   check_listener_addresses(draft, report);
+  check_wildcard_addresses(draft, report);
   check_listener_names(draft, report);
   check_route_targets(draft, report);
   check_peer_names(draft, report);
@@ -282,7 +288,7 @@ void complete_and_check(Draft& draft, Report& report) {
     draft.snapshot.listeners.push_back({.max_connections = draft.connections});
   }
   if (report.errors() > 0) return;  // what follows could be their consequence
-  warn_of_covered_routes(draft, report);
+  warn_of_idle_routes(draft, report);
   warn_of_unused(draft, report);
 }
 

@@ -1,9 +1,15 @@
 // [[listener]].
+#include <algorithm>
 #include <array>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "config/sections.h"
 #include "config/values.h"
+#include "config/wording.h"
 
 namespace penstock::config {
 namespace {
@@ -79,7 +85,54 @@ constexpr std::array kListenerKeys{
                                             [](auto& l) { return std::tie(l.unix_mode); }),
 };
 
+// What is agreed on in the handshake has to be spoken after it.
+void check_protocols(const toml::table& table, Report& report, const ListenerSettings& listener) {
+  if (!listener.tls || listener.mode == ListenerMode::tcp) return;
+  const auto* const tls = table.get_as<toml::table>("tls");
+  const Place place = tls != nullptr ? place_in(*tls, "alpn") : place_of(table);
+  for (const std::string& protocol : listener.tls->alpn) {
+    if (protocol == "h2" && !listener.http2) {
+      report.error(place, "\"h2\" cannot be agreed on with http2 = false");
+    } else if (protocol != "h2" && protocol != "http/1.1" && protocol != "http/1.0") {
+      report.error(place, fmt::format("{} is not spoken here: expected \"h2\" or \"http/1.1\"",
+                                      quoted(protocol)));
+    }
+  }
+}
+
+// Keys that say something, but not of this listener.
+void warn_of_idle_keys(const toml::table& table, Report& report, const ListenerSettings& listener) {
+  const auto any_begins = [&listener](std::string_view start) {
+    return std::ranges::any_of(listener.addresses, [start](const std::string& address) {
+      return address.starts_with(start);
+    });
+  };
+  if (table.contains("http2") && listener.mode == ListenerMode::tcp) {
+    report.warning(place_in(table, "http2"),
+                   "tcp listeners pass on whatever is spoken: http2 says "
+                   "nothing here");
+  }
+  if (table.contains("unix_mode") && !any_begins("unix:")) {
+    report.warning(place_in(table, "unix_mode"),
+                   "unix_mode is for unix sockets that the listener opens, and it opens none");
+  }
+  if (table.contains("backlog") &&
+      std::ranges::all_of(listener.addresses, [](const std::string& address) {
+        return address.starts_with("systemd:");
+      })) {
+    report.warning(place_in(table, "backlog"),
+                   "systemd opens these sockets: it has Backlog= for this");
+  }
+}
+
 void check_listener(const toml::table& table, Report& report, const ListenerSettings& listener) {
+  check_protocols(table, report, listener);
+  warn_of_idle_keys(table, report, listener);
+  if (listener.interception != Interception::none && !listener.proxy_protocol_from.empty()) {
+    report.error(place_in(table, "proxy_protocol_from"),
+                 "intercepted connections come from the clients themselves, who send no header of "
+                 "the PROXY protocol");
+  }
   if (listener.interception != Interception::none && listener.mode == ListenerMode::reverse) {
     report.error(place_in(table, "intercept"),
                  "a reverse listener stands for its own servers and takes nobody else's "

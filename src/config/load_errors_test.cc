@@ -94,6 +94,19 @@ TEST(LoadErrors, Listeners) {
        "TLS to others cannot be taken up here"},
       {"proxy_protocol_from = '::1'", 3, 23, R"(expected a list: write ["::1"])"},
       {"proxy_protocol_from = ['::1/129']", 3, 24, R"(expected a prefix length, 0 to 128)"},
+      {"proxy_protocol_from = ['::1', '192.0.2.1/24']", 3, 31, R"(write "192.0.2.0/24")"},
+      {"intercept = 'redirect'\nproxy_protocol_from = ['::1']", 4, 23,
+       "who send no header of the PROXY protocol"},
+      {"address = ['*:1', '127.0.0.1:1']", 3, 19,
+       R"("*:1" stands for all addresses, "127.0.0.1:1" of line 3 too)"},
+      {"address = ['[::1]:1', '[::]:1']", 3, 23, R"("[::]:1" stands for all addresses, "[::1]:1")"},
+      {"address = ['0.0.0.0:1', '[::]:1']", 3, 25,
+       R"("[::]:1" stands for all addresses, "0.0.0.0:1")"},
+      {"address = ['0.0.0.0:1', '127.0.0.1:1']", 3, 25, R"("0.0.0.0:1" stands for all)"},
+      {"http2 = false\ntls = { certificates = { certificate = '/dev/null' }, alpn = ['h2'] }", 4,
+       62, "\"h2\" cannot be agreed on with http2 = false"},
+      {"tls = { certificates = { certificate = '/dev/null' }, alpn = ['http/1.1', 'spdy/3'] }", 3,
+       62, "\"spdy/3\" is not spoken here"},
       {"http2 = 'no'", 3, 9, "expected true or false"},
       {"tls = {}", 3, 7, "[listener.tls] lacks certificates"},
       {"tls.certificates = []", 3, 20, "TLS needs at least one certificate"},
@@ -239,6 +252,34 @@ TEST(LoadErrors, Warnings) {
   EXPECT_THAT(
       warnings_of(std::string(kReverse) + "to = 'app'\nclient = 'none'\n[[route]]\nto = 'app'"),
       SizeIs(0));
+  const std::string tcp =
+      "upstream.a.servers = ['a']\n[[listener]]\nname = 't'\naddress = '*:1'\nmode = 'tcp'\n";
+  const std::string secure =
+      "[[listener]]\nname = 's'\naddress = '*:2'\nmode = 'reverse'\n"
+      "tls = { certificates = { certificate = '/dev/null' }, client_certificates = 'required', "
+      "client_ca = '/dev/null' }\n";
+  const std::string route = "[[route]]\nto = 'a'\n";
+  const Case reach[] = {
+      {"listener = 't'\npath = '/x'", 6, 1, "tcp listeners pass over routes with path"},
+      {"listener = 't'\nrequest.set = { A = 'b' }", 6, 1, "tcp listeners pass over"},
+      {"client = 'certificate'", 6, 1, "no listener that it is for asks clients for certificates"},
+  };
+  for (const Case& one : reach)
+    expect_single(one, warnings_of(tcp + route + std::string(one.text)));
+  EXPECT_THAT(warnings_of(tcp + secure + route + "client = 'certificate'"), SizeIs(0));
+  EXPECT_THAT(warnings_of(tcp + secure + route + "path = '/x'"), SizeIs(0));
+  expect_single({"", 11, 1, "take no clients without a certificate"},
+                warnings_of(tcp + secure + route + "listener = 's'\nclient = 'none'"));
+  expect_single(
+      {"", 8, 1, "has a mode it goes with"},
+      warnings_of(tcp + "[[listener]]\nname = 'f'\n" + route + "listener = 'f'\n" + route));
+  const Case idle[] = {
+      {"http2 = true", 6, 9, "http2 says nothing here"},
+      {"unix_mode = '0600'", 6, 13, "it opens none"},
+  };
+  for (const Case& one : idle) expect_single(one, warnings_of(tcp + std::string(one.text)));
+  expect_single({"", 3, 11, "it has Backlog="},
+                warnings_of("[[listener]]\naddress = 'systemd:x'\nbacklog = 5"));
   expect_single({"", 2, 1, "no listener has mode = \"reverse\" or mode = \"tcp\""},
                 warnings_of("upstream.app.servers = ['a']\n[[route]]\nto = 'app'"));
 }

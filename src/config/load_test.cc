@@ -168,7 +168,7 @@ TEST(Load, EachKeyOfAListenerSetsItsMember) {
       listener_case("mode = 'reverse'\nmax_connections = 3",
                     [](auto& l) { return l.max_connections == 3; }),
       listener_case("mode = 'reverse'\nbacklog = 9", [](auto& l) { return l.backlog == 9; }),
-      listener_case("mode = 'reverse'\nunix_mode = '0600'",
+      listener_case("mode = 'reverse'\naddress = 'unix:/x'\nunix_mode = '0600'",
                     [](auto& l) { return l.unix_mode == 0600; }),
   };
   expect_hold(cases);
@@ -236,6 +236,10 @@ TEST(Load, RoutesByListenerAndClient) {
     [[listener]]
     name = "x"
     mode = "reverse"
+    [listener.tls]
+    certificates = { certificate = "/dev/null" }
+    client_certificates = "optional"
+    client_ca = "/dev/null"
     [[listener]]
     name = "y"
     address = "*:443"
