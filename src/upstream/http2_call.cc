@@ -130,9 +130,11 @@ Task<Result<void>> Http2Call::read_one_head(ResponseHead& response) {
     const Error error = got.error().at(Side::server);
     // A server that sends what can't be understood has the request.
     if (error.kind == ErrorKind::protocol) response_started_ = true;
+    // What timed out may be the connection.
+    if (error.kind != ErrorKind::timed_out || stream_->failure()) co_return fail(error);
     // As long as the request is still moving, the server isn't silent but listening.
     deadline = deadline_after(stream_->last_progress(), settings_->stall);
-    if (error.kind != ErrorKind::timed_out || deadline <= executor.now()) co_return fail(error);
+    if (deadline <= executor.now()) co_return fail(error);
   }
 }
 

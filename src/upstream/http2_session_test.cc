@@ -398,6 +398,14 @@ TEST_F(Http2SessionTest, AServerThatSaysNothing) {
   EXPECT_EQ(server(0).connections(), 0U);
 }
 
+TEST_F(Http2SessionTest, AServerThatDoesNotAnswerSettings) {
+  const std::string its_own("\0\0\0\4\0\0\0\0\0", 9);
+  const ScriptedServer a(network, kA, {{{.until = "PRI * HTTP/2.0\r\n\r\n", .answer = its_own}}});
+  Order& order = ask("/", "content");
+  wait(seconds(12));
+  EXPECT_TRUE(order.failed_with(ErrorKind::timed_out));
+}
+
 TEST_F(Http2SessionTest, ManyWhoWaitForAServerOfFewStreams) {
   Http2TestServer a(network, kA, streams(1));
   get();
