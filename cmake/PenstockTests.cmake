@@ -86,7 +86,7 @@ function(penstock_fuzzers)
 endfunction()
 
 # bench/*_bench.cc: micro-benchmarks; other bench/<name>.cc: the tools of the measuring scripts, as
-# bench_<name>, made of nothing but themselves.
+# bench_<name>, made of nothing but themselves and OpenSSL.
 function(penstock_benchmarks)
   if(NOT PENSTOCK_BENCH)
     return()
@@ -103,6 +103,7 @@ function(penstock_benchmarks)
       add_dependencies(benchmarks ${name})
     else()
       penstock_executable(bench_${name} ${source})
+      target_link_libraries(bench_${name} PRIVATE OpenSSL::SSL)
       add_dependencies(benchmarks bench_${name})
     endif()
   endforeach()

@@ -451,6 +451,7 @@ class PoolTest(BalancingTest):
             wait_until(lambda s=server: len(s.connections) == 2, "spare connections")
         self.names(self.client(proxy), 4)
         self.assertEqual([len(s.connections) for s in servers], [2, 2])
+        wait_until(lambda: len(servers[0].idle_connections) == 2, "the last response to be over")
         servers[0].close_idle()
         wait_until(lambda: len(servers[0].connections) == 4, "new spare connections")
 
