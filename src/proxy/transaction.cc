@@ -123,7 +123,9 @@ Task<void> Transaction::send_response() {
     const Failure failure = failure_of(sent.error(), Step::exchange);
     record_.error = failure.error;
     record_.detail = "response_cut";
-    if (sent.error().side == Side::client) note_client_gone();
+    // Cancelled: the client left while the server was waited for.
+    const bool gone = sent.error().kind == ErrorKind::cancelled;
+    if (gone || sent.error().side == Side::client) note_client_gone();
   }
   co_await settle(sent.has_value());
 }

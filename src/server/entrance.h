@@ -23,6 +23,7 @@ struct Arrival {
   InputBuffer input;  // bytes that were read and belong to what comes next
   ClientInfo client;
   std::string server_name;  // what a ClientHello asks for, lower case; may be empty
+  TimePoint accepted{};
 };
 
 // What connections of one listener go through. Made once, used by all workers.

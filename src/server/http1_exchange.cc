@@ -156,8 +156,9 @@ Task<Result<void>> Http1Exchange::respond(ResponseHead& head, BodySource& body,
   traffic_.content_sent = outgoing.content;
   response_complete_ = sent.has_value();
   if (!sent) {
-    fate_ =
-        sent.error().side == Side::client ? CloseReason::broken : CloseReason::other_side_failed;
+    fate_ = sent.error().kind == ErrorKind::cancelled ? CloseReason::cancelled
+            : sent.error().side == Side::client       ? CloseReason::broken
+                                                      : CloseReason::other_side_failed;
     // Where the end of the connection is the end of the body, only a reset tells that it was cut.
     if (wire.kind == BodyKind::until_close) connection_.stream->set_abortive();
   }

@@ -66,7 +66,8 @@ void Server::on_accept(std::unique_ptr<ByteStream> stream, const Address& peer,
   if (share_->entrance.open() && listener.mode != ListenerMode::tcp) {
     return begin_http1(std::move(stream), {}, std::move(client), take_place());
   }
-  Arrival arrival{.stream = std::move(stream), .client = std::move(client)};
+  Arrival arrival{
+      .stream = std::move(stream), .client = std::move(client), .accepted = executor_->now()};
   if (share_->entrance.open()) return begin(std::move(arrival), take_place());
   scope_.spawn(enter(*this, std::move(arrival), take_place()));
 }
@@ -204,7 +205,7 @@ Task<void> Server::serve_stream(Server& server, Arrival arrival, Place /*place*/
                         .input = arrival.input,
                         .client = arrival.client,
                         .server_name = arrival.server_name,
-                        .started = server.executor_->now()};
+                        .started = arrival.accepted};
   co_await server.handlers_.streams->handle(session);
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,6 +60,29 @@ TEST_F(ServerOfConnectionsTest, BoundIsOfAllWorkers) {
   share.connections -= 9;
   wait(milliseconds(50));
   EXPECT_TRUE(second->received.starts_with("HTTP/1.1 200 OK"));
+}
+
+// The time that a name was waited for is part of the session's.
+TEST_F(ServerOfConnectionsTest, AStreamBeginsWhenItIsAccepted) {
+  class Started final : public StreamHandler {
+   public:
+    Task<void> handle(StreamSession& session) override {
+      at = session.started;
+      co_return;
+    }
+    std::optional<TimePoint> at;
+  } started;
+  streams = &started;
+  listener.mode = ListenerMode::tcp;
+  listener.look_for_name = true;
+  share.entrance = std::move(*Entrance::create(listener));
+  const TimePoint before = world.now();
+  const auto client = connect();
+  wait(seconds(9));
+  EXPECT_FALSE(started.at);
+  wait(seconds(2));
+  ASSERT_TRUE(started.at);
+  EXPECT_LT(*started.at - before, seconds(1));
 }
 
 // Who is not let in can come back as often as he likes.

@@ -158,7 +158,7 @@ class ServerTest : public testing::Test {
   Server& server() {
     if (!server_) {
       server_ = std::make_unique<Server>(world.executor(), settings, share,
-                                         Handlers{.http = &handler}, log);
+                                         Handlers{.http = &handler, .streams = streams}, log);
       accepting_ = network.listen(Address::parse(listener.addresses.front()).value(), *server_);
       server_->add_listener(*accepting_);
     }
@@ -192,6 +192,7 @@ class ServerTest : public testing::Test {
   ListenerSettings listener{.addresses = {"192.0.2.1:8080"}, .mode = ListenerMode::reverse};
   ListenerShare share{.settings = &listener};
   TestHandler handler;
+  StreamHandler* streams = nullptr;
   Log* log = nullptr;
 
  private:

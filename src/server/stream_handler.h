@@ -20,7 +20,7 @@ struct StreamSession {
   // The name a client asks for in its ClientHello (RFC 6066 section 3), lower case; empty if there
   // is none. With TLS on the listener it is in `client`, too.
   std::string_view server_name;
-  TimePoint started{};
+  TimePoint started{};  // when it was accepted
 };
 
 // What is done with them: passed on by TCP mode, or a test.

@@ -165,6 +165,18 @@ class JsonTest(AccessLogTest):
         client.reset()
         self.check(self.records(1)[0], status=0, error="client_gone")
 
+    def test_client_that_leaves_in_the_middle_of_a_response(self):
+        def answer(_, wire):
+            wire.send(head_bytes("HTTP/1.1 200 OK", "Content-Length: 100") + b"x" * 40)
+            wire.ends()
+        client = self.client(self.logging(self.origin(answer)))
+        client.send(request_bytes("/"))
+        self.assertIn(b"x", client.socket.recv(65536))
+        client.reset()
+        record = self.records(1)[0]
+        self.check(record, status=200, error="client_gone", client_close="cancelled")
+        self.assertNotIn("detail", record)
+
     def test_client_that_says_nothing_is_not_logged(self):
         proxy = self.logging(self.origin())
         for data in (b"", b"GET / HTTP/1.1\r\n"):
