@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "app/tls_files.h"
 #include "app/version.h"
 #include "config/load.h"
 #include "config/summary.h"
@@ -90,7 +91,9 @@ int check_command(const CheckCommand& command) {
   print_diagnostics(loaded ? loaded->warnings : loaded.error());
   if (!loaded) return kExitFailed;
   print(stdout, config::summary(*loaded->snapshot));
-  return kExitOk;
+  const auto problems = problems_of_files(*loaded->snapshot);
+  for (const std::string& problem : problems) print(stderr, fmt::format("error: {}\n", problem));
+  return problems.empty() ? kExitOk : kExitFailed;
 }
 
 void version_command() { print(stdout, fmt::format("penstock {}\n", version())); }

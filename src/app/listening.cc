@@ -105,6 +105,8 @@ class Opener {
     if (!listener_->name.empty()) facts.push_back(quoted(listener_->name));
     if (listener_->interception == Interception::redirect) facts.emplace_back("redirect");
     if (listener_->interception == Interception::tproxy) facts.emplace_back("tproxy");
+    if (listener_->tls) facts.emplace_back("tls");
+    if (!listener_->proxy_protocol_from.empty()) facts.emplace_back("PROXY protocol");
     if (!origin.empty()) facts.emplace_back(origin);
     out_.addresses.push_back(address);
     out_.lines.push_back(

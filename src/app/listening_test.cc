@@ -82,12 +82,15 @@ TEST_F(ListeningTest, OneWorkerSharesNothing) {
 TEST_F(ListeningTest, TellsWhatItListensOn) {
   const Listening opened =
       open({{.name = "inside", .addresses = {"127.0.0.1:0"}, .mode = ListenerMode::reverse},
-            {.addresses = {unix_address()}, .mode = ListenerMode::tcp},
+            {.addresses = {unix_address()},
+             .mode = ListenerMode::tcp,
+             .proxy_protocol_from = {"unix"},
+             .tls = TlsServerSettings{}},
             {.addresses = {"127.0.0.2:0"}, .interception = Interception::redirect}});
   EXPECT_THAT(
       opened.lines,
       ElementsAre("listening on " + opened.addresses[0].to_string() + " (reverse, \"inside\")",
-                  "listening on " + unix_address() + " (tcp)",
+                  "listening on " + unix_address() + " (tcp, tls, PROXY protocol)",
                   "listening on " + opened.addresses[2].to_string() + " (forward, redirect)"));
   EXPECT_EQ(opened.sockets[0][2].options.local, AcceptOptions::Local::netfilter);
 }

@@ -19,6 +19,7 @@
 
 #include "app/listening.h"
 #include "app/service_manager.h"
+#include "app/tls_files.h"
 #include "app/version.h"
 #include "app/worker.h"
 #include "base/log.h"
@@ -67,12 +68,6 @@ std::string make_pseudonym(const ProxySettings& settings) {
   if (settings.name != ProxySettings{}.name) return settings.name;
   std::random_device random;
   return fmt::format("{}-{:08x}", settings.name, random());
-}
-
-// As lines of the log begin that are about it.
-std::string name_of(const ListenerSettings& listener) {
-  return listener.name.empty() ? fmt::format("listener {}", listener.addresses.front())
-                               : fmt::format("listener \"{}\"", listener.name);
 }
 
 // The main thread's work while the workers serve: signals, until all workers are done.
@@ -129,7 +124,7 @@ class Supervisor {
       TlsServerContext* const tls = share.entrance.tls();
       if (tls == nullptr) continue;
       for (const TlsNews& news : tls->refresh(now)) {
-        const std::string text = fmt::format("{}: {}", name_of(*share.settings), news.sentence);
+        const std::string text = fmt::format("{}: {}", label_of(*share.settings), news.sentence);
         if (news.warning) {
           log_.warning("{}", text);
         } else {
@@ -153,13 +148,13 @@ bool make_shares(const Snapshot& snapshot, unsigned workers, Shared& shared, Log
     ListenerShare& share = shared.listeners.emplace_back(&listener);
     auto entrance = Entrance::create(listener);
     if (!entrance) {
-      log.error("{}: {}", name_of(listener), entrance.error());
+      log.error("{}: {}", label_of(listener), entrance.error());
       return false;
     }
     share.entrance = std::move(*entrance);
     if (TlsServerContext* const tls = share.entrance.tls()) {
       for (const std::string& warning : tls->warnings()) {
-        log.warning("{}: {}", name_of(listener), warning);
+        log.warning("{}: {}", label_of(listener), warning);
       }
     }
     if (workers > 1) {

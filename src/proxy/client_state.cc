@@ -1,21 +1,43 @@
 #include "proxy/client_state.h"
 
+#include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace penstock {
 namespace {
 
-// The value at the start of `text`, up to what ends an attribute (RFC 2253 section 3). Characters
-// written in hexadecimal are left as they are written.
+// The byte that stands there as two hexadecimal digits.
+std::optional<unsigned char> hex_byte(std::string_view digits) {
+  unsigned char byte = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, byte, 16);
+  if (digits.size() != 2 || parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+  return byte;
+}
+
+// The value at the start of `text`, up to what ends an attribute (RFC 2253 section 3). Control
+// characters, which have no place in a header, are left as they are written.
 std::string attribute_value(std::string_view text) {
   std::string value;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == ',' || text[i] == '+') break;
-    const bool escaped = text[i] == '\\' && i + 1 < text.size();
-    const bool is_hex = escaped && std::string_view("0123456789abcdefABCDEF").contains(text[i + 1]);
-    if (escaped && !is_hex) ++i;
-    value += text[i];
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      value += text[i];
+      continue;
+    }
+    const auto byte = hex_byte(text.substr(i + 1, 2));
+    const bool is_digit = std::string_view("0123456789abcdefABCDEF").contains(text[i + 1]);
+    if (byte && *byte >= 0x20 && *byte != 0x7f) {
+      value += static_cast<char>(*byte);
+      i += 2;
+    } else if (is_digit) {
+      value += text[i];
+    } else {
+      value += text[++i];
+    }
   }
   return value;
 }

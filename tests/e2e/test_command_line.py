@@ -5,6 +5,8 @@ import subprocess
 import tempfile
 import unittest
 
+from doubles_tls import Authority
+
 BINARY = os.environ.get("PENSTOCK_BIN", "penstock")
 
 GOOD = """
@@ -85,6 +87,21 @@ class CommandLineTest(unittest.TestCase):
         result = self.check("")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("127.0.0.1:3128 (forward)", result.stdout)
+
+    def test_check_of_certificates(self):
+        """What run would refuse, check does not call good."""
+        with Authority() as authority:
+            pair, other = authority.issue("DNS:a.test"), authority.issue("DNS:b.test")
+            listener = GOOD.replace('mode = "reverse"', 'mode = "reverse"\nname = "front"\n'
+                                    'tls.certificates = {{ certificate = "{}", key = "{}" }}')
+            result = self.check(listener.format(*pair))
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            result = self.check(listener.format(pair[0], other[1]))
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr, 'error: listener "front": The key .* does not belong')
+            result = self.check(GOOD + f'tls = {{ certificate = "{pair[0]}", key = "{other[1]}" }}')
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("does not belong", result.stderr)
 
     def test_check_of_a_bad_file(self):
         result = self.check(BAD)
