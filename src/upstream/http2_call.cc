@@ -51,16 +51,21 @@ Task<Result<void>> Http2Call::exchange(const ServerRequest& request, ResponseHea
     co_return received;
   }
   Error error = received.error();
-  if (!work.upload_result && work.upload_result.error().side == Side::client) {
-    error = work.upload_result.error();
+  // What made reading fail is told by what failed first.
+  const Result<void>& upload_result = work.upload_result;
+  if (!upload_result && (upload_result.error().side == Side::client ||
+                         upload_result.error().kind == ErrorKind::timed_out)) {
+    error = upload_result.error();
   }
   // So that all bytes the connection took are counted.
   work.upload.cancel();
   co_await work.upload.join();
   error.retryable = error.side == Side::server && (error.retryable || stream_->sent() == 0);
   if (error.side == Side::server) failure_ = error;
-  // Then it has not looked at the request.
-  if (wants_http1()) error.retryable = failure_->retryable = true;
+  // Then it has not looked at the request. A GOAWAY with that code says no more than others do.
+  if (failure_ && stream_->reset_code() == http2::ErrorCode::http_1_1_required) {
+    error.retryable = failure_->retryable = true;
+  }
   co_return fail(error);
 }
 

@@ -22,6 +22,7 @@ namespace penstock {
 // - /wait: the same as "/", when go() was called
 // - /early: 200 at once, and the request's content is never read
 // - /hints: 103, then as "/"; /trailers: as "/" with a trailer field
+// - /only-hints: 103, when go() was called, and nothing more
 // - /silent: nothing; /half: a head that announces ten bytes, five of them, and a reset
 // - /refuse, /http1, /fail: reset with REFUSED_STREAM, HTTP_1_1_REQUIRED, INTERNAL_ERROR
 // - /refuse-once: the first time
@@ -172,18 +173,17 @@ class Http2TestServer final : private AcceptHandler {
     if (path == "/silent") {
       std::string unheard;
       static_cast<void>(co_await read(stream, unheard));
-      Event never;
-      static_cast<void>(co_await never.wait());
-      co_return;
+      co_return co_await wait_for_ever();
     }
-    if (path == "/wait") static_cast<void>(co_await server.go_.wait());
+    if (path == "/wait" || path == "/only-hints") static_cast<void>(co_await server.go_.wait());
     if (path == "/early") co_return co_await respond(stream, "early");
     if (path == "/half") co_return co_await send_half(stream);
-    if (path == "/hints") {
+    if (path == "/hints" || path == "/only-hints") {
       ResponseHead hints;
       hints.status = 103;
       static_cast<void>(stream.send_response(hints, false));
     }
+    if (path == "/only-hints") co_return co_await wait_for_ever();
     std::string content;
     const bool whole = co_await read(stream, content);
     server.requests_[number].content = content;
@@ -192,6 +192,11 @@ class Http2TestServer final : private AcceptHandler {
     trailers.add(FieldId::other, "x-end", "done");
     co_await respond(stream, path == "/echo" ? std::string_view(content) : "ok",
                      path == "/trailers" ? &trailers : nullptr);
+  }
+
+  static Task<void> wait_for_ever() {
+    Event never;
+    static_cast<void>(co_await never.wait());
   }
 
   static Task<void> send_half(http2::Stream& stream) {

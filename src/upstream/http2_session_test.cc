@@ -126,6 +126,19 @@ TEST_F(Http2SessionTest, ASilentServer) {
   EXPECT_EQ(a.connections(), 1U);
 }
 
+// It is the upload that ends first, and its stream is reset: still it is the server's silence.
+TEST_F(Http2SessionTest, AServerThatTakesNoMoreOfAnUpload) {
+  settings.stall = seconds(5);
+  Http2TestServer a(network, kA);
+  Order& order = ask("/only-hints", std::string(300'000, 'x'));
+  wait(seconds(2));
+  a.go();
+  wait(seconds(4));
+  EXPECT_EQ(order.informed, (std::vector<int>{103}));
+  EXPECT_TRUE(order.failed_with(ErrorKind::timed_out));
+  EXPECT_EQ(a.requests().size(), 1U);
+}
+
 // ---- Sharing.
 
 TEST_F(Http2SessionTest, RequestsAtATimeShareAConnection) {
@@ -424,6 +437,20 @@ TEST_F(Http2SessionTest, HttpOneOneRequiredIsAnError) {
   Order& order = get("/http1");
   EXPECT_TRUE(order.answered && !*order.answered);
   EXPECT_EQ(order.servers.size(), 1U);
+}
+
+// What its GOAWAY does not take back may have been done.
+TEST_F(Http2SessionTest, HttpOneOneRequiredAfterARequestWasTaken) {
+  const std::string settings_frame("\0\0\0\4\0\0\0\0\0", 9);
+  const std::string goaway("\0\0\10\7\0\0\0\0\0\0\0\0\1\0\0\0\15", 17);
+  const ScriptedServer a(
+      network, kA,
+      {{{.until = "PRI * HTTP/2.0", .answer = settings_frame},
+        {.until = "the content", .answer = goaway, .then = ServerStep::Then::close}}});
+  const Order& order = get("/", "the content");
+  ASSERT_TRUE(order.answered && !*order.answered);
+  EXPECT_FALSE(order.answered->error().retryable);
+  EXPECT_EQ(a.connections(), 1U);
 }
 
 TEST_F(Http2SessionTest, LoginsOfAConnection) {
