@@ -36,6 +36,8 @@ class FieldBlock {
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] Refusal refusal() const { return refusal_; }
+  // What has come, as limits count it; about the memory that it takes.
+  [[nodiscard]] std::uint64_t size() const { return bytes_; }
   [[nodiscard]] FieldSection& fields() { return fields_; }
   // Pseudo-fields; empty where there is none.
   [[nodiscard]] std::string_view method() const { return method_; }
