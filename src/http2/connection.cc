@@ -203,9 +203,9 @@ void Connection::submit_final_goaway() {
   if (final_goaway_ || over_) return;
   final_goaway_ = true;
   drain_due_ = kNever;
-  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
-                        nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR,
-                        nullptr, 0);
+  last_taken_ = nghttp2_session_get_last_proc_stream_id(session_.get());
+  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last_taken_, NGHTTP2_NO_ERROR, nullptr,
+                        0);
   wake_writer();
   settle();
 }

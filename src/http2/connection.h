@@ -153,6 +153,7 @@ class Connection final : private Timer {
   void receive(const Slice& bytes);
   void hand_over();
   void fill_output();
+  void fail_at_once(const Error& error);
   void on_output_written();
   [[nodiscard]] bool too_much_to_say() const;
   void stop_reading();
@@ -181,6 +182,7 @@ class Connection final : private Timer {
   ReadOp* reading_ = nullptr;
   Signal reader_;  // waits until less is to be said
 
+  TimePoint last_content_{};  // when content of any stream last went out
   Output output_;
   IntrusiveList<Stream::WriteLink> in_output_;
   Signal writer_;
@@ -189,6 +191,7 @@ class Connection final : private Timer {
   bool settings_received_ = false;
   bool shutting_down_ = false;
   bool final_goaway_ = false;
+  std::int32_t last_taken_ = 0x7fffffff;  // the last stream that our GOAWAY owns up to
   bool goaway_received_ = false;
   bool over_ = false;   // it failed: nothing is read or begun any more
   bool ended_ = false;  // run() is through

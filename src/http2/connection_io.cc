@@ -114,15 +114,21 @@ Task<Result<void>> Connection::read_loop() {
 
 // --- Out.
 
+// Nothing more can be said.
+void Connection::fail_at_once(const Error& error) {
+  if (!over_) {
+    over_ = true;
+    failure_ = fail(error);
+    break_streams(error);
+  }
+  stop_reading();
+}
+
 void Connection::fill_output() {
   while (output_.size() < kOutputBytes) {
     const std::uint8_t* data = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
-    if (size < 0) {
-      over_ = true;
-      failure_ = fail(error_of_codec(static_cast<int>(size)));
-      return;
-    }
+    if (size < 0) return fail_at_once(error_of_codec(static_cast<int>(size)));
     if (size == 0) break;
     output_.put(
         std::string_view(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size)));
@@ -151,12 +157,7 @@ Task<void> Connection::write_loop(Connection& self) {
         co_await write_all(*self.stream_, self.output_.parts(), self.executor_->now(), stall);
     if (!written) {
       self.write_failed_ = true;
-      if (!self.over_) {
-        self.over_ = true;
-        self.failure_ = fail(written.error());
-        self.break_streams(written.error());
-      }
-      self.stop_reading();
+      self.fail_at_once(written.error());
       co_return;
     }
     self.on_output_written();

@@ -16,8 +16,10 @@
 namespace penstock::http2 {
 namespace {
 
-// CONTINUATION frames of one section, each of up to 16 KiB.
+// CONTINUATION frames of one section, each of up to 16 KiB: at least so many, and twice as many as
+// the largest section needs.
 constexpr std::size_t kContinuations = 8;
+constexpr std::size_t kBytesForContinuation = std::size_t{8} * 1024;
 // Entries in one SETTINGS frame.
 constexpr std::size_t kSettingsEntries = 32;
 
@@ -43,7 +45,7 @@ struct CallbacksDeleter {
 };
 using Callbacks = std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter>;
 
-Options make_options() {
+Options make_options(const FieldLimits& limits) {
   nghttp2_option* made = nullptr;
   PENSTOCK_CHECK(nghttp2_option_new(&made) == 0);
   Options options(made);
@@ -52,7 +54,8 @@ Options make_options() {
   // malformed can be answered and logged.
   nghttp2_option_set_no_http_messaging(made, 1);
   nghttp2_option_set_no_closed_streams(made, 1);
-  nghttp2_option_set_max_continuations(made, kContinuations);
+  nghttp2_option_set_max_continuations(
+      made, std::max(kContinuations, limits.bytes / kBytesForContinuation));
   nghttp2_option_set_max_send_header_block_length(made, kLargestHead);
   nghttp2_option_set_max_settings(made, kSettingsEntries);
   // FloodGuard counts resets; this is only not to be in its way.
@@ -105,7 +108,7 @@ bool is_idle_talk(const nghttp2_frame_hd& head) {
 }  // namespace
 
 nghttp2_session* SessionCallbacks::make_session(Connection& connection) {
-  const Options options = make_options();
+  const Options options = make_options(connection.settings_->head);
   const Callbacks callbacks = make_callbacks();
   nghttp2_session* session = nullptr;
   const auto make =
@@ -178,12 +181,6 @@ int SessionCallbacks::on_begin_headers(nghttp2_session* session, const nghttp2_f
   Stream* stream = stream_of(session, frame->hd.stream_id);
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
     connection.on_stream_begun();
-    if (connection.final_goaway_) {
-      // That GOAWAY, which may still wait to be written, tells the client to send it elsewhere.
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                NGHTTP2_REFUSED_STREAM);
-      return 0;
-    }
     std::unique_ptr<Stream> made(new Stream(connection, *connection.executor_));
     stream = made.get();
     stream->id_ = frame->hd.stream_id;
@@ -247,6 +244,9 @@ void SessionCallbacks::set_priority(Connection& connection, Stream& stream) {
 void SessionCallbacks::on_request_complete(Connection& connection, Stream& stream) {
   set_priority(connection, stream);
   if (connection.decoding_request_.get() != &stream) return;
+  // It came before our GOAWAY went out, which says that nothing was done with it: the client may
+  // send it again elsewhere. nghttp2 closes it then.
+  if (stream.id_ > connection.last_taken_) return stream.break_off({.kind = ErrorKind::closed});
   connection.arrived_.push_back(std::move(connection.decoding_request_));
 }
 

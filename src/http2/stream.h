@@ -168,6 +168,7 @@ class Stream final : public BodySource, public ListNode {
   [[nodiscard]] Error broken(ErrorKind kind) const;
   [[nodiscard]] Error lost() const;
   void send_trailers();
+  [[nodiscard]] TimePoint last_moved() const;
   Task<Result<void>> wait_to_send();
 
   Connection* connection_;  // null when that is gone

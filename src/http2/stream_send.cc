@@ -140,6 +140,7 @@ Stream::Portion Stream::prepare_body(std::size_t limit) {
 void Stream::put_data(std::size_t size) {
   sent_ += size + kFrameHead;
   last_progress_ = executor_->now();
+  connection_->last_content_ = last_progress_;
   if (!link_.linked()) connection_->in_output_.push_back(link_);
   if (bytes_) return bytes_->put(size, connection_->output_);
   content_sent_ += size;
@@ -195,16 +196,25 @@ Task<Result<void>> Stream::send_body(BodySource& body, Framing framing) {
   co_return Result<void>{};
 }
 
+// When something last moved, for whoever waits to send. Where the peer would take more of this
+// stream, it is only that others have their turn, as their priorities may say for long.
+TimePoint Stream::last_moved() const {
+  const bool open =
+      nghttp2_session_get_stream_remote_window_size(connection_->session_.get(), id_) > 0;
+  return open ? std::max(last_progress_, connection_->last_content_) : last_progress_;
+}
+
 // Until there is something to do for the one who sends. The peer's window or the socket may be why
 // nothing moves: not for longer than the stall time.
 Task<Result<void>> Stream::wait_to_send() {
   const Duration stall = connection_->settings_->stall;
+  TimePoint deadline = deadline_after(last_progress_, stall);
   while (true) {
-    const TimePoint before = last_progress_;
-    const auto waited = co_await writable_.wait(deadline_after(before, stall));
+    const auto waited = co_await writable_.wait(deadline);
     if (waited) co_return waited;
     if (waited.error().kind == ErrorKind::cancelled) co_return fail(waited.error().at(side_));
-    if (last_progress_ != before) continue;
+    deadline = deadline_after(last_moved(), stall);
+    if (deadline > executor_->now()) continue;
     reset(ErrorCode::cancel);
     co_return fail(broken(ErrorKind::timed_out));
   }

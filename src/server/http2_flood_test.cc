@@ -156,6 +156,22 @@ TEST_F(Http2FloodTest, Continuations) {
   EXPECT_TRUE(handler.seen.empty());
 }
 
+// Where large heads are allowed they may take as many frames as they need.
+TEST_F(Http2FloodTest, AsManyContinuationsAsALargeHeadNeeds) {
+  settings.request_head = {.head = 256 * 1024, .start_line = 1024, .fields = 200};
+  Lines lines = Peer::request("GET", "/");
+  for (int i = 0; i < 4; ++i) lines.emplace_back("x-large", std::string(60'000, 'x'));
+  const std::string block = http2::hpack(lines);
+  std::string bytes = frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, block.substr(0, 16384));
+  for (std::size_t at = 16384; at < block.size(); at += 16384) {
+    const bool last = at + 16384 >= block.size();
+    bytes += frame(NGHTTP2_CONTINUATION, last ? NGHTTP2_FLAG_END_HEADERS : 0, 1,
+                   block.substr(at, 16384));
+  }
+  client().send(bytes);
+  EXPECT_EQ(peer()[1].status(), "200");
+}
+
 // A large field in the dynamic table, named again and again by one byte.
 TEST_F(Http2FloodTest, HpackBomb) {
   std::string block = http2::hpack(Peer::request("GET", "/"));
@@ -169,6 +185,31 @@ TEST_F(Http2FloodTest, HpackBomb) {
   EXPECT_EQ(peer().goaways.back(), NGHTTP2_ENHANCE_YOUR_CALM);
   EXPECT_EQ(connection->ending().reason, "a field section is far too large");
   EXPECT_TRUE(handler.seen.empty());
+}
+
+// Each no larger than it may be, and small on the wire.
+TEST_F(Http2FloodTest, ManyLargeHeadsCountLikeBuffers) {
+  settings.buffer_bytes = 1024 * 1024;
+  handler.reply.after = seconds(3);
+  std::string block = http2::hpack(Peer::request("GET", "/"));
+  std::string first =
+      block + '\x40' + http2::hpack_text("x") + http2::hpack_text(std::string(4000, 'x'));
+  block += std::string(14, '\xbe');
+  constexpr auto kFlags = NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM;
+  std::string requests = frame(NGHTTP2_HEADERS, kFlags, 1, first);
+  for (std::int32_t id = 3; id < 101; id += 2)
+    requests += frame(NGHTTP2_HEADERS, kFlags, id, block);
+  EXPECT_LT(requests.size(), 10'000U);
+  client().send(requests);
+  ASSERT_EQ(handler.seen.size(), 50U);
+  EXPECT_FALSE(handler.seen[15].problem);
+  ASSERT_TRUE(handler.seen[20].problem);
+  EXPECT_EQ(handler.seen[20].problem->kind, ErrorKind::overloaded);
+  handler.reply = {};
+  wait(seconds(4));
+  client().send(Peer::headers(201, Peer::request("GET", "/"), true));
+  EXPECT_EQ(peer()[201].content, "/");
+  EXPECT_FALSE(handler.seen.back().problem);
 }
 
 TEST_F(Http2FloodTest, MoreStreamsThanAllowed) {
