@@ -37,7 +37,7 @@ class FieldBlock {
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] Refusal refusal() const { return refusal_; }
   // What has come, as limits count it; about the memory that it takes.
-  [[nodiscard]] std::uint64_t size() const { return bytes_; }
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(bytes_); }
   [[nodiscard]] FieldSection& fields() { return fields_; }
   // Pseudo-fields; empty where there is none.
   [[nodiscard]] std::string_view method() const { return method_; }

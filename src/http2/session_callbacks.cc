@@ -257,10 +257,13 @@ void SessionCallbacks::on_headers_complete(Connection& connection, const nghttp2
   if (stream == nullptr) return;
   const bool ended = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   stream->decoding_ = false;
-  if (connection.role() == Role::server && frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
+  const bool request = connection.role() == Role::server;
+  const bool head = request ? frame.headers.cat == NGHTTP2_HCAT_REQUEST : !stream->final_head_;
+  stream->held_.add(head ? stream->head_ : stream->trailers_);
+  if (head && request) {
     stream->head_was_all_ = ended;
     on_request_complete(connection, *stream);
-  } else if (connection.role() == Role::client && !stream->final_head_) {
+  } else if (head) {
     stream->on_head(ended);
   } else if (!ended) {
     return stream->refuse(Refusal::trailer_malformed);  // RFC 9113 section 8.1

@@ -35,6 +35,26 @@ class StreamWatcher {
   ~StreamWatcher() = default;
 };
 
+// What the field sections that a thread's streams have got take. A few bytes may bring a large one
+// (HPACK), and a connection has many streams, so they are to count as buffers do.
+class HeldSections {
+ public:
+  HeldSections() = default;
+  ~HeldSections() { total_ -= bytes_; }
+  HeldSections(const HeldSections&) = delete;
+  HeldSections& operator=(const HeldSections&) = delete;
+  void add(const FieldBlock& section) {
+    bytes_ += section.size();
+    total_ += section.size();
+  }
+  // Bytes, of all on the calling thread.
+  [[nodiscard]] static std::size_t total() { return total_; }
+
+ private:
+  inline static thread_local std::size_t total_ = 0;
+  std::size_t bytes_ = 0;
+};
+
 // How a request is to be sent, beside its head.
 struct RequestPseudo {
   std::string_view scheme = "https";
@@ -191,6 +211,7 @@ class Stream final : public BodySource, public ListNode {
   FieldBlock head_;
   std::vector<FieldBlock, PoolAllocator<FieldBlock>> heads_;  // responses, not taken yet
   FieldBlock trailers_;
+  HeldSections held_;
   Framing framing_;
   ReceiveQueue input_;
   std::uint64_t received_ = 0;

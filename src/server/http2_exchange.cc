@@ -29,7 +29,6 @@ Http2Exchange::Http2Exchange(const ClientInfo& client, ClientControl& control,
                              Executor& executor)
     : Exchange(client, control),
       stream_(&stream),
-      held_(stream.head().size()),
       settings_(&settings),
       draining_(&draining),
       executor_(&executor) {
@@ -63,7 +62,7 @@ void Http2Exchange::take_head() {
     has_body_ = body_framing_.has_body();
     stream_->expect(body_framing_);
   }
-  if (SlabPool::bytes_in_use() + HeldHead::total() > settings_->buffer_bytes) {
+  if (SlabPool::bytes_in_use() + http2::HeldSections::total() > settings_->buffer_bytes) {
     refuse({.kind = ErrorKind::overloaded});
   }
 }

@@ -1,7 +1,6 @@
 // The Exchange of one HTTP/2 stream.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -19,22 +18,6 @@ namespace penstock {
 class StreamControl final : public ClientControl {
  public:
   void end_if_idle() override {}
-};
-
-// What the heads of a thread's streams take. A few bytes may bring a large one (HPACK), and a
-// connection has many at a time, so they count like buffers do.
-class HeldHead {
- public:
-  explicit HeldHead(std::size_t bytes) : bytes_(bytes) { total_ += bytes_; }
-  ~HeldHead() { total_ -= bytes_; }
-  HeldHead(const HeldHead&) = delete;
-  HeldHead& operator=(const HeldHead&) = delete;
-  // Of the calling thread.
-  [[nodiscard]] static std::size_t total() { return total_; }
-
- private:
-  inline static thread_local std::size_t total_ = 0;
-  std::size_t bytes_;
 };
 
 // A request that is malformed is answered like one of HTTP/1 (400, with the reason), and its stream
@@ -68,7 +51,6 @@ class Http2Exchange final : public Exchange {
   [[nodiscard]] bool is_accepted(const ResponseHead& head) const;
 
   http2::Stream* stream_;
-  HeldHead held_;
   const ServerSettings* settings_;
   const bool* draining_;
   Executor* executor_;

@@ -191,17 +191,15 @@ TEST_F(Http2FloodTest, HpackBomb) {
 TEST_F(Http2FloodTest, ManyLargeHeadsCountLikeBuffers) {
   settings.buffer_bytes = 1024 * 1024;
   handler.reply.after = seconds(3);
-  std::string block = http2::hpack(Peer::request("GET", "/"));
-  std::string first =
-      block + '\x40' + http2::hpack_text("x") + http2::hpack_text(std::string(4000, 'x'));
-  block += std::string(14, '\xbe');
+  const std::string few = http2::hpack(Peer::request("GET", "/"));
+  std::string block =
+      few + '\x40' + http2::hpack_text("x") + http2::hpack_text(std::string(4000, 'x'));
   constexpr auto kFlags = NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM;
-  std::string requests = frame(NGHTTP2_HEADERS, kFlags, 1, first);
-  for (std::int32_t id = 3; id < 101; id += 2)
-    requests += frame(NGHTTP2_HEADERS, kFlags, id, block);
-  EXPECT_LT(requests.size(), 10'000U);
-  client().send(requests);
-  ASSERT_EQ(handler.seen.size(), 50U);
+  for (std::int32_t id = 1; id < 51; id += 2) {
+    client().send(frame(NGHTTP2_HEADERS, kFlags, id, block), milliseconds(1));
+    block = few + std::string(14, '\xbe');
+  }
+  ASSERT_EQ(handler.seen.size(), 25U);
   EXPECT_FALSE(handler.seen[15].problem);
   ASSERT_TRUE(handler.seen[20].problem);
   EXPECT_EQ(handler.seen[20].problem->kind, ErrorKind::overloaded);
@@ -210,6 +208,25 @@ TEST_F(Http2FloodTest, ManyLargeHeadsCountLikeBuffers) {
   client().send(Peer::headers(201, Peer::request("GET", "/"), true));
   EXPECT_EQ(peer()[201].content, "/");
   EXPECT_FALSE(handler.seen.back().problem);
+}
+
+TEST_F(Http2FloodTest, AndSoDoTrailers) {
+  settings.buffer_bytes = 1024 * 1024;
+  handler.reply.after = seconds(3);
+  std::string large = '\x40' + http2::hpack_text("x") + http2::hpack_text(std::string(4000, 'x'));
+  constexpr auto kEnd = NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM;
+  for (std::int32_t id = 1; id < 51; id += 2) {
+    large += std::string(14, '\xbe');
+    client().send(Peer::headers(id, Peer::request("POST", "/"), false) +
+                      frame(NGHTTP2_HEADERS, kEnd, id, std::exchange(large, {})),
+                  milliseconds(1));
+  }
+  ASSERT_EQ(handler.seen.size(), 25U);
+  EXPECT_FALSE(handler.seen[10].problem);
+  ASSERT_TRUE(handler.seen[24].problem);
+  EXPECT_EQ(handler.seen[24].problem->kind, ErrorKind::overloaded);
+  wait(seconds(4));
+  EXPECT_EQ(http2::HeldSections::total(), 0U);
 }
 
 TEST_F(Http2FloodTest, MoreStreamsThanAllowed) {

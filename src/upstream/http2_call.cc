@@ -24,7 +24,8 @@ std::string_view websocket_key(const FieldSection& fields) {
 }  // namespace
 
 bool asks_for_websocket(const RequestHead& request) {
-  return equals_ignoring_case(request.fields.value(FieldId::upgrade), "websocket");
+  return request.method == Method::get &&
+         equals_ignoring_case(request.fields.value(FieldId::upgrade), "websocket");
 }
 
 Http2Call::Http2Call(std::shared_ptr<Http2Session> session, const UpstreamSettings& settings)

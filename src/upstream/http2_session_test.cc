@@ -495,6 +495,17 @@ TEST_F(Http2SessionTest, AWebSocketIsAnExtendedConnect) {
   EXPECT_EQ(a.connections(), 1U);
 }
 
+// With another method it is no opening handshake, and must not become one.
+TEST_F(Http2SessionTest, OnlyAGetAsksForAWebSocket) {
+  const Http2TestServer a(network, kA);
+  Order order("HEAD");
+  order.head.fields.add(FieldId::upgrade, "websocket");
+  order.head.fields.add(FieldId::other, "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+  deliver(order);
+  EXPECT_TRUE(order.failed_with(ErrorKind::unavailable));
+  EXPECT_EQ(a.requests().size(), 0U);
+}
+
 TEST_F(Http2SessionTest, NoWebSocketWhereTheServerTakesNone) {
   const Http2TestServer a(network, kA, {.extended_connect = false});
   Order order;
