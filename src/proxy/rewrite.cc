@@ -68,7 +68,7 @@ void add_forwarding_fields(RequestHead& head, const Exchange& exchange,
   FieldSection& fields = head.fields;
   Arena& arena = fields.arena();
   const Address& peer = exchange.client().peer;
-  const std::string_view scheme = exchange.client().tls() != nullptr ? "https" : "http";
+  const std::string_view scheme = exchange.client().secure() ? "https" : "http";
   const std::string client = peer.is_unix() ? std::string("unknown") : peer.host_text();
   if (settings.x_forwarded) {
     const std::string_view before = fields.value(FieldId::x_forwarded_for);

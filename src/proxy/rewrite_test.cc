@@ -195,6 +195,12 @@ TEST(ForwardingFields, TellHowTheClientCame) {
   EXPECT_EQ(lines_of(head.fields),
             "X-Forwarded-Proto: https|X-Forwarded-For: 192.0.2.9|X-Forwarded-Host: h|"
             "Forwarded: for=192.0.2.9;host=\"h\";proto=https");
+  facts->tls.reset();
+  for (const bool at_sender : {false, true}) {
+    facts->tls_at_sender = at_sender;
+    add_forwarding_fields(head, exchange, "h", {});
+    EXPECT_EQ(head.fields.value(FieldId::x_forwarded_proto), at_sender ? "https" : "http");
+  }
 }
 
 TEST(FieldEdits, RemoveThenSetThenAdd) {

@@ -112,7 +112,7 @@ Task<void> Transaction::send_response() {
   if (response.status == 401) announce_session_login(response);
   if (route_ != nullptr) route_->response.apply(variables(), response.fields);
   if (destination_.group != nullptr) {
-    const bool secure = exchange_.client().tls() != nullptr;
+    const bool secure = exchange_.client().secure();
     const std::string_view cookie =
         destination_.group->affinity_cookie(delivery_.choice(), secure, response.fields.arena());
     if (!cookie.empty()) response.fields.add(FieldId::set_cookie, cookie);

@@ -89,7 +89,7 @@ void append_variable(Text& out, Variable variable, const VariableContext& contex
     case Variable::server_port:
       return append_port(out, client.local);
     case Variable::scheme:
-      out += client.tls() != nullptr ? "https" : "http";
+      out += client.secure() ? "https" : "http";
       return;
     case Variable::listener:
       if (client.listener != nullptr) append_harmless(out, client.listener->name);

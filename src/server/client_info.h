@@ -18,6 +18,8 @@ struct ConnectionFacts {
   // The proxy in front that sent a header of the PROXY protocol; `peer` and `local` are then what
   // that header says.
   std::optional<Address> sender;
+  // TLS of the client that ended there, as the header says.
+  bool tls_at_sender = false;
 };
 
 // What is known of a client connection. Lives as long as the connection.
@@ -32,6 +34,10 @@ struct ClientInfo {
   bool intercepted = false;
   std::shared_ptr<const ConnectionFacts> facts;  // null: there is nothing to tell
 
+  // It came by TLS, which ended here or at the sender of a PROXY header.
+  [[nodiscard]] bool secure() const {
+    return facts && (facts->tls.has_value() || facts->tls_at_sender);
+  }
   // Of a connection inside TLS, else null.
   [[nodiscard]] const TlsClientFacts* tls() const {
     return facts && facts->tls ? &*facts->tls : nullptr;

@@ -57,7 +57,7 @@ Task<Result<void>> Entrance::pass(Arrival& arrival, TimePoint deadline, std::str
   if (tls_) {
     const auto taken = co_await take_tls(arrival, facts, deadline, reason);
     if (!taken) co_return taken;
-  } else if (look_for_name_) {
+  } else if (look_for_name_ && arrival.server_name.empty()) {
     const auto looked = co_await look_for_name(arrival, deadline);
     if (!looked) reason = to_string(looked.error().kind);
     if (!looked) co_return looked;
@@ -80,6 +80,8 @@ Task<Result<void>> Entrance::take_proxy_header(Arrival& arrival, ConnectionFacts
   }
   facts.sender = arrival.client.peer;
   if (header->local) co_return Result<void>{};
+  facts.tls_at_sender = header->tls.has_value();
+  arrival.server_name = as_server_name(header->authority).value_or("");
   arrival.client.peer = header->source;
   arrival.client.local = header->destination;
   // Whoever it stands for need not be on this machine.

@@ -8,6 +8,7 @@
 
 #include "async/scope.h"
 #include "base/log.h"
+#include "net/proxy_header.h"
 #include "server/server_test.h"
 #include "sim/network.h"
 #include "tls/certificates_test.h"
@@ -131,6 +132,31 @@ TEST_F(EntranceTest, TakesAHeaderFromWhomItIsToldTo) {
   EXPECT_EQ(waiting(), kGet);
   // Who stands behind the sender need not be on this machine.
   EXPECT_FALSE(info.listener_is_local);
+}
+
+// TLS ended at the sender.
+TEST_F(EntranceTest, LearnsOfTlsFromTheHeader) {
+  listener.proxy_protocol_from = {"192.0.2.0/24"};
+  ProxyHeaderFields header{.source = Address::parse("198.51.100.7:5555").value(),
+                           .destination = Address::parse("203.0.113.1:443").value(),
+                           .authority = "Site.Example."};
+  for (const bool secure : {false, true}) {
+    if (secure) header.tls.emplace();
+    arrive(proxy_header_v2(header) + kGet);
+    ASSERT_TRUE(passed()) << gate->reason;
+    EXPECT_EQ(gate->arrival.client.secure(), secure);
+    EXPECT_EQ(gate->arrival.client.tls(), nullptr);
+    EXPECT_EQ(gate->arrival.server_name, "site.example");
+  }
+  listener.mode = ListenerMode::tcp;
+  listener.look_for_name = true;
+  arrive(proxy_header_v2(header));
+  EXPECT_TRUE(passed());  // there is nothing more to look for
+  listener.look_for_name = false;
+  header.authority = "a..b";
+  arrive(proxy_header_v2(header) + kGet);
+  ASSERT_TRUE(passed());
+  EXPECT_EQ(gate->arrival.server_name, "");
 }
 
 TEST_F(EntranceTest, RefusesToGoOnWithoutTheHeader) {

@@ -296,6 +296,22 @@ TEST_F(TlsAcceptClients, None) {
   greet();
 }
 
+// The root need not be known.
+TEST_F(TlsAcceptClients, OfAnAuthorityBelowTheRoot) {
+  const Credentials middle =
+      make_credentials({.common_name = "Middle CA", .authority = true}, &authority);
+  const TestFile file(certificate_pem(middle));
+  settings.client_ca = file.path();
+  show(make_credentials({.common_name = "leaf"}, &middle));
+  ASSERT_TRUE(connect());
+  EXPECT_EQ(facts.subject, "CN=leaf");
+  show(make_credentials({.common_name = "cousin"}, &authority));
+  EXPECT_FALSE(connect());
+  expect_refused(
+      ErrorKind::tls_certificate,
+      "the client's certificate is not accepted: unable to get local issuer certificate");
+}
+
 TEST_F(TlsAcceptClients, NotAskedFor) {
   settings.client_certificates = ClientCertificates::off;
   show(make_credentials({.common_name = "own"}, &authority));

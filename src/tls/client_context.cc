@@ -32,6 +32,8 @@ Checked load_trust(SSL_CTX* context, const TlsClientSettings& settings) {
   }
   const Checked readable = check_readable("CA file", settings.ca_file);
   if (!readable) return readable;
+  // One that is not at the root will do, too: it was named to be trusted.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   if (SSL_CTX_load_verify_file(context, settings.ca_file.c_str()) == 1) return {};
   return std::unexpected(fmt::format("The CA file {} has no certificates in PEM form{}",
                                      settings.ca_file, openssl_reason()));

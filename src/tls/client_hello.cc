@@ -141,17 +141,22 @@ bool may_be_record(std::string_view header) {
 
 }  // namespace
 
+std::optional<std::string> as_server_name(std::string_view text) {
+  std::string name(text);
+  std::ranges::transform(name, name.begin(), lower);
+  if (name.ends_with('.')) name.pop_back();  // against the rules, but there is no doubt about it
+  if (!is_host_name(name)) return std::nullopt;
+  return name;
+}
+
 std::optional<std::string> read_server_name(std::string_view extension) {
   Reader outer(extension);
   Reader list(outer.vector(2));
   // There may be but one name of each type, and no type other than host_name was ever defined.
   const std::size_t type = list.number(1);
-  std::string name(list.vector(2));
+  const std::string_view name = list.vector(2);
   if (!list.complete() || !outer.complete() || type != 0) return std::nullopt;
-  std::ranges::transform(name, name.begin(), lower);
-  if (name.ends_with('.')) name.pop_back();  // against the rules, but there is no doubt about it
-  if (!is_host_name(name)) return std::nullopt;
-  return name;
+  return as_server_name(name);
 }
 
 HelloLook look_at_client_hello(std::string_view bytes) {

@@ -46,6 +46,17 @@ class TlsHandshake : public TlsTest {
   }
 };
 
+// The root need not be known.
+TEST_F(TlsHandshake, AnAuthorityBelowTheRootIsEnough) {
+  const Credentials middle = make_credentials({.common_name = "Middle CA", .authority = true},
+                                              &TestCertificates::get().authority);
+  const TestFile file(certificate_pem(middle));
+  settings.ca_file = file.path();
+  server_context = make_server_context(make_credentials(
+      {.common_name = "x", .alternative_names = std::string("DNS:") + kHost}, &middle));
+  EXPECT_TRUE(connect());
+}
+
 TEST_F(TlsHandshake, Version13) {
   settings.alpn = {"h2", "http/1.1"};
   ASSERT_TRUE(connect());

@@ -102,6 +102,8 @@ Checked set_client_trust(SSL_CTX* context, const TlsServerSettings& settings,
     return std::unexpected(
         fmt::format("The client CA file {} can't be used{}", settings.client_ca, openssl_reason()));
   }
+  // One that is not at the root will do, too: it was named to be trusted.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   SSL_CTX_set_client_CA_list(context, names.release());  // owns it
   const bool required = settings.client_certificates == ClientCertificates::required;
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
