@@ -139,6 +139,24 @@ TEST_F(Http2SessionTest, AServerThatTakesNoMoreOfAnUpload) {
   EXPECT_EQ(a.requests().size(), 1U);
 }
 
+TEST_F(Http2SessionTest, AHeadThatIsTooLargeForTheServer) {
+  Http2TestServer a(network, kA, {.head = {.bytes = 4096}});
+  const Order& other = ask("/wait");
+  wait(milliseconds(50));
+  Order order;
+  const std::string large(8192, 'x');
+  order.head.fields.add(FieldId::other, "x-large", large);
+  deliver(order);
+  ASSERT_TRUE(order.failed_with(ErrorKind::protocol));
+  EXPECT_EQ(order.answered->error().side, Side::client);
+  EXPECT_EQ(order.answered->error().cause, static_cast<int>(Refusal::head_too_large));
+  a.go();
+  wait(milliseconds(50));
+  EXPECT_EQ(other.status, 200);
+  EXPECT_EQ(a.connections(), 1U);
+  EXPECT_EQ(a.requests().size(), 1U);
+}
+
 // ---- Sharing.
 
 TEST_F(Http2SessionTest, RequestsAtATimeShareAConnection) {
