@@ -73,6 +73,18 @@ TEST_F(TransactionTest, EditsOfTheRoute) {
   EXPECT_NE(answer.find("\r\nX-B: 2\r\n"), std::string::npos);
 }
 
+// Nor by another spelling, nor in a trailer section.
+TEST_F(TransactionTest, ClientsHaveNoSayInWhatTheRouteSets) {
+  settings.routes[0].request = {.remove = {"X-Old"}, .set = {{"X-User", "${client_ip}"}}};
+  const ScriptedServer origin(network, "10.0.0.1:80", {{{.until = "\r\n0\r\n", .answer = kOk}}});
+  ask("POST / HTTP/1.1\r\nHost: a\r\nX_User: root\r\nx-user: root\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n1\r\nx\r\n0\r\nX-USER: root\r\nx_old: root\r\nX-Sum: 1\r\n\r\n");
+  const std::string received = origin.received(0);
+  EXPECT_EQ(received.find("root"), std::string::npos) << received;
+  EXPECT_NE(received.find("\r\nx-user: 192.0.2.77\r\n"), std::string::npos) << received;
+  EXPECT_TRUE(received.ends_with("\r\n0\r\nX-Sum: 1\r\n\r\n")) << received;
+}
+
 struct RefusedCase {
   const char* name;
   ListenerMode mode;
