@@ -45,8 +45,8 @@ struct HelloLook {
 // are checked as far as their lengths go.
 [[nodiscard]] HelloLook look_at_client_hello(std::string_view bytes);
 
-// A name as in ClientHello; nothing where it is no host name.
-[[nodiscard]] std::optional<std::string> as_server_name(std::string_view name);
+// The text as a name like that in ClientHello; nothing where it is no host name.
+[[nodiscard]] std::optional<std::string> as_server_name(std::string_view text);
 // The name in the content of a server_name extension of a ClientHello, as in ClientHello; nothing
 // where it is malformed or no host name.
 [[nodiscard]] std::optional<std::string> read_server_name(std::string_view extension);
