@@ -33,6 +33,7 @@ class ProxyHttp2Test : public ProxyTest {
     stream_ = std::move(pair.accepting);
     info_.listener = &listener;
     info_.peer = Address::parse("192.0.2.77:4000").value();
+    info_.local = Address::parse("192.0.2.1:8080").value();
     connection_ = std::make_unique<Http2Connection>(*stream_, input_, info_, server_settings,
                                                     draining_, handler());
     scope_.spawn(run(*connection_));
@@ -100,6 +101,21 @@ TEST_F(ProxyHttp2Test, RequestsAndResponses) {
   ASSERT_EQ(got.heads.size(), 2U);
   EXPECT_EQ(got.heads[1], (Lines{{"x-sum", "1"}}));
   EXPECT_TRUE(got.ended);
+}
+
+TEST_F(ProxyHttp2Test, StreamsShareTheConnectionThatNamesTheirClient) {
+  groups.front().proxy_header = ProxyHeader::v1;
+  const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  const ScriptedServer origin(
+      network, "10.0.0.1:80",
+      {{{.until = kEnd, .answer = answer}, {.until = kEnd, .answer = answer}}});
+  for (const int id : {1, 3}) {
+    client().send(RawPeer::headers(id, RawPeer::request("GET", "/x"), true),
+                  std::chrono::milliseconds(50));
+    EXPECT_EQ(client()[id].content, "ok");
+  }
+  EXPECT_EQ(origin.connections(), 1U);
+  EXPECT_TRUE(origin.received(0).starts_with("PROXY TCP4 192.0.2.77 "));
 }
 
 TEST_F(ProxyHttp2Test, AMalformedRequestGetsAPage) {

@@ -175,10 +175,10 @@ std::optional<Failure> Transaction::route_reverse() {
   return std::nullopt;
 }
 
-// The servers are to be told whom a connection is for.
+// The servers are to be told whom a connection is for. All streams of a connection share those.
 void Transaction::name_client() {
   ClientState& state =
-      ClientState::of(exchange_.connection(), exchange_.client(), parts_.servers.pool());
+      ClientState::of(exchange_.connection().whole(), exchange_.client(), parts_.servers.pool());
   destination_.client = &state.header;
   destination_.own = &state.own;
 }

@@ -28,6 +28,8 @@ class ClientControl {
  public:
   // Ends the connection if no request is under way or has arrived.
   virtual void end_if_idle() = 0;
+  // The connection that a stream of HTTP/2 is part of; for all others the same.
+  [[nodiscard]] virtual ClientControl& whole() { return *this; }
   // Null at first; destroyed with the connection.
   std::unique_ptr<ConnectionState> state;
 
@@ -90,6 +92,11 @@ class Exchange {
  protected:
   Exchange(const ClientInfo& client, ClientControl& control)
       : client_(&client), control_(&control) {}
+  // The fate of a client connection on which a response was cut.
+  [[nodiscard]] static CloseReason fate_after(const Error& error) {
+    if (error.kind == ErrorKind::cancelled) return CloseReason::cancelled;
+    return error.side == Side::client ? CloseReason::broken : CloseReason::other_side_failed;
+  }
 
   RequestHead request_;
   Framing body_framing_;

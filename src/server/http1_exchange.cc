@@ -156,9 +156,7 @@ Task<Result<void>> Http1Exchange::respond(ResponseHead& head, BodySource& body,
   traffic_.content_sent = outgoing.content;
   response_complete_ = sent.has_value();
   if (!sent) {
-    fate_ = sent.error().kind == ErrorKind::cancelled ? CloseReason::cancelled
-            : sent.error().side == Side::client       ? CloseReason::broken
-                                                      : CloseReason::other_side_failed;
+    fate_ = fate_after(sent.error());
     // Where the end of the connection is the end of the body, only a reset tells that it was cut.
     if (wire.kind == BodyKind::until_close) connection_.stream->set_abortive();
   }

@@ -81,7 +81,7 @@ void Http2Connection::on_request(std::unique_ptr<http2::Stream> stream) {
 
 Task<void> Http2Connection::serve(Http2Connection& self, std::unique_ptr<http2::Stream> stream) {
   TaskContext& outer = co_await this_context();
-  StreamControl control;
+  StreamControl control(self.control_);
   Http2Exchange exchange(*self.client_, control, *stream, *self.settings_, *self.draining_,
                          self.requests_++, outer.executor());
   ChildContext context(outer);

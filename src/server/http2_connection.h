@@ -11,6 +11,7 @@
 #include "async/task.h"
 #include "http2/connection.h"
 #include "server/exchange.h"
+#include "server/http2_exchange.h"
 #include "server/settings.h"
 
 namespace penstock {
@@ -48,6 +49,7 @@ class Http2Connection final : private http2::ConnectionUser {
   const ServerSettings* settings_;
   const bool* draining_;
   Handler* handler_;
+  Http2Control control_;
   std::uint64_t requests_ = 0;
   bool drained_ = false;
   http2::Connection* connection_ = nullptr;  // while run() is under way

@@ -125,10 +125,7 @@ Task<Result<void>> Http2Exchange::respond(ResponseHead& head, BodySource& body,
   }
   traffic_.content_sent = stream_->content_sent();
   response_complete_ = sent.has_value();
-  if (!sent) {
-    fate_ =
-        sent.error().side == Side::client ? CloseReason::broken : CloseReason::other_side_failed;
-  }
+  if (!sent) fate_ = fate_after(sent.error());
   co_return sent;
 }
 

@@ -12,12 +12,23 @@
 
 namespace penstock {
 
+// A connection of HTTP/2. It ends by its own rules.
+class Http2Control final : public ClientControl {
+ public:
+  void end_if_idle() override {}
+};
+
 // A stream as a client connection of its own. Logins that are bound to a connection (NTLM,
 // Negotiate) do not work over HTTP/2, whose streams may carry several users' requests: what a
 // handler keeps with a stream's connection is gone with the stream, and never another stream's.
 class StreamControl final : public ClientControl {
  public:
+  explicit StreamControl(ClientControl& whole) : whole_(&whole) {}
   void end_if_idle() override {}
+  [[nodiscard]] ClientControl& whole() override { return *whole_; }
+
+ private:
+  ClientControl* whole_;
 };
 
 // A request that is malformed is answered like one of HTTP/1 (400, with the reason), and its stream
