@@ -1,13 +1,11 @@
 #include "tests/simulation_client.h"
 
-#include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <utility>
 
 #include "async/sleep.h"
 #include "async/wait.h"
+#include "tests/simulation_judge.h"
 
 namespace penstock::simulation {
 namespace {
@@ -15,28 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::array<std::string_view, 8> kMethods = {"GET",  "GET",    "GET", "HEAD",
-                                                      "POST", "DELETE", "PUT", "OPTIONS"};
-// Statuses a proxy may answer with by itself.
-constexpr std::array<int, 11> kProxyStatuses = {400, 408, 413, 414, 417, 431,
-                                                500, 501, 502, 503, 504};
 // How long an idle client listens for bytes that nobody asked for.
 constexpr Duration kListen = milliseconds(200);
-
-// -1 when it is not a number.
-int to_number(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size() ? number : -1;
-}
-
-bool has_no_body(const Exchange& exchange, int status) {
-  return exchange.method == "HEAD" || status == 204 || status == 304;
-}
-
-const Arrival& arrival_of(const Exchange& exchange, const Head& head) {
-  return exchange.arrivals[static_cast<std::size_t>(to_number(head.value("x-attempt")))];
-}
 
 }  // namespace
 
@@ -46,7 +24,8 @@ std::shared_ptr<Client::Request> Client::make_request(bool last) {
   auto request = std::make_shared<Request>();
   Exchange& exchange = ledger_->open(random_);
   request->exchange = &exchange;
-  exchange.method = random_.pick(kMethods);
+  exchange.method = draw_method(random_);
+  exchange.client = client_address_;
   exchange.version_1_0 = random_.chance(0.1);
   request->version_1_0_kept = exchange.version_1_0 && !last && random_.chance(0.7);
   request->closes = exchange.version_1_0 ? !request->version_1_0_kept : last && random_.chance(0.6);
@@ -59,9 +38,7 @@ std::shared_ptr<Client::Request> Client::make_request(bool last) {
   request->head += "Host: " + options_.host + "\r\n";
   request->head += "X-Request-Token: " + token + "\r\n";
   add_noise(*request);
-  const bool may_have_body = exchange.method == "POST" || exchange.method == "PUT" ||
-                             (exchange.method != "HEAD" && random_.chance(0.1));
-  if (may_have_body) add_body(*request);
+  if (draw_has_body(exchange.method, random_)) add_body(*request);
   request->head += "\r\n";
   return request;
 }
@@ -106,10 +83,10 @@ void Client::add_body(Request& request) {
 // ---- The connection.
 
 Task<void> Client::run(Address to) {
-  const TaskContext& context = co_await this_context();
-  auto connected = co_await network_->connect(to, context.executor().now() + options_.patience);
-  if (!connected) co_return;
-  stream_ = std::move(*connected);
+  auto begun = co_await begin_connection(*network_, to, random_, options_.beginning, false);
+  if (!begun) co_return;
+  stream_ = std::move(begun->stream);
+  client_address_ = std::move(begun->client);
   wire_ = std::make_unique<Wire>(*stream_, random_, options_.patience);
   {
     Scope scope(co_await this_context());
@@ -258,7 +235,8 @@ Task<Client::After> Client::read_final(std::shared_ptr<Request> request, Head he
   if (!whole && whole.error().kind == ErrorKind::protocol) {
     ledger_->violation(exchange.token, "malformed response body");
   }
-  const Outcome outcome = judge(*request, head, body, whole.has_value());
+  const Outcome outcome =
+      judge_response(*ledger_, exchange, request->bound_to, head, body, whole.has_value());
   ledger_->end(exchange, outcome == Outcome::cut ? outcome_of(whole.error(), true) : outcome,
                status);
   const bool kept = head.line[0] == "HTTP/1.0" ? head.lists("connection", "keep-alive")
@@ -267,69 +245,6 @@ Task<Client::After> Client::read_final(std::shared_ptr<Request> request, Head he
   end_announced_ = last;
   if (!whole) co_return After::stop;
   co_return last ? co_await look_for_surplus() : After::go_on;
-}
-
-Outcome Client::judge(const Request& request, const Head& head, const BodyCheck& body,
-                      bool complete) {
-  const Exchange& exchange = *request.exchange;
-  const int status = to_number(head.line[1]);
-  if (head.count("proxy-status") > 0 && head.count("x-token") == 0) {
-    if (std::ranges::find(kProxyStatuses, status) == kProxyStatuses.end()) {
-      ledger_->violation(exchange.token, "proxy error with status " + head.line[1]);
-    }
-    return complete ? Outcome::proxy_error : Outcome::cut;
-  }
-  if (!check_head(exchange, head)) return complete ? Outcome::whole : Outcome::cut;
-  check_cookie(request, head);
-  if (!body.right()) ledger_->violation(exchange.token, "response body is not its own");
-  if (!complete) return Outcome::cut;
-  const Arrival& arrival = arrival_of(exchange, head);
-  if (arrival.cut) ledger_->violation(exchange.token, "cut response looks complete");
-  if (!has_no_body(exchange, status) && body.seen() != arrival.body_length) {
-    ledger_->violation(exchange.token, "complete body of " + std::to_string(body.seen()) + " for " +
-                                           std::to_string(arrival.body_length) + " bytes");
-  }
-  const std::string length = head.value("content-length");
-  if (exchange.method == "HEAD" && !length.empty() && status != 204 && status != 304 &&
-      length != std::to_string(arrival.body_length)) {
-    ledger_->violation(exchange.token, "HEAD tells of " + length + " bytes");
-  }
-  const std::string trailer = head.value("x-trailer-token");
-  if (!trailer.empty() && trailer != to_text(exchange.token)) {
-    ledger_->violation(exchange.token, "another response's trailer");
-  }
-  return Outcome::whole;
-}
-
-// Whether the head is that of an origin's response to this very request.
-bool Client::check_head(const Exchange& exchange, const Head& head) {
-  if (head.value("x-token") != to_text(exchange.token)) {
-    ledger_->violation(exchange.token, "answered with a response to " + head.value("x-token"));
-    return false;
-  }
-  const int attempt = to_number(head.value("x-attempt"));
-  if (attempt < 0 || static_cast<std::size_t>(attempt) >= exchange.arrivals.size()) {
-    ledger_->violation(exchange.token, "no such attempt: " + head.value("x-attempt"));
-    return false;
-  }
-  if (arrival_of(exchange, head).status != to_number(head.line[1])) {
-    ledger_->violation(exchange.token, "status changed to " + head.line[1]);
-  }
-  if (ledger_->through_proxy() && head.count("x-response-hop") > 0) {
-    ledger_->violation(exchange.token, "hop-by-hop field of the response passed on");
-  }
-  return true;
-}
-
-void Client::check_cookie(const Request& request, const Head& head) {
-  const std::string origin = head.value("x-origin");
-  if (ledger_->cookies_hold && !request.bound_to.empty() && origin != request.bound_to) {
-    ledger_->violation(request.exchange->token,
-                       "is bound to " + request.bound_to + ", and answered by " + origin);
-  }
-  const std::string set = head.value("set-cookie");
-  if (set.empty()) return;
-  ledger_->cookies.emplace_back(set.substr(0, set.find(';')), origin);
 }
 
 // After the last response: nothing may follow but the end.

@@ -10,6 +10,7 @@
 #include "async/scope.h"
 #include "base/random.h"
 #include "net/network.h"
+#include "tests/simulation_beginning.h"
 #include "tests/simulation_ledger.h"
 #include "tests/simulation_wire.h"
 
@@ -22,7 +23,9 @@ struct ClientOptions {
   std::size_t max_depth = 4;            // of pipelining
   std::size_t max_body = 200 * 1024;
   Duration patience = std::chrono::minutes(5);
-  double leave = 0.02;  // probability, for each request, of leaving in its midst
+  double leave = 0.02;       // probability, for each request, of leaving in its midst
+  Beginning beginning = {};  // of connections
+  double http2 = 0;          // probability, for each client, that it speaks HTTP/2
 };
 
 // Sends requests on one connection, up to max_depth ahead of their responses, and reads the
@@ -61,10 +64,6 @@ class Client {
   Task<void> read_responses();
   Task<After> read_response(std::shared_ptr<Request> request);
   Task<After> read_final(std::shared_ptr<Request> request, Head head);
-  // What a complete response is, after its head and body were checked.
-  Outcome judge(const Request& request, const Head& head, const BodyCheck& body, bool complete);
-  bool check_head(const Exchange& exchange, const Head& head);
-  void check_cookie(const Request& request, const Head& head);
   Task<After> look_for_surplus();
   void end_unfinished();
   Outcome outcome_of(const Error& error, bool begun) const;
@@ -74,6 +73,7 @@ class Client {
   Random random_;
   ClientOptions options_;
   std::unique_ptr<ByteStream> stream_;
+  std::string client_address_;
   std::unique_ptr<Wire> wire_;
   Scope* scope_ = nullptr;
   std::deque<std::shared_ptr<Request>> waiting_;  // for their responses, in order

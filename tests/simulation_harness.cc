@@ -6,6 +6,7 @@
 
 #include "async/sleep.h"
 #include "base/slab.h"
+#include "tests/simulation_http2_client.h"
 
 namespace penstock::simulation {
 namespace {
@@ -23,17 +24,24 @@ void expect(Report& report, bool condition, std::string problem) {
 
 Simulation::Simulation(const Setting& setting, std::uint64_t seed)
     : setting_(&setting),
+      client_options_(setting.clients),
+      origin_options_(setting.origins),
       world_(seed),
-      client_side_(world_, "198.51.100.1"),
+      client_side_(world_, kClientHost),
       origin_side_(world_, "192.0.2.1"),
       ledger_(setting.speaks_http),
       scope_(world_.executor()) {
   client_side_.set_faults(setting.client_side);
   origin_side_.set_faults(setting.origin_side);
+  if (setting.protocols) {
+    protocols_ = draw_protocols(world_.random().fork(), setting.speaks_http);
+    apply(protocols_, client_options_);
+    apply(protocols_, origin_options_);
+  }
   for (std::size_t i = 0; i < kOrigins; ++i) {
     addresses_.push_back(Address::from_ip("192.0.2." + std::to_string(10 + i), 80).value());
     origins_.push_back(std::make_unique<Origin>(world_.executor(), ledger_, world_.random().fork(),
-                                                setting.origins, addresses_.back().to_string()));
+                                                origin_options_, addresses_.back().to_string()));
     listeners_.push_back(origin_side_.listen(addresses_.back(), *origins_.back()));
   }
   if (setting.proxy) proxy_ = setting.proxy(world_, origin_side_, addresses_);
@@ -48,6 +56,7 @@ Simulation::~Simulation() {
 
 void Simulation::make_proxy_of_features() {
   features_ = draw_features(world_.random().fork(), kOrigins, setting_->reliable);
+  if (setting_->protocols) apply(protocols_, features_.proxy);
   ledger_.cookies_hold = features_.cookies_hold;
   scope_.spawn(keep_changing_names(world_, features_, addresses_, world_.random().fork(),
                                    setting_->reliable));
@@ -67,7 +76,9 @@ Report Simulation::run() {
   settle(report);
   look_at_outcomes(report);
   look_for_leaks(report);
-  report.summary = ledger_.summary() + (setting_->features ? "; " + features_.text : "");
+  report.summary = ledger_.summary();
+  if (setting_->protocols) report.summary += "; " + protocols_.text();
+  if (setting_->features) report.summary += "; " + features_.text;
   report.trace_hash = world_.trace_hash();
   return report;
 }
@@ -78,10 +89,8 @@ Task<void> Simulation::start_clients() {
   while (ledger_.exchanges() < setting_->exchanges) {
     if (clients_running_ < kClientsAtOnce) {
       const Address to = proxy_ ? proxy_->address() : addresses_[random.below(kOrigins)];
-      auto client =
-          std::make_unique<Client>(client_side_, ledger_, random.fork(), setting_->clients);
       ++clients_running_;
-      scope_.spawn(run_client(std::move(client), to));
+      scope_.spawn(run_client(random.fork(), to));
     }
     const Duration pause = random.between(Duration{}, kMaxPause);
     if (!co_await sleep_until(context.executor().now() + pause)) co_return;
@@ -92,8 +101,14 @@ Task<void> Simulation::start_clients() {
   clients_done_ = true;
 }
 
-Task<void> Simulation::run_client(std::unique_ptr<Client> client, Address to) {
-  co_await client->run(to);
+Task<void> Simulation::run_client(Random random, Address to) {
+  if (random.chance(client_options_.http2)) {
+    Http2Client client(client_side_, ledger_, random, client_options_);
+    co_await client.run(to);
+  } else {
+    Client client(client_side_, ledger_, random, client_options_);
+    co_await client.run(to);
+  }
   --clients_running_;
 }
 

@@ -14,6 +14,7 @@
 #include "tests/simulation_features.h"
 #include "tests/simulation_ledger.h"
 #include "tests/simulation_origin.h"
+#include "tests/simulation_protocols.h"
 #include "tests/simulation_proxy.h"
 
 namespace penstock::simulation {
@@ -34,6 +35,9 @@ struct Setting {
   bool may_time_out = true;
   // The proxy's server side is set up as chance will have it; `proxy` is not used.
   bool features = false;
+  // Versions of HTTP, and what goes before it, as chance will have it: HTTP/2 on at least one side.
+  // Needs `features`, or `proxy` to be empty.
+  bool protocols = false;
   std::size_t exchanges = 500;  // at least
 };
 
@@ -56,12 +60,15 @@ class Simulation {
  private:
   void make_proxy_of_features();
   Task<void> start_clients();
-  Task<void> run_client(std::unique_ptr<Client> client, Address to);
+  Task<void> run_client(Random random, Address to);
   void settle(Report& report);
   void look_for_leaks(Report& report) const;
   void look_at_outcomes(Report& report) const;
 
   const Setting* setting_;
+  Protocols protocols_;
+  ClientOptions client_options_;
+  OriginOptions origin_options_;
   SimWorld world_;
   SimNetwork client_side_;
   SimNetwork origin_side_;

@@ -112,6 +112,9 @@ void Ledger::finish() {
     if (!exchange.idempotent() && exchange.arrivals.size() > 1) {
       violation(token, "reached origins " + std::to_string(exchange.arrivals.size()) + " times");
     }
+    if (exchange.refused && !exchange.arrivals.empty()) {
+      violation(token, "reached an origin, and its client was told that it may send it again");
+    }
     if (exchange.outcome == Outcome::whole && exchange.arrivals.empty()) {
       violation(token, "was answered without reaching an origin");
     }

@@ -62,10 +62,12 @@ struct Arrival {
 struct Exchange {
   Token token = 0;
   std::string method;
+  std::string client;  // its address, with a port where it names that to the proxy
   bool version_1_0 = false;
   std::uint64_t body_length = 0;
   Outcome outcome = Outcome::none;
   int status = 0;
+  bool refused = false;  // the client was told that nothing was done about it
   std::vector<Arrival> arrivals;
 
   [[nodiscard]] bool idempotent() const { return method != "POST"; }

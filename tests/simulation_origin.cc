@@ -5,6 +5,8 @@
 
 #include "async/sleep.h"
 #include "tests/simulation_features.h"
+#include "tests/simulation_http2_origin.h"
+#include "tests/simulation_judge.h"
 
 namespace penstock::simulation {
 namespace {
@@ -15,6 +17,8 @@ using std::chrono::seconds;
 constexpr std::array<int, 10> kStatuses = {200, 200, 200, 200, 200, 200, 204, 304, 404, 500};
 
 }  // namespace
+
+int draw_status(Random& random) { return random.pick(kStatuses); }
 
 struct Origin::Seen {
   Head head;
@@ -33,12 +37,21 @@ void Origin::on_accept(std::unique_ptr<ByteStream> stream, const Address& /*peer
 }
 
 Task<void> Origin::serve(std::unique_ptr<ByteStream> stream, Random random) {
-  Wire wire(*stream, random, options_.patience);
+  auto taken = co_await take_connection(std::move(stream), options_.expected, *ledger_);
+  if (!taken) co_return;
+  if (taken->http2) {
+    Http2Service service(*taken, *ledger_, random, options_, name_, co_await this_context());
+    co_await service.run();
+    co_return;
+  }
+  Wire wire(*taken->stream, random, options_.patience);
+  wire.give(taken->input);
   bool again = true;
-  while (again) again = co_await serve_one(*stream, wire, random);
+  while (again) again = co_await serve_one(*taken->stream, wire, random, taken->client);
 }
 
-Task<bool> Origin::serve_one(ByteStream& stream, Wire& wire, Random& random) {
+Task<bool> Origin::serve_one(ByteStream& stream, Wire& wire, Random& random,
+                             const std::string& client) {
   const Duration idle = random.chance(options_.close_silently)
                             ? random.between(milliseconds(1), seconds(5))
                             : options_.patience;
@@ -52,7 +65,7 @@ Task<bool> Origin::serve_one(ByteStream& stream, Wire& wire, Random& random) {
     co_return false;
   }
   Seen seen{.head = std::move(*head), .framing = {}};
-  if (!check(seen)) co_return false;
+  if (!check(seen, client)) co_return false;
   const Plan plan = make_plan(seen, random);
 
   Scope reading(co_await this_context());
@@ -85,33 +98,15 @@ Task<void> Origin::answer_check(Wire& wire, Random& random) {
 }
 
 // Whether the request is one of ours, as it was sent.
-bool Origin::check(Seen& seen) {
+bool Origin::check(Seen& seen, const std::string& client) {
   const Head& head = seen.head;
-  const Token token = find_token(head.line[1]);
-  const auto wrong = [this, token](std::string what) {
-    ledger_->violation(token, std::move(what));
-  };
-  seen.exchange = ledger_->find(token);
-  if (seen.exchange == nullptr) {
-    wrong("a request nobody sent: " + head.line[0] + " " + head.line[1]);
-    return false;
-  }
+  seen.exchange = judge_request(*ledger_, head, client);
+  if (seen.exchange == nullptr) return false;
   Exchange& exchange = *seen.exchange;
   seen.version_1_0 = head.line[2] == "HTTP/1.0";
-  if (head.line[0] != exchange.method) wrong("method changed to " + head.line[0]);
-  if (head.count("host") != 1)
-    wrong("request with " + std::to_string(head.count("host")) + " Host");
-  if (head.value("x-request-token") != to_text(token)) wrong("another request's fields");
-  if (ledger_->through_proxy()) {
-    if (head.count("x-hop") > 0) wrong("hop-by-hop field of the request passed on");
-    if (head.value("cookie").find(kStickyCookie) != std::string::npos) {
-      wrong("the proxy's own cookie passed on");
-    }
-    if (head.line[1].front() != '/') wrong("target not in origin form: " + head.line[1]);
-  }
   const Result<BodyFraming> framing = framing_of(head, Framing::none);
   if (!framing) {
-    wrong("request framed in contradictory ways");
+    ledger_->violation(exchange.token, "request framed in contradictory ways");
     return false;
   }
   seen.framing = *framing;
@@ -132,14 +127,7 @@ Task<void> Origin::read_body(Wire& wire, Seen& seen) {
     co_return;
   }
   seen.body_read = seen.arrival().request_whole = true;
-  if (check.seen() != seen.exchange->body_length) {
-    ledger_->violation(token, "complete request body of " + std::to_string(check.seen()) + " for " +
-                                  std::to_string(seen.exchange->body_length) + " bytes");
-  }
-  const std::string trailer = seen.head.value("x-trailer-token");
-  if (!trailer.empty() && trailer != to_text(token)) {
-    ledger_->violation(token, "another request's trailer");
-  }
+  judge_request_body(*ledger_, *seen.exchange, check, seen.head.value("x-trailer-token"));
 }
 
 // ---- What it answers.
@@ -165,7 +153,7 @@ Origin::Plan Origin::make_plan(Seen& seen, Random& random) {
 void Origin::add_response(Plan& plan, Seen& seen, Random& random) {
   const Token token = seen.exchange->token;
   const bool old = random.chance(seen.version_1_0 ? 0.6 : 0.1);  // answers as HTTP/1.0 itself
-  const int status = random.pick(kStatuses);
+  const int status = draw_status(random);
   const bool bodiless = status == 204 || status == 304;
   const std::size_t length = random.chance(0.1) ? 0 : random.skewed(1, options_.max_body);
   const std::string body = make_body(token, Body::response, bodiless ? 0 : length);

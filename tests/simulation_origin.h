@@ -1,5 +1,5 @@
-// A simulated HTTP/1 origin server: checks the requests that reach it and answers each as chance
-// will have it.
+// A simulated origin server: checks the requests that reach it and answers each as chance will have
+// it. HTTP/1 is here, HTTP/2 in simulation_http2_origin.h.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include "async/scope.h"
 #include "base/random.h"
 #include "net/network.h"
+#include "tests/simulation_beginning.h"
 #include "tests/simulation_ledger.h"
 #include "tests/simulation_wire.h"
 
@@ -23,14 +24,18 @@ struct OriginOptions {
   double cut = 0.03;            // stops within the response and closes, or resets
   double stall = 0.005;         // stops within the response and does nothing any more
   double unwell = 0.2;          // of each check of its health
+  double refuse = 0.02;         // HTTP/2: REFUSED_STREAM
   double linger = 0.5;  // reads on for a while after its last response (RFC 9112 section 9.6)
   Duration patience = std::chrono::minutes(10);
 
   // Without failures and unannounced closes.
   [[nodiscard]] static OriginOptions reliable() {
-    return {.close_silently = 0, .cut = 0, .stall = 0, .unwell = 0, .linger = 1};
+    return {.close_silently = 0, .cut = 0, .stall = 0, .unwell = 0, .refuse = 0, .linger = 1};
   }
+  Expected expected = {};  // before any HTTP
 };
+
+[[nodiscard]] int draw_status(Random& random);
 
 class Origin final : public AcceptHandler {
  public:
@@ -63,9 +68,9 @@ class Origin final : public AcceptHandler {
 
   Task<void> serve(std::unique_ptr<ByteStream> stream, Random random);
   // False when the connection is to be closed.
-  Task<bool> serve_one(ByteStream& stream, Wire& wire, Random& random);
+  Task<bool> serve_one(ByteStream& stream, Wire& wire, Random& random, const std::string& client);
   Task<void> answer_check(Wire& wire, Random& random);
-  bool check(Seen& seen);
+  bool check(Seen& seen, const std::string& client);
   Plan make_plan(Seen& seen, Random& random);
   void add_response(Plan& plan, Seen& seen, Random& random);
   void add_stop(Plan& plan, Seen& seen, Random& random, bool until_close);

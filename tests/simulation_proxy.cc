@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include <gtest/gtest.h>
+
 #include "base/log_file.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
@@ -76,14 +78,16 @@ class Worker {
  public:
   Worker(SimWorld& world, const SimNetwork& network, const UpstreamSettings& upstream,
          UpstreamShare& share, const ProxySettings& settings, LogFile* log,
-         const ListenerSettings& listener, std::uint64_t seed, bool shared_logins)
+         const ListenerSettings& listener, const ProxyOptions& options, std::uint64_t seed)
       : network_(network),
         servers_(network_, upstream, share, seed),
         routes_(settings.routes, servers_),
         log_(world.executor(), log, AccessLogFormat::json),
         handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim"}),
-        flawed_(handler_, shared_logins),
+        flawed_(handler_, options.shared_logins),
         listener_(listener),
+        server_settings_{.http2 = options.to_clients},
+        listener_share_{.settings = &listener_, .entrance = make_entrance(listener_)},
         server_(world.executor(), server_settings_, listener_share_, Handlers{.http = &flawed_}),
         accepting_(network_.listen(Address::parse(listener_.addresses.front()).value(), server_)),
         stopping_(world.executor()) {
@@ -105,8 +109,13 @@ class Worker {
   [[nodiscard]] std::size_t pooled() const { return servers_.pool().idle_count(); }
 
  private:
+  static Entrance make_entrance(const ListenerSettings& listener) {
+    auto made = Entrance::create(listener);
+    EXPECT_TRUE(made) << made.error();
+    return made ? std::move(*made) : Entrance();
+  }
+
   SimNetwork network_;
-  ServerSettings server_settings_;
   OwnAddresses own_;
   ServerSide servers_;
   RouteTable routes_;
@@ -114,7 +123,8 @@ class Worker {
   penstock::Proxy handler_;
   FlawedHandler flawed_;
   ListenerSettings listener_;
-  ListenerShare listener_share_{.settings = &listener_};
+  ServerSettings server_settings_;
+  ListenerShare listener_share_;
   Server server_;
   std::unique_ptr<Listener> accepting_;
   Scope stopping_;
@@ -130,9 +140,11 @@ class RealProxy final : public Proxy {
         log_file_(open_log()) {
     for (std::size_t i = 0; i < options.workers; ++i) {
       const ListenerSettings listener{.addresses = {"192.0.2.1:" + std::to_string(8080 + i)},
-                                      .mode = options.mode};
+                                      .mode = options.mode,
+                                      .proxy_protocol_from = options.header_from,
+                                      .tls = options.tls};
       workers_.emplace_back(world, network, upstream_, share_, settings_, log_file_.get(), listener,
-                            world.seed() + i, options.shared_logins);
+                            options, world.seed() + i);
       workers_.back().start(i == 0);
     }
   }
@@ -166,6 +178,7 @@ class RealProxy final : public Proxy {
                                             const ProxyOptions& options) {
     UpstreamSettings settings;
     settings.target_retry = options.target_retry;
+    settings.http2 = options.to_origins;
     UpstreamGroupSettings& group = settings.groups.emplace_back(options.group);
     group.name = "origins";
     if (!group.servers.empty()) return settings;

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "net/address.h"
@@ -40,6 +42,10 @@ struct ProxyOptions {
   // Of a reverse proxy. Without servers: the origins are its servers.
   UpstreamGroupSettings group = {};
   RetrySettings target_retry = {};  // of a forward proxy
+  http2::Settings to_clients = {};
+  http2::Settings to_origins = {};
+  std::vector<std::string> header_from = {};  // whose connections begin with a PROXY header
+  std::optional<TlsServerSettings> tls = {};  // with clients
   // Wrong on purpose: clients share the server connections that are logged in.
   bool shared_logins = false;
 };

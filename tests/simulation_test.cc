@@ -80,6 +80,25 @@ TEST(Features, EverythingGoesWrong) {
   run_all_seeds(setting);
 }
 
+// ---- The same with other protocols than HTTP/1: HTTP/2 on one side or both, TLS, PROXY headers.
+
+Setting other_protocols(Setting setting) {
+  setting = featured(setting);
+  setting.protocols = true;
+  return setting;
+}
+
+TEST(Protocols, CleanNetwork) { run_all_seeds(other_protocols(reliable("protocols, clean", {}))); }
+TEST(Protocols, RoughNetwork) {
+  run_all_seeds(other_protocols(reliable("protocols, rough", Faults::rough())));
+}
+TEST(Protocols, EverythingGoesWrong) {
+  Setting setting = other_protocols(hostile("protocols, hostile"));
+  setting.client_side.stall = 0;
+  setting.may_time_out = false;
+  run_all_seeds(setting);
+}
+
 // ---- The simulation itself: clients and origins face to face, or with a mere relay between them.
 
 TEST(Simulation, DirectOnACleanNetwork) { run_all_seeds(reliable("direct, clean", {})); }
@@ -87,6 +106,16 @@ TEST(Simulation, DirectOnARoughNetwork) {
   run_all_seeds(reliable("direct, rough", Faults::rough()));
 }
 TEST(Simulation, DirectWithEverythingGoingWrong) { run_all_seeds(hostile("direct, hostile")); }
+
+Setting by_http2(Setting setting) {
+  setting.protocols = true;
+  return setting;
+}
+TEST(Simulation, DirectByHttp2) {
+  run_all_seeds(by_http2(reliable("direct http2, clean", {})));
+  run_all_seeds(by_http2(reliable("direct http2, rough", Faults::rough())));
+  run_all_seeds(by_http2(hostile("direct http2, hostile")));
+}
 
 Setting through_relay(Setting setting, Flaw flaw) {
   setting.proxy = [flaw](SimWorld& world, SimNetwork& network,

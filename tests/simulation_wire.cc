@@ -114,6 +114,11 @@ std::string encode_chunked(Random& random, std::string_view body, Token token) {
 
 // ---- Reading.
 
+void Wire::give(InputBuffer& input) {
+  buffer_ += input.unread();
+  input.consume(input.size());
+}
+
 Task<Result<void>> Wire::fill(Duration patience) {
   const TaskContext& context = co_await this_context();
   InputBuffer input;

@@ -49,6 +49,8 @@ class Wire {
   Wire(ByteStream& stream, Random& random, Duration patience)
       : stream_(&stream), random_(&random), patience_(patience) {}
 
+  // Bytes that were read before; takes them.
+  void give(InputBuffer& input);
   // A head. Errors: those of the stream, `closed` at its end, `protocol` when it is malformed.
   // begun() tells whether any byte of it was there.
   Task<Result<Head>> read_head(Duration first_byte_patience);

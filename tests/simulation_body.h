@@ -1,0 +1,45 @@
+// Content that comes in pieces of random sizes, with pauses between them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "base/random.h"
+#include "message/body.h"
+
+namespace penstock::simulation {
+
+class PacedBody final : public BodySource {
+ public:
+  // The bytes must outlive it. `pause`: probability, after each piece.
+  PacedBody(std::string_view bytes, Random random, double pause)
+      : rest_(bytes), random_(random), pause_(pause) {}
+
+  // Fails after so many bytes: waits that long, then does `act`.
+  void cut(std::size_t after, Duration wait, std::function<void()> act);
+  [[nodiscard]] FieldSection& own_trailers() { return trailers_; }
+
+  Slice take_ready() override;
+  Task<Result<Slice>> next() override;
+  [[nodiscard]] bool at_end() const override { return rest_.empty() && !act_; }
+  [[nodiscard]] std::optional<std::uint64_t> remaining() const override { return std::nullopt; }
+  [[nodiscard]] FieldSection* trailers() override {
+    return trailers_.empty() ? nullptr : &trailers_;
+  }
+
+ private:
+  Slice take_piece();
+
+  std::string_view rest_;
+  Random random_;
+  double pause_;
+  bool pausing_ = false;
+  FieldSection trailers_;
+  Duration wait_{};
+  std::function<void()> act_;  // in place of the end
+};
+
+}  // namespace penstock::simulation

@@ -1,0 +1,36 @@
+// What has to be true of every message, whichever version of HTTP it came by. What is not goes to
+// the ledger.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/random.h"
+#include "tests/simulation_ledger.h"
+#include "tests/simulation_wire.h"
+
+namespace penstock::simulation {
+
+// -1 when it is not a number.
+[[nodiscard]] int to_number(std::string_view text);
+
+[[nodiscard]] std::string draw_method(Random& random);
+[[nodiscard]] bool draw_has_body(const std::string& method, Random& random);
+[[nodiscard]] bool has_no_body(const Exchange& exchange, int status);
+
+// For clients: what a final response is, after its head and body came, `complete` or not. The
+// second word of the head's line is the status. `bound_to`: the origin that the request's cookie
+// stands for; empty: it had none.
+[[nodiscard]] Outcome judge_response(Ledger& ledger, const Exchange& exchange,
+                                     const std::string& bound_to, const Head& head,
+                                     const BodyCheck& body, bool complete);
+
+// For origins: the exchange that a request is of; null when nobody sent it. The first two words of
+// the head's line are the method and the target. `client`: whom the connection is for, as its
+// PROXY header says; empty: there was none.
+[[nodiscard]] Exchange* judge_request(Ledger& ledger, const Head& head, const std::string& client);
+// A request's body has come to its end.
+void judge_request_body(Ledger& ledger, const Exchange& exchange, const BodyCheck& body,
+                        const std::string& trailer);
+
+}  // namespace penstock::simulation
