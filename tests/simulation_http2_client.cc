@@ -20,6 +20,19 @@ using std::chrono::seconds;
 constexpr std::array<ErrorCode, 4> kAbortCodes = {ErrorCode::cancel, ErrorCode::cancel,
                                                   ErrorCode::no_error, ErrorCode::internal_error};
 
+// For people: how a stream ended too early.
+std::string describe(const Error& error, const http2::Stream& stream,
+                     const http2::Connection& connection) {
+  std::string text(to_string(error.kind));
+  text += ", stream " + std::to_string(stream.id());
+  if (stream.reset_code()) text += " " + std::string(to_string(*stream.reset_code()));
+  if (!connection.ending_soon()) return text;
+  const http2::Ending& ending = connection.ending();
+  text += ", connection: sent " + std::string(to_string(ending.sent)) + ", received " +
+          std::string(to_string(ending.received)) + " " + std::string(ending.reason);
+  return text;
+}
+
 }  // namespace
 
 struct Http2Client::Request {
@@ -307,6 +320,7 @@ void Http2Client::end_without_response(Request& request, const Error& error) {
     ledger_->violation(request.exchange->token, "malformed response head");
   }
   const Outcome outcome = outcome_of(request, error, false);
+  request.exchange->why = describe(error, *request.stream, *connection_);
   request.exchange->refused = outcome == Outcome::not_taken;
   ledger_->end(*request.exchange, outcome);
 }
@@ -315,8 +329,9 @@ Outcome Http2Client::outcome_of(const Request& request, const Error& error, bool
   if (left_ || request.aborted || error.kind == ErrorKind::cancelled) return Outcome::given_up;
   if (error.kind == ErrorKind::timed_out) return Outcome::timed_out;
   if (begun) return Outcome::cut;
-  // Refused: because the connection is at its end, or not sent at all.
-  return error.retryable && connection_->ending_soon() ? Outcome::not_taken : Outcome::unanswered;
+  // Refused, because of GOAWAY or too many streams; or not sent at all.
+  const bool refused = error.retryable || request.stream->sent() == 0;
+  return refused ? Outcome::not_taken : Outcome::unanswered;
 }
 
 }  // namespace penstock::simulation

@@ -136,6 +136,7 @@ std::vector<std::string> Ledger::failures() const {
     text +=
         std::string(to_string(exchange.outcome)) + ", status " + std::to_string(exchange.status);
     text += ", " + std::to_string(exchange.body_length) + " bytes";
+    if (!exchange.why.empty()) text += " (" + exchange.why + ")";
     for (const Arrival& arrival : exchange.arrivals) {
       text += "; origin: " + std::to_string(arrival.status) + ", " +
               std::to_string(arrival.body_length) + " bytes";

@@ -67,6 +67,7 @@ struct Exchange {
   std::uint64_t body_length = 0;
   Outcome outcome = Outcome::none;
   int status = 0;
+  std::string why;       // for people: what its client heard in place of a response
   bool refused = false;  // the client was told that nothing was done about it
   std::vector<Arrival> arrivals;
 
