@@ -8,7 +8,17 @@ namespace penstock::simulation {
 namespace {
 constexpr std::size_t kLargestPiece = 40'000;
 constexpr Duration kLongestPause = std::chrono::milliseconds(300);
+constexpr Duration kLongestDawdle = std::chrono::seconds(2);
 }  // namespace
+
+Task<bool> Dawdler::dawdle() {
+  if (pauses_left_ == 0 || !random_->chance(chance_)) co_return true;
+  --pauses_left_;
+  const TaskContext& context = co_await this_context();
+  const Duration pause = random_->between(Duration{}, kLongestDawdle);
+  const bool slept = co_await sleep_until(context.executor().now() + pause);
+  co_return slept;
+}
 
 void PacedBody::cut(std::size_t after, Duration wait, std::function<void()> act) {
   rest_ = rest_.substr(0, after);
@@ -21,7 +31,8 @@ Slice PacedBody::take_piece() {
   const std::size_t size = std::min<std::size_t>(rest_.size(), random_.skewed(1, kLargestPiece));
   const std::string_view piece = rest_.substr(0, size);
   rest_.remove_prefix(size);
-  pausing_ = random_.chance(pause_);
+  pausing_ = pauses_left_ > 0 && random_.chance(pause_);
+  if (pausing_) --pauses_left_;
   return Slice(piece);
 }
 

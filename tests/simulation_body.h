@@ -12,6 +12,23 @@
 
 namespace penstock::simulation {
 
+// Of one message, so that small windows and many pauses do not come to more than anybody's patience.
+inline constexpr int kMostPauses = 50;
+
+// Somebody who stops now and then in taking a message.
+class Dawdler {
+ public:
+  // `chance`: probability, before each piece.
+  Dawdler(Random& random, double chance) : random_(&random), chance_(chance) {}
+  // False when it was cancelled.
+  Task<bool> dawdle();
+
+ private:
+  Random* random_;
+  double chance_;
+  int pauses_left_ = kMostPauses;
+};
+
 class PacedBody final : public BodySource {
  public:
   // The bytes must outlive it. `pause`: probability, after each piece.
@@ -37,6 +54,7 @@ class PacedBody final : public BodySource {
   Random random_;
   double pause_;
   bool pausing_ = false;
+  int pauses_left_ = kMostPauses;
   FieldSection trailers_;
   Duration wait_{};
   std::function<void()> act_;  // in place of the end

@@ -102,6 +102,8 @@ class Draw {
       note("hedge", group().hedge.percentile);
     }
     if (!retry.on_status.empty()) note("on_status");
+    const bool never_again = reliable_ && retry.on_status.empty() && group().hedge.percentile == 0;
+    if (!never_again) features.most_arrivals = kMostAttempts;
   }
 
   void health() {

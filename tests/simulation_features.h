@@ -17,6 +17,8 @@ struct Features {
   std::string service;             // the name that gives those names; empty: none
   // A cookie leads to the server that has set it, whatever happens.
   bool cookies_hold = false;
+  // How often a request may reach origins that is safe to repeat.
+  std::size_t most_arrivals = 1;
   std::string text;  // what they are, for people
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,9 @@ struct Setting {
   bool may_time_out = true;
   // The proxy's server side is set up as chance will have it; `proxy` is not used.
   bool features = false;
-  // Versions of HTTP, and what goes before it, as chance will have it: HTTP/2 on at least one side.
-  // Needs `features`, or `proxy` to be empty.
-  bool protocols = false;
+  // The versions of HTTP that are spoken, with what goes before it as chance will have it. Needs
+  // `features`, or `proxy` to be empty. None: HTTP/1 and nothing else.
+  std::optional<Versions> versions = {};
   std::size_t exchanges = 500;  // at least
 };
 
@@ -61,6 +62,7 @@ class Simulation {
   void make_proxy_of_features();
   Task<void> start_clients();
   Task<void> run_client(Random random, Address to);
+  Task<void> end_worker_in_between();
   void settle(Report& report);
   void look_for_leaks(Report& report) const;
   void look_at_outcomes(Report& report) const;

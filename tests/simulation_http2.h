@@ -15,7 +15,7 @@ namespace penstock::simulation {
 [[nodiscard]] inline http2::Settings draw_http2_settings(Random& random) {
   http2::Settings settings;
   if (random.chance(0.5)) {
-    settings.stream_window = static_cast<std::uint32_t>(random.skewed(2000, 256 * 1024));
+    settings.stream_window = static_cast<std::uint32_t>(random.skewed(100, 256 * 1024));
     settings.connection_window = 2 * settings.stream_window;
   }
   settings.max_streams = static_cast<std::uint32_t>(random.skewed(1, 100));

@@ -20,6 +20,8 @@ using std::chrono::seconds;
 constexpr std::array<ErrorCode, 4> kAbortCodes = {ErrorCode::cancel, ErrorCode::cancel,
                                                   ErrorCode::no_error, ErrorCode::internal_error};
 
+constexpr double kSaysGoodbyeEarly = 0.02;  // probability, of each request
+
 // For people: how a stream ended too early.
 std::string describe(const Error& error, const http2::Stream& stream,
                      const http2::Connection& connection) {
@@ -49,7 +51,6 @@ struct Http2Client::Request {
   bool aborted = false;
   bool uploaded = false;
   bool answered = false;  // finally
-  double dawdle = 0;      // probability of a pause before each piece that is read
   Event go_on;            // 100 or a final response has come
   std::string bound_to;   // the origin that its cookie stands for; empty: it has none
   std::unique_ptr<http2::Stream> stream;
@@ -117,6 +118,8 @@ Task<void> Http2Client::send_requests(Http2Client& self) {
     ++self.running_;
     self.scope_->spawn(exchange(self, self.make_request()));
     if (random.chance(self.options_.leave / 2)) self.scope_->spawn(leave_soon(self));
+    // GOAWAY, while requests are under way.
+    if (random.chance(kSaysGoodbyeEarly)) self.connection_->shut_down();
   }
   while (self.running_ > 0 && !self.left_) {
     self.changed_.reset();
@@ -157,6 +160,7 @@ std::unique_ptr<Http2Client::Request> Http2Client::make_request() {
   request->exchange = &exchange;
   exchange.method = draw_method(random);
   exchange.client = client_address_;
+  exchange.http2 = true;
   RequestHead& head = request->head;
   const std::string token = to_text(exchange.token);
   head.method = method_of(exchange.method);
@@ -168,7 +172,6 @@ std::unique_ptr<Http2Client::Request> Http2Client::make_request() {
   head.fields.add(FieldId::other, "x-request-token", head.fields.keep(token));
   add_noise(*request, *ledger_);
   if (draw_has_body(exchange.method, random)) add_body(*request);
-  request->dawdle = random.chance(0.3) ? 0.3 : 0;
   request->aborts = random.chance(options_.leave * 2);
   return request;
 }
@@ -220,7 +223,7 @@ Task<void> Http2Client::exchange(Http2Client& self, std::unique_ptr<Request> req
     self.end_without_response(*request, sent.error());
   } else {
     Scope beside(co_await this_context());
-    if (request->has_body) beside.spawn(upload(self, *request));
+    if (request->has_body) beside.spawn(upload(*request));
     {
       Scope aborting(co_await this_context());
       if (request->aborts) aborting.spawn(abort_soon(*request));
@@ -237,7 +240,7 @@ Task<void> Http2Client::exchange(Http2Client& self, std::unique_ptr<Request> req
   self.changed_.set();
 }
 
-Task<void> Http2Client::upload(Http2Client& self, Request& request) {
+Task<void> Http2Client::upload(Request& request) {
   const TaskContext& context = co_await this_context();
   if (request.expects_continue) {
     const Duration patience = request.random.between(Duration{}, seconds(4));
@@ -252,7 +255,6 @@ Task<void> Http2Client::upload(Http2Client& self, Request& request) {
     body.own_trailers().add(FieldId::other, "x-trailer-token", token);
   }
   static_cast<void>(co_await request.stream->send_body(body, request.framing));
-  static_cast<void>(self);
 }
 
 Task<void> Http2Client::abort_soon(Request& request) {
@@ -300,14 +302,9 @@ Task<bool> Http2Client::receive_head(Request& request, ResponseHead& head) {
 }
 
 Task<Result<void>> Http2Client::receive_body(Request& request, BodyCheck& check) {
-  const TaskContext& context = co_await this_context();
+  Dawdler dawdler(request.random, request.random.chance(0.3) ? 0.3 : 0);
   while (!request.stream->at_end()) {
-    if (request.random.chance(request.dawdle)) {
-      const Duration pause = request.random.between(Duration{}, seconds(2));
-      if (!co_await sleep_until(context.executor().now() + pause)) {
-        co_return fail(ErrorKind::cancelled);
-      }
-    }
+    if (!co_await dawdler.dawdle()) co_return fail(ErrorKind::cancelled);
     auto slice = co_await request.stream->next();
     if (!slice) co_return fail(slice.error());
     check.feed(slice->view());

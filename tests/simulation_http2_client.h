@@ -46,7 +46,7 @@ class Http2Client final : private http2::ConnectionUser {
   void add_body(Request& request);
   // One request from its beginning to its end.
   static Task<void> exchange(Http2Client& self, std::unique_ptr<Request> request);
-  static Task<void> upload(Http2Client& self, Request& request);
+  static Task<void> upload(Request& request);
   static Task<void> abort_soon(Request& request);
   Task<void> receive(Request& request);
   // Without a result: there is no final response; that is in the ledger.

@@ -162,26 +162,27 @@ Http2Service::Plan Http2Service::make_plan(Seen& seen, Random& random) {
     plan.stop = Stop::stall;
   }
   arrival.cut = plan.stop != Stop::none;
-  plan.without_head = random.chance(0.3) || has_no_body(*seen.exchange, arrival.status);
-  plan.stop_at = random.between(0, seen.body.size());
+  // A response of a length that is told is complete with its last byte, whatever becomes of the
+  // stream after it.
+  const std::size_t most = seen.body.size() - (plan.length_told && !seen.body.empty() ? 1 : 0);
+  const bool nothing_to_cut = plan.length_told && seen.body.empty();
+  plan.without_head =
+      random.chance(0.3) || nothing_to_cut || has_no_body(*seen.exchange, arrival.status);
+  plan.stop_at = random.between(0, most);
   return plan;
 }
 
 Task<void> Http2Service::read_body(Http2Service& self, Seen& seen) {
-  const TaskContext& context = co_await this_context();
   const Token token = seen.exchange->token;
   BodyCheck check(token, Body::request);
-  const double dawdle = seen.random->chance(0.2) ? 0.3 : 0;
+  Dawdler dawdler(*seen.random, seen.random->chance(0.2) ? 0.3 : 0);
   if (seen.head.lists("expect", "100-continue") && seen.random->chance(0.7)) {
     ResponseHead go_on;
     go_on.status = 100;
     static_cast<void>(seen.stream->send_response(go_on, false));
   }
   while (!seen.stream->at_end()) {
-    if (seen.random->chance(dawdle)) {
-      const Duration pause = seen.random->between(Duration{}, seconds(2));
-      if (!co_await sleep_until(context.executor().now() + pause)) co_return;
-    }
+    if (!co_await dawdler.dawdle()) co_return;
     const auto slice = co_await seen.stream->next();
     if (!slice) {
       if (slice.error().kind == ErrorKind::protocol) {

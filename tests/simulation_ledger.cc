@@ -109,7 +109,8 @@ void Ledger::violation(Token token, std::string what) {
 void Ledger::finish() {
   for (const auto& [token, exchange] : exchanges_) {
     if (exchange.outcome == Outcome::none) violation(token, "has no outcome");
-    if (!exchange.idempotent() && exchange.arrivals.size() > 1) {
+    const std::size_t most = exchange.idempotent() ? most_arrivals : 1;
+    if (exchange.arrivals.size() > most) {
       violation(token, "reached origins " + std::to_string(exchange.arrivals.size()) + " times");
     }
     if (exchange.refused && !exchange.arrivals.empty()) {
@@ -131,8 +132,10 @@ std::vector<std::string> Ledger::failures() const {
   std::vector<std::string> list;
   for (const auto& [token, exchange] : exchanges_) {
     if (exchange.outcome == Outcome::whole || exchange.outcome == Outcome::not_taken) continue;
+    const bool refused = exchange.outcome == Outcome::proxy_error && exchange.arrivals.empty();
+    if (bodies_may_be_refused && refused && exchange.body_length > 0) continue;
     std::string text = to_text(token) + " " + exchange.method;
-    text += exchange.version_1_0 ? " HTTP/1.0: " : " HTTP/1.1: ";
+    text += exchange.http2 ? " HTTP/2: " : exchange.version_1_0 ? " HTTP/1.0: " : " HTTP/1.1: ";
     text +=
         std::string(to_string(exchange.outcome)) + ", status " + std::to_string(exchange.status);
     text += ", " + std::to_string(exchange.body_length) + " bytes";

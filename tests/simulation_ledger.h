@@ -64,6 +64,7 @@ struct Exchange {
   std::string method;
   std::string client;  // its address, with a port where it names that to the proxy
   bool version_1_0 = false;
+  bool http2 = false;
   std::uint64_t body_length = 0;
   Outcome outcome = Outcome::none;
   int status = 0;
@@ -85,6 +86,11 @@ class Ledger {
   // the response came from. Whether such a cookie has to lead to that origin.
   std::vector<std::pair<std::string, std::string>> cookies;
   bool cookies_hold = false;
+  // How often a request may reach origins that is safe to repeat.
+  std::size_t most_arrivals = 1;
+  // Origins may say that they did not take a request when its body can't be sent again: HTTP/2,
+  // with GOAWAY. Then an error of the proxy is no failure.
+  bool bodies_may_be_refused = false;
   // A new exchange with a token of its own.
   Exchange& open(Random& random);
   // Null for a token nobody sent.

@@ -1,11 +1,15 @@
 #include "tests/simulation_protocols.h"
 
 #include <array>
+#include <chrono>
 
 #include <gtest/gtest.h>
 
 namespace penstock::simulation {
 namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 constexpr std::array<ProxyHeader, 4> kHeaders = {ProxyHeader::none, ProxyHeader::none,
                                                  ProxyHeader::v1, ProxyHeader::v2};
@@ -33,52 +37,56 @@ std::shared_ptr<const TlsClientContext> client_context(const std::string& protoc
 
 }  // namespace
 
-Protocols draw_protocols(Random random, bool through_proxy) {
-  Protocols drawn;
-  if (!through_proxy) {
-    drawn.http2_clients = 1;
-    drawn.http2_origins = true;
-    return drawn;
-  }
-  constexpr std::array<double, 4> kShares = {0, 0.5, 1, 1};
-  drawn.http2_clients = random.pick(kShares);
-  drawn.http2_origins = drawn.http2_clients == 0 || random.chance(0.5);
+Protocols draw_protocols(Random random, const Versions& versions, bool through_proxy,
+                         bool reliable) {
+  Protocols drawn{.versions = versions};
+  if (!through_proxy) return drawn;
   drawn.to_clients = draw_own_settings(random);
   drawn.to_origins = draw_own_settings(random);
   drawn.client_header = random.pick(kHeaders);
   drawn.origin_header = random.pick(kHeaders);
   drawn.client_tls = random.chance(0.2);
   drawn.origin_tls = random.chance(0.2);
+  drawn.negotiated = drawn.origin_tls && random.chance(0.5);
+  // A request may cross the proxy's farewell: only HTTP/2 can tell that it was not looked at.
+  if (reliable && versions.http2_clients < 1) return drawn;
+  if (random.chance(0.3)) drawn.client_idle = random.between(milliseconds(1), seconds(5));
+  if (random.chance(0.3)) drawn.worker_ends = Protocols::Ending::gentle;
+  if (!reliable && random.chance(0.2)) drawn.worker_ends = Protocols::Ending::abrupt;
   return drawn;
 }
 
 std::string Protocols::text() const {
   std::string text = "clients h1";
-  if (http2_clients > 0) text = http2_clients < 1 ? "clients h1+h2" : "clients h2";
+  if (versions.http2_clients > 0) {
+    text = versions.http2_clients < 1 ? "clients h1+h2" : "clients h2";
+  }
   if (client_tls) text += " tls";
   if (client_header != ProxyHeader::none) text += " header";
-  text += http2_origins ? ", origins h2" : ", origins h1";
-  if (origin_tls) text += " tls";
+  text += versions.http2_origins ? ", origins h2" : ", origins h1";
+  if (origin_tls) text += negotiated ? " alpn" : " tls";
   if (origin_header != ProxyHeader::none) text += " header";
+  if (client_idle != ServerSettings().client_idle) text += ", idle clients end";
+  if (worker_ends != Ending::none) text += ", worker ends";
+  if (worker_ends == Ending::abrupt) text += " abruptly";
   return text;
 }
 
 void apply(const Protocols& protocols, ClientOptions& clients) {
-  clients.http2 = protocols.http2_clients;
+  clients.http2 = protocols.versions.http2_clients;
   clients.beginning.header = protocols.client_header;
-  clients.beginning.patience = clients.patience;
   if (!protocols.client_tls) return;
   clients.beginning.tls_http1 = client_context("http/1.1");
   clients.beginning.tls_http2 = client_context("h2");
 }
 
 void apply(const Protocols& protocols, OriginOptions& origins) {
-  origins.expected.http2 = protocols.http2_origins;
+  origins.expected.http2 = protocols.versions.http2_origins;
   origins.expected.header = protocols.origin_header;
   origins.expected.patience = origins.patience;
   if (!protocols.origin_tls) return;
   TlsServerSettings settings = tls_server_settings();
-  settings.alpn = {protocols.http2_origins ? "h2" : "http/1.1"};
+  settings.alpn = {protocols.versions.http2_origins ? "h2" : "http/1.1"};
   auto made = TlsServerContext::create(settings);
   EXPECT_TRUE(made) << made.error();
   if (made) origins.expected.tls = *made;
@@ -91,7 +99,9 @@ void apply(const Protocols& protocols, ProxyOptions& proxy) {
     proxy.header_from = {std::string(kClientHost) + "/32"};
   }
   if (protocols.client_tls) proxy.tls = tls_server_settings();
-  proxy.group.http = protocols.http2_origins ? HttpChoice::http2 : HttpChoice::http1;
+  proxy.client_idle = protocols.client_idle;
+  proxy.group.http = protocols.versions.http2_origins ? HttpChoice::http2 : HttpChoice::http1;
+  if (protocols.negotiated) proxy.group.http = HttpChoice::negotiate;
   proxy.group.proxy_header = protocols.origin_header;
   if (!protocols.origin_tls) return;
   proxy.group.tls = tls_client_settings();

@@ -11,22 +11,33 @@
 
 namespace penstock::simulation {
 
-struct Protocols {
+// Which versions are spoken.
+struct Versions {
+  const char* name = "";
   double http2_clients = 0;  // probability, of each client
   bool http2_origins = false;
+};
+
+struct Protocols {
+  Versions versions;
   // What goes before HTTP.
   ProxyHeader client_header = ProxyHeader::none;
   ProxyHeader origin_header = ProxyHeader::none;
   bool client_tls = false;
   bool origin_tls = false;
+  bool negotiated = false;  // by ALPN, what is spoken to origins
   http2::Settings to_clients = {};
   http2::Settings to_origins = {};
+  Duration client_idle = ServerSettings().client_idle;
+  enum class Ending : std::uint8_t { none, gentle, abrupt } worker_ends = Ending::none;
 
   [[nodiscard]] std::string text() const;  // for people
 };
 
-// HTTP/2 at least on one side. With nothing between clients and origins both speak the same.
-[[nodiscard]] Protocols draw_protocols(Random random, bool through_proxy);
+// `through_proxy`: there is one between clients and origins. `reliable`: nothing that an honest
+// client of HTTP/1 may lose a request by.
+[[nodiscard]] Protocols draw_protocols(Random random, const Versions& versions, bool through_proxy,
+                                       bool reliable);
 
 // Sets the three parties up for it.
 void apply(const Protocols& protocols, ClientOptions& clients);

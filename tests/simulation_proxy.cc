@@ -86,7 +86,7 @@ class Worker {
         handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim"}),
         flawed_(handler_, options.shared_logins),
         listener_(listener),
-        server_settings_{.http2 = options.to_clients},
+        server_settings_{.http2 = options.to_clients, .client_idle = options.client_idle},
         listener_share_{.settings = &listener_, .entrance = make_entrance(listener_)},
         server_(world.executor(), server_settings_, listener_share_, Handlers{.http = &flawed_}),
         accepting_(network_.listen(Address::parse(listener_.addresses.front()).value(), server_)),
@@ -96,11 +96,17 @@ class Worker {
 
   void start(bool checks) { servers_.start(checks); }
   [[nodiscard]] Address address() const { return accepting_->local_address(); }
-  void stop() {
+  void drain() {
     server_.forget_listeners();
     accepting_.reset();
     server_.drain();
+  }
+  void cancel() {
+    drain();
     server_.cancel();
+  }
+  void stop() {
+    cancel();
     stopping_.spawn(servers_.stop());
   }
   [[nodiscard]] std::size_t running() const {
@@ -151,11 +157,16 @@ class RealProxy final : public Proxy {
 
   // The workers take turns.
   [[nodiscard]] Address address() override {
-    next_ = (next_ + 1) % workers_.size();
+    next_ = (next_ + 1) % (workers_.size() - (last_ended_ ? 1 : 0));
     return std::next(workers_.begin(), static_cast<std::ptrdiff_t>(next_))->address();
   }
   void stop() override {
     for (Worker& worker : workers_) worker.stop();
+  }
+  void end_worker(bool gently) override {
+    if (workers_.size() == 1) return;
+    last_ended_ = true;
+    gently ? workers_.back().drain() : workers_.back().cancel();
   }
   [[nodiscard]] std::size_t running() const override {
     std::size_t sum = 0;
@@ -194,6 +205,7 @@ class RealProxy final : public Proxy {
   std::unique_ptr<LogFile> log_file_;
   std::list<Worker> workers_;
   std::size_t next_ = 0;
+  bool last_ended_ = false;
 };
 
 }  // namespace

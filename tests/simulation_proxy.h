@@ -26,6 +26,9 @@ class Proxy {
   virtual void stop() = 0;
   // Tasks that have not ended.
   [[nodiscard]] virtual std::size_t running() const = 0;
+  // One of its workers takes no more connections and ends those it has: gently, when their requests
+  // are done, or at once. Nothing happens where there is only one.
+  virtual void end_worker(bool gently) { static_cast<void>(gently); }
   // Server connections that wait for anybody's request.
   [[nodiscard]] virtual std::size_t pooled() const { return 0; }
 };
@@ -34,6 +37,10 @@ class Proxy {
 // through `network`.
 using ProxyFactory = std::function<std::unique_ptr<Proxy>(SimWorld& world, SimNetwork& network,
                                                           const std::vector<Address>& origins)>;
+
+// How often a request may reach origins that is safe to repeat: the proxy's own bound, with a second
+// try beside each.
+inline constexpr std::size_t kMostAttempts = 2 * std::size_t{20};
 
 // How the proxy under test is set up.
 struct ProxyOptions {
@@ -44,6 +51,7 @@ struct ProxyOptions {
   RetrySettings target_retry = {};  // of a forward proxy
   http2::Settings to_clients = {};
   http2::Settings to_origins = {};
+  Duration client_idle = ServerSettings().client_idle;
   std::vector<std::string> header_from = {};  // whose connections begin with a PROXY header
   std::optional<TlsServerSettings> tls = {};  // with clients
   // Wrong on purpose: clients share the server connections that are logged in.

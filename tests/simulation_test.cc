@@ -17,6 +17,7 @@ namespace penstock::simulation {
 namespace {
 
 constexpr std::uint64_t kSeeds = 20;
+constexpr std::uint64_t kSeedsOfVersions = 8;  // for each pair
 
 void run_all_seeds(const Setting& setting) { run_seeds(setting, kSeeds); }
 
@@ -80,24 +81,35 @@ TEST(Features, EverythingGoesWrong) {
   run_all_seeds(setting);
 }
 
-// ---- The same with other protocols than HTTP/1: HTTP/2 on one side or both, TLS, PROXY headers.
+// ---- The same with HTTP/2 on one side or both; TLS and PROXY headers; connections and workers of
+// the proxy that end, gently or not, while requests are under way.
 
-Setting other_protocols(Setting setting) {
-  setting = featured(setting);
-  setting.protocols = true;
-  return setting;
-}
+class Protocols : public testing::TestWithParam<Versions> {
+ protected:
+  static void run(Setting setting) {
+    setting = featured(setting);
+    setting.versions = GetParam();
+    run_seeds(setting, kSeedsOfVersions);
+  }
+};
 
-TEST(Protocols, CleanNetwork) { run_all_seeds(other_protocols(reliable("protocols, clean", {}))); }
-TEST(Protocols, RoughNetwork) {
-  run_all_seeds(other_protocols(reliable("protocols, rough", Faults::rough())));
-}
-TEST(Protocols, EverythingGoesWrong) {
-  Setting setting = other_protocols(hostile("protocols, hostile"));
+TEST_P(Protocols, CleanNetwork) { run(reliable("protocols, clean", {})); }
+TEST_P(Protocols, RoughNetwork) { run(reliable("protocols, rough", Faults::rough())); }
+TEST_P(Protocols, EverythingGoesWrong) {
+  Setting setting = hostile("protocols, hostile");
   setting.client_side.stall = 0;
   setting.may_time_out = false;
-  run_all_seeds(setting);
+  run(setting);
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Versions, Protocols,
+    testing::Values(Versions{.name = "Http1ToHttp1"},
+                    Versions{.name = "Http1ToHttp2", .http2_origins = true},
+                    Versions{.name = "Http2ToHttp1", .http2_clients = 1},
+                    Versions{.name = "Http2ToHttp2", .http2_clients = 1, .http2_origins = true},
+                    Versions{.name = "BothToHttp2", .http2_clients = 0.5, .http2_origins = true}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 // ---- The simulation itself: clients and origins face to face, or with a mere relay between them.
 
@@ -108,7 +120,7 @@ TEST(Simulation, DirectOnARoughNetwork) {
 TEST(Simulation, DirectWithEverythingGoingWrong) { run_all_seeds(hostile("direct, hostile")); }
 
 Setting by_http2(Setting setting) {
-  setting.protocols = true;
+  setting.versions = Versions{.http2_clients = 1, .http2_origins = true};
   return setting;
 }
 TEST(Simulation, DirectByHttp2) {
