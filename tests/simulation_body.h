@@ -12,7 +12,8 @@
 
 namespace penstock::simulation {
 
-// Of one message, so that small windows and many pauses do not come to more than anybody's patience.
+// Of one message, so that small windows and many pauses do not come to more than anybody's
+// patience.
 inline constexpr int kMostPauses = 50;
 
 // Somebody who stops now and then in taking a message.

@@ -15,7 +15,7 @@ constexpr std::size_t kClientsAtOnce = 20;
 constexpr std::size_t kOrigins = 3;
 constexpr Duration kMaxPause = std::chrono::milliseconds(200);  // between the starts of two clients
 constexpr Duration kWorkersLife = std::chrono::seconds(30);  // of one that ends before the others
-constexpr int kMaxHours = 1000;                                 // of virtual time
+constexpr int kMaxHours = 1000;                              // of virtual time
 
 void expect(Report& report, bool condition, std::string problem) {
   if (!condition) report.problems.push_back(std::move(problem));

@@ -38,8 +38,8 @@ class Proxy {
 using ProxyFactory = std::function<std::unique_ptr<Proxy>(SimWorld& world, SimNetwork& network,
                                                           const std::vector<Address>& origins)>;
 
-// How often a request may reach origins that is safe to repeat: the proxy's own bound, with a second
-// try beside each.
+// How often a request may reach origins that is safe to repeat: the proxy's own bound, with a
+// second try beside each.
 inline constexpr std::size_t kMostAttempts = 2 * std::size_t{20};
 
 // How the proxy under test is set up.

@@ -367,14 +367,20 @@ TEST_F(Http2Client, RoomIsWhatThePeerAllows) {
   EXPECT_EQ(connection->room(), 2U);
 }
 
+// A GOAWAY that came before the request would be the end of the connection for the server.
 TEST_F(Http2Client, ShutDownEndsAfterTheLastStream) {
-  ask();
+  start();
+  wait(seconds(1));
+  stream = connection->open();
+  ASSERT_TRUE(stream->send_request(make_head(Method::get), {}, true));
   connection->shut_down();
   wait(seconds(1));
-  EXPECT_EQ(peer->goaways.size(), 1U);
+  EXPECT_EQ((*peer)[1].heads.size(), 1U);
+  EXPECT_TRUE(peer->goaways.empty());
   EXPECT_FALSE(ended);
   peer->send(response(1, {{":status", "204"}}, true));
   wait(seconds(2));
+  EXPECT_EQ(peer->goaways.size(), 1U);
   ASSERT_TRUE(ended);
   EXPECT_TRUE(*ended);
 }

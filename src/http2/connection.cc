@@ -97,6 +97,9 @@ Task<Result<void>> Connection::finish(Result<void> read, Scope& scope) {
     read = failure_;
     break_streams(why);
   }
+  // A client that has said goodbye may still have sent requests: so it learns that they are not
+  // looked at.
+  if (goaway_received_ && role() == Role::server) submit_final_goaway();
   read_ended_ = true;
   wake_writer();
   co_await scope.join();
@@ -146,6 +149,7 @@ bool Connection::peer_takes_extended_connect() const {
 void Connection::on_stream_over() {
   --stream_count_;
   if (stream_count_ == 0) idle_since_ = executor_->now();
+  if (stream_count_ == 0 && shutting_down_ && role() == Role::client) submit_final_goaway();
   settle();
   if (role() == Role::client) user_->on_change();
 }
@@ -184,7 +188,8 @@ void Connection::shut_down() {
   if (shutting_down_ || over_ || ended_) return;
   shutting_down_ = true;
   if (role() == Role::client) {
-    submit_final_goaway();
+    // Else with the last stream: requests that wait to be written would come after it.
+    if (stream_count_ == 0) submit_final_goaway();
   } else {
     // Requests that are on their way are still taken, for the time a PING takes.
     nghttp2_submit_shutdown_notice(session_.get());

@@ -510,6 +510,17 @@ TEST_F(Http2ConnectionTest, WhatComesWithTheAnswerToThePingIsNotServed) {
   EXPECT_TRUE(ended);
 }
 
+TEST_F(Http2ConnectionTest, ARequestAfterTheClientsGoawayIsNotServed) {
+  const std::string goodbye = http2::frame(NGHTTP2_GOAWAY, 0, 0, std::string(8, '\0'));
+  client().send(goodbye, milliseconds(2));
+  client().send(Peer::headers(1, Peer::request("GET", "/"), true));
+  wait(seconds(2));
+  EXPECT_TRUE(ended);
+  EXPECT_TRUE(handler.seen.empty());
+  EXPECT_EQ(peer().goaways.size(), 1U);
+  EXPECT_EQ(peer().last_stream, 0U);
+}
+
 TEST_F(Http2ConnectionTest, BeginsLikeHttp2) {
   EXPECT_TRUE(begins_like_http2(""));
   EXPECT_TRUE(begins_like_http2("PRI * HT"));
