@@ -107,6 +107,37 @@ TEST_F(ConnectionTest, LingeringClose) {
   EXPECT_EQ(server().connections(), 0U);
 }
 
+Task<void> run_connection(ClientConnection& connection, bool& ended) {
+  co_await connection.run();
+  ended = true;
+}
+Task<void> send_request(ByteStream& stream) {
+  static_cast<void>(co_await send_text(stream, "GET / HTTP/1.0\r\n\r\n"));
+}
+
+// Which takes its time where the client is slow to read.
+TEST_F(ConnectionTest, AResponseThatEndsWithTheConnectionEndsInOrderInsideTls) {
+  handler.reply.framing = Framing{.kind = BodyKind::chunked};
+  for (const bool secure : {false, true}) {
+    StreamPair pair = make_stream_pair(world);
+    ClientInfo info{.listener = &listener};
+    const ConnectionFacts facts{.tls = TlsClientFacts{}, .sender = {}};
+    if (secure) info.facts = std::make_shared<ConnectionFacts>(facts);
+    const bool draining = false;
+    bool ended = false;
+    Scope scope(world.executor());
+    ClientConnection connection(std::move(pair.accepting), {}, info, settings, draining, handler);
+    scope.spawn(run_connection(connection, ended));
+    scope.spawn(send_request(*pair.connecting));
+    wait(seconds(1));
+    EXPECT_EQ(handler.seen.size(), secure ? 2U : 1U);
+    EXPECT_EQ(ended, !secure);
+    pair.connecting->shutdown_write();
+    wait(seconds(1));
+    EXPECT_TRUE(ended);
+  }
+}
+
 TEST_F(ConnectionTest, LingeringIsBoundedInTime) {
   const auto silent = connect();
   silent->send("bad\r\n\r\n");

@@ -137,6 +137,7 @@ Task<Result<void>> Http1Exchange::respond(ResponseHead& head, BodySource& body,
                                           const Framing& framing) {
   const Framing wire = frame_for_client(head, framing);
   fate_ = decide_fate(wire);
+  ends_with_connection_ = wire.kind == BodyKind::until_close;
   if (wire.kind != BodyKind::none || head.status == 204)
     head.fields.remove(FieldId::content_length);
   if (!head.fields.has(FieldId::date)) {
@@ -197,6 +198,8 @@ Task<CloseReason> Http1Exchange::finish() {
 // A client that said it would close has nothing more to say, but for the rest of its body.
 bool Http1Exchange::wants_lingering_close() const {
   if (!response_complete_ || fate_ == CloseReason::tunnel_ended) return false;
+  // Inside TLS it is only complete with close_notify, which may have to wait for room.
+  if (ends_with_connection_ && client().tls() != nullptr) return true;
   return fate_ != CloseReason::said_close || !body_->at_end();
 }
 

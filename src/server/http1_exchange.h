@@ -56,6 +56,7 @@ class Http1Exchange final : public Exchange {
   bool client_persists_ = false;
   bool continue_expected_ = false;  // the client may be waiting for a 100 before it sends its body
   bool response_complete_ = false;
+  bool ends_with_connection_ = false;  // the response
 };
 
 }  // namespace penstock
