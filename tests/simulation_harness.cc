@@ -15,7 +15,7 @@ constexpr std::size_t kClientsAtOnce = 20;
 constexpr std::size_t kOrigins = 3;
 constexpr Duration kMaxPause = std::chrono::milliseconds(200);  // between the starts of two clients
 constexpr Duration kWorkersLife = std::chrono::seconds(30);  // of one that ends before the others
-constexpr int kMaxHours = 1000;                              // of virtual time
+constexpr int kMaxMinutes = 60'000;                          // of virtual time
 
 void expect(Report& report, bool condition, std::string problem) {
   if (!condition) report.problems.push_back(std::move(problem));
@@ -71,10 +71,11 @@ void Simulation::make_proxy_of_features() {
 
 Report Simulation::run() {
   Report report;
+  const TimePoint began = world_.now();
   scope_.spawn(start_clients());
   SimOutcome outcome = SimOutcome::idle;
-  for (int hours = 0; hours < kMaxHours && !clients_done_; ++hours) {
-    outcome = world_.run_for(std::chrono::hours(1));
+  for (int minutes = 0; minutes < kMaxMinutes && !clients_done_; ++minutes) {
+    outcome = world_.run_for(std::chrono::minutes(1));
     if (outcome == SimOutcome::step_limit) break;
   }
   expect(report, outcome != SimOutcome::step_limit, "tasks keep each other busy for nothing");
@@ -82,7 +83,9 @@ Report Simulation::run() {
   settle(report);
   look_at_outcomes(report);
   look_for_leaks(report);
-  report.summary = ledger_.summary();
+  report.summary =
+      ledger_.summary() + ", " +
+      std::to_string(std::chrono::floor<std::chrono::seconds>(world_.now() - began).count()) + " s";
   if (setting_->versions) report.summary += "; " + protocols_.text();
   if (setting_->features) report.summary += "; " + features_.text;
   report.trace_hash = world_.trace_hash();

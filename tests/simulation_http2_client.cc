@@ -276,6 +276,7 @@ Task<void> Http2Client::receive(Request& request) {
   BodyCheck body(exchange.token, Body::response);
   const Result<void> whole = co_await receive_body(request, body);
   if (whole) add_trailers(head, request.stream->trailers());
+  if (!whole) exchange.why = describe(whole.error(), *request.stream, *connection_);
   if (!whole && whole.error().kind == ErrorKind::protocol) {
     ledger_->violation(exchange.token, "malformed response body");
   }

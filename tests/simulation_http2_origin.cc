@@ -47,7 +47,7 @@ Http2Service::Http2Service(Taken& taken, Ledger& ledger, Random random,
       options_(&options),
       name_(&name),
       context_(context) {
-  const bool impatient = random_.chance(0.2);
+  const bool impatient = random_.chance(2 * options_->close_silently);
   settings_ = {.role = http2::Role::server,
                .http2 = draw_http2_settings(random_),
                .idle = impatient ? random_.between(milliseconds(1), seconds(5)) : options.patience,

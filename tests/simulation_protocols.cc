@@ -48,8 +48,7 @@ Protocols draw_protocols(Random random, const Versions& versions, bool through_p
   drawn.client_tls = random.chance(0.2);
   drawn.origin_tls = random.chance(0.2);
   drawn.negotiated = drawn.origin_tls && random.chance(0.5);
-  // A network that is only slow ends no connection before it has begun.
-  if (reliable) drawn.client_handshake = std::chrono::hours(1);
+  drawn.patient = reliable;
   // A request may cross the proxy's farewell: only HTTP/2 can tell that it was not looked at.
   if (reliable && versions.http2_clients < 1) return drawn;
   if (random.chance(0.3)) drawn.client_idle = random.between(milliseconds(1), seconds(5));
@@ -102,7 +101,7 @@ void apply(const Protocols& protocols, ProxyOptions& proxy) {
   }
   if (protocols.client_tls) proxy.tls = tls_server_settings();
   proxy.client_idle = protocols.client_idle;
-  proxy.client_handshake = protocols.client_handshake;
+  proxy.patient = protocols.patient;
   proxy.group.http = protocols.versions.http2_origins ? HttpChoice::http2 : HttpChoice::http1;
   if (protocols.negotiated) proxy.group.http = HttpChoice::negotiate;
   proxy.group.proxy_header = protocols.origin_header;

@@ -29,7 +29,7 @@ struct Protocols {
   http2::Settings to_clients = {};
   http2::Settings to_origins = {};
   Duration client_idle = ServerSettings().client_idle;
-  Duration client_handshake = ServerSettings().client_handshake;
+  bool patient = false;  // the proxy, with peers that are only slow
   enum class Ending : std::uint8_t { none, gentle, abrupt } worker_ends = Ending::none;
 
   [[nodiscard]] std::string text() const;  // for people

@@ -1,5 +1,6 @@
 #include "tests/simulation_proxy.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <iterator>
 #include <list>
@@ -14,6 +15,8 @@
 
 namespace penstock::simulation {
 namespace {
+
+constexpr Duration kPatience = std::chrono::minutes(10);
 
 // For looking into a failure: where PENSTOCK_SIM_LOG says, the proxy writes its access log.
 std::unique_ptr<LogFile> open_log() {
@@ -86,9 +89,7 @@ class Worker {
         handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim"}),
         flawed_(handler_, options.shared_logins),
         listener_(listener),
-        server_settings_{.http2 = options.to_clients,
-                         .client_handshake = options.client_handshake,
-                         .client_idle = options.client_idle},
+        server_settings_(make_settings(options)),
         listener_share_{.settings = &listener_, .entrance = make_entrance(listener_)},
         server_(world.executor(), server_settings_, listener_share_, Handlers{.http = &flawed_}),
         accepting_(network_.listen(Address::parse(listener_.addresses.front()).value(), server_)),
@@ -117,6 +118,11 @@ class Worker {
   [[nodiscard]] std::size_t pooled() const { return servers_.pool().idle_count(); }
 
  private:
+  static ServerSettings make_settings(const ProxyOptions& options) {
+    ServerSettings settings{.http2 = options.to_clients, .client_idle = options.client_idle};
+    if (options.patient) settings.stall = settings.client_handshake = kPatience;
+    return settings;
+  }
   static Entrance make_entrance(const ListenerSettings& listener) {
     auto made = Entrance::create(listener);
     EXPECT_TRUE(made) << made.error();
@@ -192,6 +198,7 @@ class RealProxy final : public Proxy {
     UpstreamSettings settings;
     settings.target_retry = options.target_retry;
     settings.http2 = options.to_origins;
+    if (options.patient) settings.stall = kPatience;
     UpstreamGroupSettings& group = settings.groups.emplace_back(options.group);
     group.name = "origins";
     if (!group.servers.empty()) return settings;

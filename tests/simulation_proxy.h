@@ -52,7 +52,8 @@ struct ProxyOptions {
   http2::Settings to_clients = {};
   http2::Settings to_origins = {};
   Duration client_idle = ServerSettings().client_idle;
-  Duration client_handshake = ServerSettings().client_handshake;
+  // With peers that are only slow: streams that share a slow connection have long to wait.
+  bool patient = false;
   std::vector<std::string> header_from = {};  // whose connections begin with a PROXY header
   std::optional<TlsServerSettings> tls = {};  // with clients
   // Wrong on purpose: clients share the server connections that are logged in.
