@@ -15,7 +15,7 @@ constexpr std::size_t kClientsAtOnce = 20;
 constexpr std::size_t kOrigins = 3;
 constexpr Duration kMaxPause = std::chrono::milliseconds(200);  // between the starts of two clients
 constexpr Duration kWorkersLife = std::chrono::seconds(30);  // of one that ends before the others
-constexpr int kMaxMinutes = 60'000;                          // of virtual time
+constexpr int kMaxMinutes = 6'000;                           // of virtual time
 
 void expect(Report& report, bool condition, std::string problem) {
   if (!condition) report.problems.push_back(std::move(problem));
@@ -139,9 +139,10 @@ void Simulation::settle(Report& report) {
 void Simulation::look_at_outcomes(Report& report) const {
   for (const std::string& violation : ledger_.violations()) report.problems.push_back(violation);
   const std::size_t whole = ledger_.count(Outcome::whole);
-  std::size_t enough = setting_->features ? 0 : ledger_.exchanges() / 2;
-  if (setting_->reliable) enough = ledger_.exchanges() * 3 / 4;
-  expect(report, whole > enough, "too little succeeds");
+  const std::size_t enough = ledger_.exchanges() * (setting_->reliable ? 3 : 2) / 4;
+  // With features, names may be without an address all the time.
+  const bool may_all_fail = setting_->features && !setting_->reliable;
+  expect(report, may_all_fail || whole > enough, "too little succeeds");
   expect(report, setting_->may_time_out || ledger_.count(Outcome::timed_out) == 0,
          "clients were left waiting");
   if (!setting_->reliable) return;

@@ -2,6 +2,7 @@
 // drawn at random.
 #pragma once
 
+#include <ostream>
 #include <string>
 
 #include "base/random.h"
@@ -16,6 +17,8 @@ struct Versions {
   const char* name = "";
   double http2_clients = 0;  // probability, of each client
   bool http2_origins = false;
+
+  friend void PrintTo(const Versions& versions, std::ostream* out) { *out << versions.name; }
 };
 
 struct Protocols {
