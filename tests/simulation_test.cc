@@ -17,7 +17,7 @@ namespace penstock::simulation {
 namespace {
 
 constexpr std::uint64_t kSeeds = 20;
-constexpr std::uint64_t kSeedsOfVersions = 4;  // for each pair
+constexpr std::uint64_t kSeedsOfVersions = 3;  // for each pair
 
 void run_all_seeds(const Setting& setting) { run_seeds(setting, kSeeds); }
 
