@@ -50,6 +50,7 @@ LoginSimulation::~LoginSimulation() {
 
 void LoginSimulation::add_origins() {
   const bool forward = setting_.proxy.mode == ListenerMode::forward;
+  ledger_.most_arrivals = kMostAttempts;
   for (std::size_t i = 0; i < setting_.origin_count; ++i) {
     const std::string ip = "192.0.2." + std::to_string(10 + i);
     const std::string host = "host" + std::to_string(i) + ".example";

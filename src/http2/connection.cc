@@ -246,6 +246,9 @@ void Connection::arm_timer() {
 void Connection::on_timer() {
   const TimePoint now = executor_->now();
   if (settings_due_ <= now) {
+    settings_due_ = deadline_after(heard_at_, settings_->settings_ack);
+  }
+  if (settings_due_ <= now) {
     settings_due_ = kNever;
     end_with(ErrorCode::settings_timeout, "no answer to SETTINGS", {.kind = ErrorKind::timed_out});
   }

@@ -40,9 +40,11 @@ struct ConnectionSettings {
   FieldLimits head;  // of received heads; trailers have the same
   // Without a stream; also how long a peer's preface and SETTINGS may take. Zero: no limit.
   Duration idle = std::chrono::seconds(120);
-  Duration head_time = std::chrono::seconds(30);     // from the first byte of a head to its end
-  Duration stall = std::chrono::seconds(60);         // without a byte moving that should
-  Duration settings_ack = std::chrono::seconds(10);  // SETTINGS_TIMEOUT after that
+  Duration head_time = std::chrono::seconds(30);  // from the first byte of a head to its end
+  Duration stall = std::chrono::seconds(60);      // without a byte moving that should
+  // A peer that has not acknowledged SETTINGS, and says nothing for so long, is ended with
+  // SETTINGS_TIMEOUT. On a slow way the acknowledgement may come behind much content.
+  Duration settings_ack = std::chrono::seconds(10);
   bool extended_connect = true;  // server role: WebSockets may be opened here (RFC 8441)
 };
 
@@ -202,6 +204,7 @@ class Connection final : private Timer {
   TimePoint head_due_ = kNever;
   TimePoint drain_due_ = kNever;
   TimePoint idle_since_{};
+  TimePoint heard_at_{};  // when bytes came last
   TimePoint armed_for_ = kNever;
 };
 

@@ -104,6 +104,7 @@ Task<Result<void>> Connection::read_loop() {
       if (!got) co_return fail(got.error());
       if (*got == 0) break;
       last_read = *got;
+      heard_at_ = executor_->now();
     }
     receive(input_->take(input_->size()));
     hand_over();

@@ -428,6 +428,20 @@ TEST_F(Http2ConnectionTest, SettingsHaveToBeAnswered) {
   EXPECT_EQ(peer().goaways.back(), NGHTTP2_SETTINGS_TIMEOUT);
 }
 
+TEST_F(Http2ConnectionTest, SettingsMayBeAnsweredBehindMuchContent) {
+  peer().answer_settings = false;
+  client();
+  peer().begin();
+  client().send(Peer::headers(1, Peer::request("POST", "/"), false));
+  for (int second = 0; second < 30; ++second) {
+    client().send(Peer::data(1, "slow", false), seconds(1));
+    ASSERT_FALSE(ended) << second;
+  }
+  client().send(http2::frame(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, ""));
+  wait(seconds(12));
+  EXPECT_FALSE(ended);
+}
+
 TEST_F(Http2ConnectionTest, AHeadHasToEnd) {
   client().send(http2::frame(NGHTTP2_HEADERS, 0, 1, http2::hpack(Peer::request("GET", "/"))));
   wait(seconds(29));
