@@ -9,7 +9,7 @@
 namespace penstock {
 namespace {
 
-constexpr std::size_t kStep = 64;
+constexpr std::size_t kStep = 32;
 constexpr std::size_t kLargest = 16 * 1024;
 // What one size's list may keep, so that a burst's memory goes back in the end.
 constexpr std::size_t kKeptBytes = 4 * 1024 * 1024;

@@ -6,7 +6,7 @@
 namespace penstock {
 
 // Memory of at least `size` bytes, aligned for any fundamental type. Freed blocks are kept on
-// per-thread lists by size (rounded up to 64 bytes, at most 16 KiB; larger ones go to operator new)
+// per-thread lists by size (rounded up to 32 bytes, at most 16 KiB; larger ones go to operator new)
 // so that a steady state allocates nothing. A block must be freed with the same size; on another
 // thread than it came from, it is that one's from then on. Under AddressSanitizer every block comes
 // from operator new, so that a use after free is found.

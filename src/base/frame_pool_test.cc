@@ -32,7 +32,7 @@ TEST(FramePool, FreedBlocksComeBackForTheirSizeClass) {
   if (!kPooled) GTEST_SKIP() << "no pool under this sanitizer";
   void* const block = pool_allocate(100);
   pool_free(block, 100);
-  void* const smaller = pool_allocate(64);  // 64 bytes are another class than 65 to 128
+  void* const smaller = pool_allocate(64);  // another class than 65 bytes
   EXPECT_NE(smaller, block);
   void* const same = pool_allocate(128);
   EXPECT_EQ(same, block);

@@ -127,10 +127,16 @@ void Server::begin_http1(std::unique_ptr<ByteStream> stream, InputBuffer input, 
 Task<void> Server::serve_http1(Server& server, std::unique_ptr<ClientConnection> connection,
                                Place place) {
   const Result<ConnectionEnd> end = co_await connection->run();
-  if (!end) server.tell(connection->client(), "TLS broke: " + tls_break_reason(end.error()));
-  if (!end || *end != ConnectionEnd::becomes_http2) co_return;
-  server.begin_http2(connection->take_stream(), connection->take_input(), connection->take_client(),
-                     std::move(place));
+  server.go_on(end, *connection, std::move(place));
+}
+
+void Server::go_on(const Result<ConnectionEnd>& end, ClientConnection& connection, Place place) {
+  if (!end) {
+    tell(connection.client(), "TLS broke: " + tls_break_reason(end.error()));
+  } else if (*end == ConnectionEnd::becomes_http2) {
+    begin_http2(connection.take_stream(), connection.take_input(), connection.take_client(),
+                std::move(place));
+  }
 }
 
 // What a client's HTTP/2 connection needs to be there for.

@@ -92,6 +92,9 @@ class Server final : public AcceptHandler, private Timer {
   void begin(Arrival arrival, Place place);
   static Task<void> serve_http1(Server& server, std::unique_ptr<ClientConnection> connection,
                                 Place place);
+  // After HTTP/1. Not inlined, or what it needs would be part of the frame before.
+  [[gnu::noinline]] void go_on(const Result<ConnectionEnd>& end, ClientConnection& connection,
+                               Place place);
   class Http2Client;
   static Task<void> serve_http2(Server& server, std::unique_ptr<Http2Client> client, Place place);
   static Task<void> serve_stream(Server& server, Arrival arrival, Place place);
