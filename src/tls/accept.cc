@@ -15,6 +15,14 @@ constexpr std::size_t kFirstRead = 4 * 1024;
 constexpr Duration kFarewell = std::chrono::milliseconds(500);
 constexpr std::size_t kMaxFarewell = 64 * 1024;
 constexpr char kHandshakeRecord = 22;
+// For people who have the scheme wrong.
+constexpr std::string_view kSpeakTls =
+    "HTTP/1.1 400 Bad Request\r\n"
+    "Content-Type: text/plain\r\n"
+    "Content-Length: 35\r\n"
+    "Connection: close\r\n"
+    "\r\n"
+    "This port speaks TLS: use https://\n";
 
 // Requests begin with a method, of capital letters, and a space: HTTP/2's preface too.
 bool looks_like_http(std::string_view bytes) {
@@ -50,6 +58,13 @@ Task<void> say_farewell(ByteStream& below) {
   }
 }
 
+Task<void> answer_in_clear_text(ByteStream& below) {
+  const TimePoint now = (co_await this_context()).executor().now();
+  iovec part = to_iovec(kSpeakTls);
+  const auto sent = co_await write_all(below, {&part, 1}, now, kFarewell);
+  if (sent) co_await say_farewell(below);
+}
+
 Error of_client(const Error& error) { return {error.kind, Side::client, false, error.cause}; }
 
 }  // namespace
@@ -65,6 +80,7 @@ Task<Result<std::unique_ptr<TlsStream>>> accept_tls(std::unique_ptr<ByteStream> 
     if (*got == 0) co_return fail(of_client({.kind = ErrorKind::closed}));
   }
   if (const auto begins = check_first_bytes(input.unread()); !begins) {
+    if (looks_like_http(input.unread())) co_await answer_in_clear_text(*below);
     co_return fail(of_client(begins.error()));
   }
   Result<SslPtr> ssl = context->open();

@@ -297,7 +297,9 @@ class FailureTest(TlsListenerTest):
         proxy = self.secure()
         sock = self.plain(proxy)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        self.end_of(sock)
+        said = self.end_of(sock)
+        self.assertTrue(said.startswith(b"HTTP/1.1 400 Bad Request\r\n"), said)
+        self.assertTrue(said.endswith(b"\r\n\r\nThis port speaks TLS: use https://\n"), said)
         self.logged(proxy, "HTTP", "127.0.0.1")
 
     def test_garbage(self):
