@@ -16,27 +16,18 @@ constexpr const char* kProxyAddress = "192.0.2.1:8080";
 constexpr const char* kOriginAddress = "10.0.0.1:80";
 
 // Of all worlds.
-struct Certificates {
-  Credentials authority = make_credentials({.common_name = "Test CA", .authority = true});
-  Credentials server = make_credentials(
-      {.common_name = "server", .alternative_names = "IP:192.0.2.1, IP:10.0.0.1"}, &authority);
-  TestFile authority_file{certificate_pem(authority)};
-  TestFile certificate_file{certificate_pem(server)};
-  TestFile key_file{key_pem(server)};
-
-  static const Certificates& get() {
-    static const Certificates made;
-    return made;
-  }
-};
+const ServedCertificate& certificates() {
+  static const ServedCertificate made("IP:192.0.2.1, IP:10.0.0.1");
+  return made;
+}
 
 ListenerSettings listener_settings(const char* address, Speech speech) {
-  const Certificates& certificates = Certificates::get();
+  const ServedCertificate& served = certificates();
   ListenerSettings settings{.addresses = {address}, .mode = ListenerMode::reverse};
   settings.http2 = is_http2(speech);
   if (is_tls(speech)) {
     settings.tls.emplace().certificates = {
-        {.certificate = certificates.certificate_file.path(), .key = certificates.key_file.path()}};
+        {.certificate = served.certificate_file.path(), .key = served.key_file.path()}};
   }
   return settings;
 }
@@ -45,7 +36,7 @@ UpstreamSettings upstream_settings(const char* address, Speech speech) {
   UpstreamGroupSettings group{.name = "next", .servers = {{.address = address}}};
   group.http = is_http2(speech) ? HttpChoice::http2 : HttpChoice::http1;
   if (is_tls(speech)) {
-    group.tls.emplace().ca_file = Certificates::get().authority_file.path();
+    group.tls.emplace().ca_file = certificates().authority_file.path();
   }
   UpstreamSettings settings;
   settings.groups.push_back(std::move(group));

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "app/version.h"
 
@@ -101,7 +103,8 @@ class CheckCommandTest : public ::testing::Test {
     return code;
   }
 
-  std::string path_ = ::testing::TempDir() + "penstock_command_line_test.toml";
+  std::string path_ =
+      ::testing::TempDir() + fmt::format("penstock_command_line_test_{}.toml", ::getpid());
   std::string out_, err_;
 };
 

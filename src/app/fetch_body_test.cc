@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ class FetchBodyTest : public LoopTest {
     }
   }
 
-  std::string path_ = ::testing::TempDir() + "penstock_fetch_body_test";
+  std::string path_ = ::testing::TempDir() + fmt::format("penstock_fetch_body_test_{}", ::getpid());
   std::string text_;
   std::optional<Error> error_;
 };

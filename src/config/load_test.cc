@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <string>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "config/load_test.h"
 #include "config/summary.h"
@@ -336,7 +338,8 @@ TEST(Load, AnInterceptingListenerNeedsNoGroup) {
 }
 
 TEST(Load, ReadsAFile) {
-  const std::string path = ::testing::TempDir() + "penstock_load_test.toml";
+  const std::string path =
+      ::testing::TempDir() + fmt::format("penstock_load_test_{}.toml", ::getpid());
   std::FILE* const file = std::fopen(path.c_str(), "w");
   ASSERT_NE(file, nullptr);
   std::fputs("workers.count = 2\n", file);

@@ -1,7 +1,5 @@
 #include "http2/output.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "async/stream.h"
@@ -14,27 +12,12 @@ constexpr std::size_t kFirstPieces = 8;
 }  // namespace
 
 void Output::put(std::string_view bytes) {
-  while (!bytes.empty()) {
-    if (!copies_ || copied_ == copies_->capacity()) {
-      // A few heads and small bodies, or many.
-      const bool first = !copies_ && bytes.size() <= kSmallSlab / 2;
-      copies_ = SlabPool::take(first ? SlabSize::small : SlabSize::medium);
-      copied_ = 0;
-    }
-    const std::size_t n = std::min(bytes.size(), copies_->capacity() - copied_);
-    char* const to = copies_->data() + copied_;
-    std::memcpy(to, bytes.data(), n);
-    copied_ += n;
-    size_ += n;
-    bytes.remove_prefix(n);
-    if (!pieces_.empty() && pieces_.back().data() + pieces_.back().size() == to) {
-      const std::string_view longer(pieces_.back().data(), pieces_.back().size() + n);
-      pieces_.back() = Slice(copies_, longer);
-    } else {
-      if (pieces_.capacity() == 0) pieces_.reserve(kFirstPieces);
-      pieces_.emplace_back(copies_, std::string_view(to, n));
-    }
-  }
+  if (bytes.empty()) return;
+  if (pieces_.capacity() == 0) pieces_.reserve(kFirstPieces);
+  // A few heads and small bodies, or many.
+  const bool few = copies_.empty() && bytes.size() <= kSmallSlab / 2;
+  copies_.append_to(pieces_, 0, bytes, few ? SlabSize::small : SlabSize::medium);
+  size_ += bytes.size();
 }
 
 void Output::put(Slice bytes) {
@@ -53,8 +36,7 @@ std::span<iovec> Output::parts() {
 void Output::clear() {
   pieces_ = {};
   parts_ = {};
-  copies_ = SlabRef();
-  copied_ = 0;
+  copies_.clear();
   size_ = 0;
 }
 

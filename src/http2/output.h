@@ -11,6 +11,7 @@
 
 #include "base/frame_pool.h"
 #include "base/slab.h"
+#include "http2/copied_bytes.h"
 
 namespace penstock::http2 {
 
@@ -35,10 +36,9 @@ class Output {
   void clear();
 
  private:
-  std::vector<Slice, PoolAllocator<Slice>> pieces_;
+  Slices pieces_;
   std::vector<iovec, PoolAllocator<iovec>> parts_;
-  SlabRef copies_;
-  std::size_t copied_ = 0;
+  CopiedBytes copies_;
   std::size_t size_ = 0;
 };
 

@@ -1,7 +1,5 @@
 #include "http2/receive_queue.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace penstock::http2 {
@@ -20,29 +18,9 @@ void ReceiveQueue::push_compact(Slice bytes) {
   if (worth_it) {
     push(std::move(bytes));
   } else {
-    append_copy(bytes.view());
-  }
-}
-
-void ReceiveQueue::append_copy(std::string_view bytes) {
-  while (!bytes.empty()) {
-    if (!copies_ || copied_ == copies_->capacity()) {
-      // The first bytes that wait are often the last ones, too.
-      copies_ = SlabPool::take(size_ == 0 ? SlabSize::small : SlabSize::medium);
-      copied_ = 0;
-    }
-    const std::size_t n = std::min(bytes.size(), copies_->capacity() - copied_);
-    char* const to = copies_->data() + copied_;
-    std::memcpy(to, bytes.data(), n);
-    copied_ += n;
-    size_ += n;
-    bytes.remove_prefix(n);
-    if (first_ < pieces_.size() && pieces_.back().data() + pieces_.back().size() == to) {
-      const std::string_view longer(pieces_.back().data(), pieces_.back().size() + n);
-      pieces_.back() = Slice(copies_, longer);
-    } else {
-      pieces_.emplace_back(copies_, std::string_view(to, n));
-    }
+    // The first bytes that wait are often the last ones, too.
+    copies_.append_to(pieces_, first_, bytes.view(), empty() ? SlabSize::small : SlabSize::medium);
+    size_ += bytes.size();
   }
 }
 
@@ -69,10 +47,9 @@ Slice ReceiveQueue::pop(std::size_t limit) {
 
 void ReceiveQueue::clear() {
   pieces_ = {};
-  copies_ = SlabRef();
+  copies_.clear();
   first_ = 0;
   size_ = 0;
-  copied_ = 0;
 }
 
 }  // namespace penstock::http2

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <string_view>
-#include <vector>
 
-#include "base/frame_pool.h"
 #include "base/slab.h"
+#include "http2/copied_bytes.h"
 
 namespace penstock::http2 {
 
@@ -24,13 +22,10 @@ class ReceiveQueue {
   void clear();
 
  private:
-  void append_copy(std::string_view bytes);
-
-  std::vector<Slice, PoolAllocator<Slice>> pieces_;
+  Slices pieces_;
   std::size_t first_ = 0;
   std::size_t size_ = 0;
-  SlabRef copies_;  // where small pieces go
-  std::size_t copied_ = 0;
+  CopiedBytes copies_;  // where small pieces go
 };
 
 }  // namespace penstock::http2

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "proxy/proxy.h"
 #include "upstream/scripted_server_test.h"
@@ -44,8 +46,7 @@ class PartsTest : public testing::Test {
   UpstreamSettings upstream;
   ProxySettings settings;
   AccessLogFormat format = AccessLogFormat::json;
-  std::string log_path = testing::TempDir() + "penstock_" +
-                         testing::UnitTest::GetInstance()->current_test_info()->name() + ".log";
+  std::string log_path = testing::TempDir() + fmt::format("penstock_log_{}", ::getpid());
 
  private:
   struct Made {

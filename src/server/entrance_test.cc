@@ -24,24 +24,15 @@ using std::chrono::seconds;
 const std::string kGet = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string kHeader = "PROXY TCP4 198.51.100.7 203.0.113.1 5555 443\r\n";
 
-struct Certificates {
-  Credentials authority = make_credentials({.common_name = "Test CA", .authority = true});
-  Credentials server = make_credentials(
-      {.common_name = "server", .alternative_names = "DNS:site.example"}, &authority);
-  TestFile authority_file{certificate_pem(authority)};
-  TestFile certificate_file{certificate_pem(server)};
-  TestFile key_file{key_pem(server)};
-
-  static const Certificates& get() {
-    static const Certificates made;
-    return made;
-  }
-};
+const ServedCertificate& certificates() {
+  static const ServedCertificate made("DNS:site.example");
+  return made;
+}
 
 TlsServerSettings tls_settings() {
   TlsServerSettings settings;
-  settings.certificates = {{.certificate = Certificates::get().certificate_file.path(),
-                            .key = Certificates::get().key_file.path()}};
+  settings.certificates = {{.certificate = certificates().certificate_file.path(),
+                            .key = certificates().key_file.path()}};
   return settings;
 }
 
@@ -202,7 +193,7 @@ TEST_F(EntranceTest, LooksForAName) {
 class TlsEntranceTest : public EntranceTest {
  protected:
   static Task<void> ask(TlsEntranceTest& test, Address to) {
-    TlsClientSettings settings{.ca_file = Certificates::get().authority_file.path(),
+    TlsClientSettings settings{.ca_file = certificates().authority_file.path(),
                                .alpn = {"h2", "http/1.1"}};
     const auto context = TlsClientContext::create(settings).value();
     auto plain = co_await test.network.connect(to, kNever);

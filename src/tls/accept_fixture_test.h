@@ -38,7 +38,7 @@ struct TestIdentity {
 inline std::time_t test_clock_ahead = 0;
 inline std::time_t test_clock() { return std::time(nullptr) + test_clock_ahead; }
 
-class TlsAcceptTest : public testing::Test {
+class TlsAcceptTest : public TlsWorldTest {
  protected:
   using Accepted = Result<std::unique_ptr<TlsStream>>;
 
@@ -54,18 +54,7 @@ class TlsAcceptTest : public testing::Test {
     near.reset();
     client.reset();
     below.reset();
-    settle();
-    EXPECT_EQ(world.open_streams(), 0U);
-    EXPECT_EQ(world.pending_ops(), 0U);
-  }
-  void settle() { EXPECT_EQ(world.run_until_idle(), SimOutcome::idle); }
-  template <class T>
-  T run(Task<T> task) {
-    std::optional<T> result;
-    scope.spawn(keep(std::move(task), result));
-    settle();
-    EXPECT_TRUE(result.has_value());
-    return std::move(*result);
+    expect_nothing_left();
   }
 
   const std::shared_ptr<TlsServerContext>& server() {
@@ -169,8 +158,6 @@ class TlsAcceptTest : public testing::Test {
     return name;
   }
 
-  SimWorld world{1};
-  Scope scope{world.executor()};
   TestIdentity main{
       {.common_name = "main", .alternative_names = "DNS:server.example", .key = "EC"}};
   TlsServerSettings settings;

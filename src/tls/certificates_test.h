@@ -124,4 +124,17 @@ class TestFile {
   std::string path_;
 };
 
+// A server's certificate and key in files, and the authority that clients have to trust for it.
+struct ServedCertificate {
+  explicit ServedCertificate(const std::string& alternative_names)
+      : server(make_credentials({.common_name = "server", .alternative_names = alternative_names},
+                                &authority)) {}
+
+  Credentials authority = make_credentials({.common_name = "Test CA", .authority = true});
+  Credentials server;
+  TestFile authority_file{certificate_pem(authority)};
+  TestFile certificate_file{certificate_pem(server)};
+  TestFile key_file{key_pem(server)};
+};
+
 }  // namespace penstock

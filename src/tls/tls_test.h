@@ -56,12 +56,36 @@ Task<void> keep(Task<T> task, std::optional<T>& result) {
   result = co_await std::move(task);
 }
 
+// A simulated world in which nothing may be left in the end.
+class TlsWorldTest : public testing::Test {
+ protected:
+  explicit TlsWorldTest(std::uint64_t seed = 1) : world(seed) {}
+
+  void settle() { EXPECT_EQ(world.run_until_idle(), SimOutcome::idle); }
+  template <class T>
+  T run(Task<T> task) {
+    std::optional<T> result;
+    scope.spawn(keep(std::move(task), result));
+    settle();
+    EXPECT_TRUE(result.has_value());
+    return std::move(*result);
+  }
+  void expect_nothing_left() {
+    settle();
+    EXPECT_EQ(world.open_streams(), 0U);
+    EXPECT_EQ(world.pending_ops(), 0U);
+  }
+
+  SimWorld world;
+  Scope scope{world.executor()};
+};
+
 // One connection: `near` is ours, `far` the server's.
-class TlsTest : public testing::Test {
+class TlsTest : public TlsWorldTest {
  protected:
   using Connected = Result<std::unique_ptr<TlsStream>>;
 
-  explicit TlsTest(std::uint64_t seed = 1) : world(seed) {
+  explicit TlsTest(std::uint64_t seed = 1) : TlsWorldTest(seed) {
     settings.ca_file = TestCertificates::get().authority_file.path();
   }
   ~TlsTest() override { hang_up(); }
@@ -72,19 +96,7 @@ class TlsTest : public testing::Test {
     near.reset();
     far.reset();
     far_below.reset();
-    settle();
-    EXPECT_EQ(world.open_streams(), 0U);
-    EXPECT_EQ(world.pending_ops(), 0U);
-  }
-
-  void settle() { EXPECT_EQ(world.run_until_idle(), SimOutcome::idle); }
-  template <class T>
-  T run(Task<T> task) {
-    std::optional<T> result;
-    scope.spawn(keep(std::move(task), result));
-    settle();
-    EXPECT_TRUE(result.has_value());
-    return std::move(*result);
+    expect_nothing_left();
   }
 
   const std::shared_ptr<const TlsClientContext>& client() {
@@ -126,8 +138,6 @@ class TlsTest : public testing::Test {
     SSL_CTX_set_min_proto_version(server_context.get(), version);
   }
 
-  SimWorld world;
-  Scope scope{world.executor()};
   TlsClientSettings settings;
   std::shared_ptr<const TlsClientContext> client_context;
   SslContextPtr server_context = make_server_context(TestCertificates::get().server);

@@ -5,7 +5,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 
 from doubles import DoublesTest
 from doubles_tls import Authority
@@ -223,7 +222,6 @@ class CertificateTest(TlsListenerTest):
         self.assertEqual(client.request("/1").body, b"got /1")
         newer = self.authority.issue("DNS:localhost,DNS:newer.test")
         shutil.copy(newer[0], certificate)
-        time.sleep(0.01)  # in this order: for a moment they do not belong together
         shutil.copy(newer[1], key)
         wait_until(lambda: "newer.test" in self.connect(proxy).certificate_names(), "the new one")
         self.assertEqual(client.request("/2").body, b"got /2")
