@@ -167,6 +167,21 @@ TEST_F(Http2ConnectionTest, TheEndOfTheConnectionCancelsAll) {
   EXPECT_FALSE(handler.seen[1].slept);
 }
 
+TEST_F(Http2ConnectionTest, WhoseFaultAResponseWasCutIsTold) {
+  TimedBody waits({{.text = "abc"}, {.text = "def", .after = seconds(10)}});
+  handler.reply.body = &waits;
+  handler.reply.framing = Framing{.kind = BodyKind::chunked};
+  get("/");
+  client().send(Peer::reset_frame(1, NGHTTP2_CANCEL));
+  wait(milliseconds(10));
+  EXPECT_EQ(handler.seen[0].fate, CloseReason::cancelled);
+
+  TimedBody fails({{.text = "abc"}, {.error = Error{.kind = ErrorKind::closed}}});
+  handler.reply.body = &fails;
+  client().send(Peer::headers(3, Peer::request("GET", "/"), true), seconds(1));
+  EXPECT_EQ(handler.seen[1].fate, CloseReason::other_side_failed);
+}
+
 TEST_F(Http2ConnectionTest, ABodyThatFailsIsCutVisibly) {
   TimedBody body({{.text = "abc"},
                   {.after = milliseconds(5),

@@ -105,6 +105,7 @@ class TestHandler final : public Handler {
     Result<void> sent = fail(ErrorKind::io);
     std::optional<Error> body_error;
     bool slept = true;
+    CloseReason fate = CloseReason::kept;
   };
   std::vector<Seen> seen;
 
@@ -147,6 +148,7 @@ class TestHandler final : public Handler {
     const Framing framing =
         how.framing.value_or(Framing{.kind = BodyKind::length, .length = content.size()});
     seen[i].sent = co_await exchange.respond(head, how.body != nullptr ? *how.body : text, framing);
+    seen[i].fate = exchange.fate();
   }
 };
 
