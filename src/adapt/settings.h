@@ -1,0 +1,57 @@
+// What configuration sets in this room: the filters, their conditions, and what each does.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+
+namespace penstock {
+
+// When a filter has a say. What is left empty is no condition; of a list one has to match.
+struct FilterConditions {
+  std::vector<std::string> listeners;  // names
+  std::vector<std::string> routes;     // names
+  std::vector<std::string> hosts;      // as a route's host: exact, "*.example.com"
+  std::vector<std::string> paths;      // prefixes, as a route's path
+  std::vector<std::string> methods;
+  std::vector<std::string> clients;  // networks: "192.0.2.0/24", an address, "unix"
+  // Of the response; a filter with these is not asked about requests.
+  std::vector<std::string> statuses;       // "404", "5xx", "200-299"
+  std::vector<std::string> content_types;  // "text/html", "text/*"
+};
+
+// What becomes of a transaction when a filter of it fails.
+enum class FailurePolicy : std::uint8_t {
+  open,    // it goes on as if the filter had nothing to say this time
+  closed,  // the client gets an error response
+  skip,    // as open, and the filter is left out for the rest of the transaction
+};
+
+// At which two of the four points a filter works: before the cache on requests and after it on
+// responses (`client`), or between cache and server (`server`).
+enum class FilterSide : std::uint8_t { client, server };
+
+// Work that an instance of a module does: the NAME of [module.NAME].
+struct ModuleFilterSettings {
+  std::string module;
+};
+
+// A [[filter]].
+struct FilterSettings {
+  std::string name;  // in logs; the kind of work where the file gives none
+  FilterConditions conditions;
+  FilterSide at = FilterSide::client;
+  FailurePolicy on_failure = FailurePolicy::closed;
+  int failure_status = 502;
+  Duration timeout = std::chrono::seconds(10);  // for a head, or for one piece of content
+  std::variant<ModuleFilterSettings> work;
+};
+
+struct AdaptSettings {
+  std::vector<FilterSettings> filters;  // in the order in which they work
+};
+
+}  // namespace penstock
