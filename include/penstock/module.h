@@ -436,8 +436,7 @@ typedef struct penstock_api {
 /*
  * A module. Callbacks that are null cost nothing; content is only shown to those who have a
  * callback for it. The events of a transaction come in this order: request_head, then request_body
- * and request_complete beside all that follows; cache_lookup; before_connect (again for each new
- * try); response_head, response_body, response_complete; logged; free. What does not happen (no
+ * and request_complete beside all that follows; cache_lookup; before_connect; response_head, response_body, response_complete; logged; free. What does not happen (no
  * server is asked, the client leaves) is not called; logged and free always are, where one of the
  * others was.
  */
@@ -475,7 +474,7 @@ typedef struct penstock_module {
   int (*request_complete)(penstock_call* call);
   /* The result of asking the cache: PENSTOCK_CACHE_RESULT. */
   int (*cache_lookup)(penstock_call* call);
-  /* A server is about to be chosen and connected to. */
+  /* A server is about to be chosen and connected to; once for a transaction. */
   int (*before_connect)(penstock_call* call);
   /* The head of the response is there. */
   int (*response_head)(penstock_call* call);

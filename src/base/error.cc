@@ -72,6 +72,8 @@ std::string_view to_string(ErrorKind kind) {
       return "overloaded";
     case ErrorKind::unavailable:
       return "unavailable";
+    case ErrorKind::adaptation:
+      return "adaptation";
     case ErrorKind::io:
       return "io";
   }

@@ -24,6 +24,7 @@ enum class ErrorKind : std::uint8_t {
   tls_alert,        // the peer sent an alert that ends it; cause is its number
   overloaded,       // no room: memory, descriptors or connections are at their bound
   unavailable,      // no server to turn to; cause is an Unavailable (upstream/unavailable.h)
+  adaptation,       // a filter failed that was not to fail
   io,               // any other failure of the operating system; cause is its errno
 };
 

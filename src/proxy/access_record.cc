@@ -51,6 +51,8 @@ void append_json_line(std::string& out, const Line& line) {
   if (!record.error.empty()) append_string(out, "error", record.error);
   if (!record.detail.empty()) append_string(out, "detail", record.detail);
   if (record.host_unverified) out += ",\"host_unverified\":true";
+  if (!record.filter.empty()) append_string(out, "filter", record.filter);
+  for (const auto& [name, value] : record.added) append_string(out, name, value);
   out += "}\n";
 }
 

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/settings.h"
 #include "message/close_reason.h"
@@ -27,6 +29,9 @@ struct AccessRecord {
   TimePoint acquired{};         // a server connection was there
   TimePoint server_answered{};  // the response's head was
   int attempts = 0;
+  std::string_view filter;  // that answered, or failed; empty for none
+  // Fields that filters have added: names and values.
+  std::span<const std::pair<std::string, std::string>> added;
   // The host named is not known to be the server that the connection was on its way to.
   bool host_unverified = false;
 };

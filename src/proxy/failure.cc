@@ -114,6 +114,7 @@ Failure failure_of(const Error& error, Step step) {
   if (const PeerFailure peer = peer_failure_of(error); peer != PeerFailure::none) {
     return peer_failure(peer);
   }
+  if (error.kind == ErrorKind::adaptation) return kFilterFailed;
   if (error.side == Side::client || step == Step::head) {
     if (error.kind != ErrorKind::overloaded) return client_failure(error);
   }
@@ -152,6 +153,7 @@ Failure failure_of(const Error& error, Step step) {
       return {502, "connection_terminated", "The server ended the connection without a response.",
               "", ""};
     case ErrorKind::cancelled:
+    case ErrorKind::adaptation:
     case ErrorKind::io:
       break;
   }

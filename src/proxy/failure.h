@@ -61,6 +61,13 @@ inline constexpr Failure kExpectationUnknown{417, "http_request_error",
 inline constexpr Failure kBodyTooLarge{413, "http_request_error",
                                        "The request's content is larger than allowed.", "",
                                        "body_too_large"};
+inline constexpr Failure kFilterFailed{502, "proxy_internal_error",
+                                       "A filter of the proxy failed, and nothing may pass without "
+                                       "it.",
+                                       "", "filter_failed"};
+inline constexpr Failure kNoSuchUpstream{502, "proxy_configuration_error",
+                                         "A filter chose servers that are not configured.", "",
+                                         "filter_chose_nothing"};
 inline constexpr Failure kUnexpectedUpgrade{502, "http_protocol_error",
                                             "The server switched to a protocol nobody asked for.",
                                             "RFC 9110 15.2.2", "upgrade"};

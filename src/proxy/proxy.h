@@ -1,8 +1,10 @@
 // What the transactions of one worker work with.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "adapt/adaptation.h"
 #include "proxy/access_log.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
@@ -12,6 +14,12 @@
 
 namespace penstock {
 
+// The filters that new transactions get; those under way keep what they have. Belongs to one
+// thread.
+struct FilterSlot {
+  std::shared_ptr<FilterSet> current;  // null: none
+};
+
 // All must outlive the proxy. `pseudonym` is how Via and Proxy-Status name it.
 struct ProxyParts {
   ServerSide& servers;
@@ -20,6 +28,7 @@ struct ProxyParts {
   const ProxySettings& settings;
   const OwnAddresses& own_addresses;
   std::string pseudonym;
+  FilterSlot* filters = nullptr;  // null: there are none, and never will be
 };
 
 // The Handler of forward and reverse listeners: each exchange becomes a transaction.

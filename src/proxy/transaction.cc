@@ -42,12 +42,15 @@ Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
     : parts_(parts),
       exchange_(exchange),
       request_(exchange.request()),
+      request_body_(&exchange.body()),
+      request_framing_(exchange.body_framing()),
       body_(exchange.body(), parts.settings.max_body),
       delivery_(parts.servers, *this, pins_of(exchange, parts.servers.pool())) {}
 
 Task<void> Transaction::run() {
   co_await serve();
   record_.host_unverified = host_unverified_;
+  if (adaptation_) report_to_filters();
   if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
 }
 
@@ -58,16 +61,22 @@ Task<void> Transaction::serve() {
 
   // Route: where to, by the rules of the listener. CONNECT leaves to a tunnel.
   if (const auto failure = route()) co_return co_await fail_with(*failure);
+  // Adapt the request: a filter may change it, send it elsewhere, or answer it.
+  begin_adaptation();
+  if (adaptation_ && !co_await adapt_request()) co_return;
   if (request_.method == Method::connect) co_return co_await connect_tunnel();
   prepare();
 
-  // Policy, adapting the request, looking it up in the cache: their places are here, empty so far.
+  // Policy, looking it up in the cache: their places are here, empty so far.
+
+  // What is asked of a server now may be adapted once more, and the server be chosen.
+  if (adaptation_ && !co_await adapt_for_server()) co_return;
 
   // Until answered: choose a server, acquire a connection to it, exchange; body up and head down
   // together, 1xx responses passed on meanwhile. Again where that is safe (upstream/delivery.cc).
   const ServerRequest request{.head = &request_,
                               .body = &body_,
-                              .framing = exchange_.body_framing(),
+                              .framing = request_framing_,
                               .connection = hop_.connection};
   const auto answered = co_await delivery_.run(destination_, request, body_);
   if (!answered) co_return co_await give_up(answered.error());
@@ -76,9 +85,7 @@ Task<void> Transaction::serve() {
   // A switch of protocols leaves to a tunnel.
   if (delivery_.response().status == 101) co_return co_await upgrade_tunnel();
 
-  // Adapting the response, storing it: their places are here, empty so far.
-
-  // Send it, at the client's pace; settle both connections, each with a reason.
+  // Adapt the response, before and after the cache, where it would be stored. Send it, at the client's pace; settle both connections, each with a reason.
   co_await send_response();
 }
 
@@ -99,17 +106,23 @@ Task<void> Transaction::give_up(Error error) {
   if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   co_await settle(false);
   if (error.kind == ErrorKind::cancelled) co_return note_client_gone();
-  co_await fail_with(denied_ ? *denied_ : failure_of(error, step_of(delivery_.step())));
+  Failure failure = denied_ ? *denied_ : failure_of(error, step_of(delivery_.step()));
+  if (error.kind == ErrorKind::adaptation) failure.status = adaptation_->failure_status();
+  co_await fail_with(failure);
 }
 
 Task<void> Transaction::send_response() {
   ResponseHead& response = delivery_.response();
   Lease& lease = delivery_.lease();
-  BodySource& body = lease.response_body();
-  const Framing framing = lease.response_framing();
+  BodySource* body = &lease.response_body();
+  Framing framing = lease.response_framing();
   if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   prepare_response(response, framing, parts_.pseudonym);
   if (response.status == 401) announce_session_login(response);
+  if (adaptation_) {
+    if (!co_await adapt_response(AdaptPoint::server_response, body, framing)) co_return;
+    if (!co_await adapt_response(AdaptPoint::client_response, body, framing)) co_return;
+  }
   if (route_ != nullptr) route_->response.apply(variables(), response.fields);
   if (destination_.group != nullptr) {
     const bool secure = exchange_.client().secure();
@@ -118,16 +131,19 @@ Task<void> Transaction::send_response() {
     if (!cookie.empty()) response.fields.add(FieldId::set_cookie, cookie);
   }
   record_.status = response.status;
-  const auto sent = co_await exchange_.respond(response, body, framing);
-  if (!sent) {
-    const Failure failure = failure_of(sent.error(), Step::exchange);
-    record_.error = failure.error;
-    record_.detail = "response_cut";
-    // Cancelled: the client left while the server was waited for.
-    const bool gone = sent.error().kind == ErrorKind::cancelled;
-    if (gone || sent.error().side == Side::client) note_client_gone();
-  }
+  const auto sent = co_await exchange_.respond(response, *body, framing);
+  if (!sent) note_cut(sent.error());
   co_await settle(sent.has_value());
+}
+
+// The response had begun, and did not come to its end.
+void Transaction::note_cut(const Error& error) {
+  const Failure failure = failure_of(error, Step::exchange);
+  record_.error = failure.error;
+  record_.detail = error.kind == ErrorKind::adaptation ? failure.token : "response_cut";
+  // Cancelled: the client left while the server was waited for.
+  const bool gone = error.kind == ErrorKind::cancelled;
+  if (gone || error.side == Side::client) note_client_gone();
 }
 
 VariableContext Transaction::variables() {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapt/adaptation.h"
 #include "message/text_body.h"
 #include "proxy/access_record.h"
 #include "proxy/failure.h"
@@ -39,6 +40,17 @@ class Transaction final : private DeliveryOwner {
   [[nodiscard]] bool is_for_the_proxy_itself();
   Task<void> answer_itself();
   void prepare();
+  // In transaction_adapt.cc. False: the client has got something else instead.
+  void begin_adaptation();
+  Task<bool> adapt_request();
+  Task<bool> adapt_for_server();
+  Task<bool> choose_server();
+  [[nodiscard]] bool take_choice(ConnectChoice& choice);
+  void take_request_body(const AdaptedMessage& message);
+  Task<bool> adapt_response(AdaptPoint point, BodySource*& body, Framing& framing);
+  Task<bool> end_by_filter(AdaptResult result);
+  void report_to_filters();
+  [[nodiscard]] std::string_view host_to_match() const;
   Task<void> send_response();
   Task<void> settle(bool reusable);
   Task<void> connect_tunnel();
@@ -48,6 +60,7 @@ class Transaction final : private DeliveryOwner {
   Task<void> give_up(Error error);
   Task<void> fail_with(Failure failure);
   void note_client_gone();
+  void note_cut(const Error& error);
   [[nodiscard]] VariableContext variables();
   Task<Result<void>> on_informational(ResponseHead& head) override;
   Task<Result<AddressList>> target_addresses() override;
@@ -63,12 +76,17 @@ class Transaction final : private DeliveryOwner {
   std::vector<Peer*> via_;
   Destination destination_;
   std::string_view host_field_;    // what the server gets as Host
+  AddressList chosen_addresses_;   // by a filter, in place of resolving
   std::optional<Failure> denied_;  // why none of the target's addresses may be reached
   // Intercepted: the client chose the server's address as well as Host, and that the name has that
   // address was not checked. What the server answers is for this client only: a cache must not give
   // it to others who ask for that host.
   bool host_unverified_ = false;
   RequestHop hop_;
+  // Null where no filter has a say. Before whatever pulls bodies, which may be the filters'.
+  std::unique_ptr<Adaptation> adaptation_;
+  BodySource* request_body_;  // as filters have left it
+  Framing request_framing_;
   ReplayBody body_;
   Delivery delivery_;
 };

@@ -187,7 +187,9 @@ void Transaction::name_client() {
 Task<Result<AddressList>> Transaction::target_addresses() {
   Network& network = parts_.servers.network();
   AddressList addresses;
-  if (exchange_.client().intercepted) {
+  if (!chosen_addresses_.empty()) {
+    addresses = chosen_addresses_;
+  } else if (exchange_.client().intercepted) {
     addresses.push_back(exchange_.client().local);
   } else {
     const TimePoint deadline =
@@ -207,7 +209,7 @@ void Transaction::prepare() {
   if (route_ != nullptr && route_->settings->host_policy == HostPolicy::set) {
     host_field_ = route_->settings->host_value;
   }
-  hop_ = prepare_request(request_, exchange_.body_framing(), host_field_, parts_.pseudonym);
+  hop_ = prepare_request(request_, request_framing_, host_field_, parts_.pseudonym);
   if (destination_.group != nullptr) {
     destination_.cookie = destination_.group->take_cookie(request_);
     add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);

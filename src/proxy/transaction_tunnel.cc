@@ -23,6 +23,7 @@ bool offered(std::string_view asked, std::string_view switched) {
 
 // RFC 9110 section 9.3.6: the client hears of success when the connection to the target is there.
 Task<void> Transaction::connect_tunnel() {
+  if (adaptation_ && !co_await choose_server()) co_return;
   const auto connected = co_await delivery_.connect(destination_);
   const bool challenged =
       !connected && peer_failure_of(connected.error()) == PeerFailure::login_refused;

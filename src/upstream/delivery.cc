@@ -39,6 +39,7 @@ Task<Result<void>> Delivery::run(const Destination& destination, const ServerReq
   body_ = &body;
   choice_ = {.cookie = destination.cookie,
              .key = destination.key,
+             .server = destination.server,
              .client = destination.client,
              .own = destination.own};
   pin_name_ = destination.name;
@@ -129,6 +130,7 @@ Task<Result<void>> Delivery::connect(const Destination& destination) {
   destination_ = &destination;
   choice_ = {.cookie = destination.cookie,
              .key = destination.key,
+             .server = destination.server,
              .only_new = true,
              .client = destination.client,
              .own = nullptr};

@@ -29,6 +29,7 @@ struct Destination {
   std::uint16_t port = 80;
   std::string_view cookie = {};  // of the group, from ServerGroup::take_cookie()
   std::uint64_t key = 0;         // of the group, from ServerGroup::key_of()
+  std::string_view server = {};  // of the group: to be preferred, as configured; empty: none is
   // Peers to go to the target through, tried in this order; a null one stands for the direct way.
   // Empty: directly.
   std::span<Peer* const> via = {};

@@ -168,9 +168,21 @@ bool ServerGroup::choose_bound(Choice& choice) {
   return true;
 }
 
+// Unlike one that the client is bound to, it is not waited for.
+bool ServerGroup::choose_preferred(Choice& choice) {
+  const auto at = std::ranges::find_if(
+      hops_, [&](const auto& hop) { return hop->entry.address == choice.server; });
+  if (at == hops_.end() || !in_service(**at, pool_->executor().now())) return false;
+  if (std::ranges::find(choice.tried, *at) != choice.tried.end()) return false;
+  if (!has_room(choice, **at)) return false;
+  choice.hop = *at;
+  return true;
+}
+
 bool ServerGroup::choose(Choice& choice) {
   choice.hop = nullptr;
   choice.by_cookie = false;
+  if (!choice.server.empty() && choose_preferred(choice)) return true;
   if (!settings_->sticky_cookie.empty() && choose_bound(choice))
     return has_room(choice, *choice.hop);
   const auto index = pick(choice);

@@ -47,6 +47,7 @@ struct TunnelThrough {
 struct Choice {
   std::string_view cookie = {};  // ServerGroup::take_cookie(): binds the client to a server
   std::uint64_t key = 0;         // ServerGroup::key_of() of the request as it came
+  std::string_view server = {};  // to be preferred, as it stands in the configuration
   // The server of the last choice; null before.
   std::shared_ptr<NextHop> hop = {};
   bool by_cookie = false;  // the request's cookie chose it
@@ -137,6 +138,7 @@ class ServerGroup final {
   // False: there is none that could take a request at present.
   bool choose(Choice& choice);
   bool choose_bound(Choice& choice);
+  bool choose_preferred(Choice& choice);
   std::optional<std::size_t> pick(const Choice& choice);
   std::size_t fill_members(const Choice& choice, TimePoint now, bool backups);
   [[nodiscard]] bool in_service(const NextHop& hop, TimePoint now) const;

@@ -1,0 +1,229 @@
+#include "adapt/adaptation.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+constexpr unsigned kMostRecordFields = 16;
+constexpr std::size_t kLongestRecordFields = 4096;
+constexpr unsigned kBitsOfIds = 48;  // below the number of the worker
+
+bool is_record_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+// Cancels what runs in a context when its time is over.
+class Limit final : public Timer {
+ public:
+  Limit(TaskContext& context, Duration limit) : context_(&context) {
+    Executor& executor = context.executor();
+    executor.timers().arm(*this, deadline_after(executor.now(), limit));
+  }
+  [[nodiscard]] bool passed() const { return passed_; }
+
+ private:
+  void on_timer() override {
+    passed_ = true;
+    context_->cancel();
+  }
+  TaskContext* context_;
+  bool passed_ = false;
+};
+
+}  // namespace
+
+FilterSet::FilterSet(std::vector<FilterPlace> places, unsigned worker, Log* log)
+    : places_(std::move(places)),
+      failures_(places_.size()),
+      last_id_(std::uint64_t{worker} << kBitsOfIds),
+      log_(log) {}
+
+void FilterSet::report(const FilterPlace& place, std::string_view where, std::string_view reason,
+                       TimePoint now) {
+  Failures& failures = failures_[static_cast<std::size_t>(&place - places_.data())];
+  if (now < failures.quiet_until) {
+    ++failures.unsaid;
+    return;
+  }
+  failures.quiet_until = now + std::chrono::seconds(1);
+  const std::uint64_t unsaid = std::exchange(failures.unsaid, 0);
+  if (log_ == nullptr) return;
+  if (unsaid > 0) {
+    log_->warning("filter {}: failed at {}: {}; and {} times since that was last said",
+                  place.settings->name, where, reason, unsaid);
+  } else {
+    log_->warning("filter {}: failed at {}: {}", place.settings->name, where, reason);
+  }
+}
+
+std::unique_ptr<Adaptation> Adaptation::begin(std::shared_ptr<FilterSet> set,
+                                              const TransactionFacts& facts,
+                                              const RequestHead& request, std::string_view host,
+                                              std::string_view path) {
+  std::unique_ptr<Adaptation> adaptation;
+  for (const FilterPlace& place : set->places()) {
+    if (!place.conditions.matches_request(*facts.client, facts.route, host, path,
+                                          request.method_text)) {
+      continue;
+    }
+    if (!adaptation) {
+      adaptation = std::make_unique<Adaptation>(set, facts);
+      adaptation->facts_.id = set->next_id();
+      adaptation->slots_.reserve(set->places().size());
+    }
+    adaptation->slots_.push_back({.place = &place});
+    Interests interests = place.interests;
+    if (place.conditions.needs_response()) {
+      interests &= ~(interest(AdaptPoint::client_request) | interest(AdaptPoint::server_request));
+    }
+    adaptation->interests_ |= interests;
+  }
+  return adaptation;
+}
+
+Adaptation::~Adaptation() {
+  // Whoever wraps goes before what it has wrapped, and all of them before what they belong to.
+  answer_.reset();
+  while (!bodies_.empty()) bodies_.pop_back();
+}
+
+// Not as a coroutine's own code where it can be avoided: most filters need no time.
+Task<AdaptResult> Adaptation::run(AdaptedMessage& message) {
+  const Interests wanted = interest(message.point());
+  const bool response = !is_request(message.point());
+  for (Slot& slot : slots_) {
+    if (!slot.active || (slot.place->interests & wanted) == 0) continue;
+    const Conditions& conditions = slot.place->conditions;
+    if (conditions.needs_response() &&
+        (!response ||
+         !conditions.matches_response(message.response()->status,
+                                      message.fields().value(FieldId::content_type)))) {
+      continue;
+    }
+    auto outcome = slot.place->filter->start(message, slot.state);
+    if (!outcome) {
+      outcome = co_await in_time(slot.place->filter->finish(message, slot.state),
+                                 slot.place->settings->timeout);
+    }
+    if (outcome->kind == FilterOutcome::Kind::go_on) continue;
+    const AdaptResult result =
+        settle(slot, *outcome, to_string(message.point()), co_await this_context());
+    if (result != AdaptResult::go_on) co_return result;
+  }
+  co_return AdaptResult::go_on;
+}
+
+Task<AdaptResult> Adaptation::run_lookup(const AdaptedMessage& message, std::string_view result) {
+  for (Slot& slot : slots_) {
+    if (!slot.active || (slot.place->interests & kLookupInterest) == 0) continue;
+    const FilterOutcome outcome =
+        co_await in_time(slot.place->filter->on_lookup(message, result, slot.state),
+                         slot.place->settings->timeout);
+    const AdaptResult settled = settle(slot, outcome, "cache_lookup", co_await this_context());
+    if (settled != AdaptResult::go_on) co_return settled;
+  }
+  co_return AdaptResult::go_on;
+}
+
+Task<AdaptResult> Adaptation::run_connect(const AdaptedMessage& message, ConnectChoice& choice) {
+  for (Slot& slot : slots_) {
+    if (!slot.active || (slot.place->interests & kConnectInterest) == 0) continue;
+    const FilterOutcome outcome =
+        co_await in_time(slot.place->filter->on_connect(message, choice, slot.state),
+                         slot.place->settings->timeout);
+    const AdaptResult settled = settle(slot, outcome, "before_connect", co_await this_context());
+    if (settled != AdaptResult::go_on) co_return settled;
+  }
+  co_return AdaptResult::go_on;
+}
+
+void Adaptation::run_logged(const RecordView& record) {
+  for (Slot& slot : slots_) {
+    if (!slot.active || (slot.place->interests & kLogInterest) == 0) continue;
+    slot.place->filter->on_logged(*this, record, slot.state);
+  }
+}
+
+Task<FilterOutcome> Adaptation::in_time(Task<FilterOutcome> work, Duration limit) {
+  ChildContext context(co_await this_context());
+  const Limit timer(context, limit);
+  const FilterOutcome outcome = co_await std::move(work).in(context);
+  // What came of it just in time stands.
+  const bool failed = outcome.kind == FilterOutcome::Kind::failed;
+  if (!failed || !timer.passed()) co_return outcome;
+  co_return FilterOutcome{.kind = FilterOutcome::Kind::failed, .reason = "timed_out"};
+}
+
+AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
+                               const TaskContext& context) {
+  using Kind = FilterOutcome::Kind;
+  if (outcome.kind == Kind::go_on) return AdaptResult::go_on;
+  if (outcome.kind == Kind::answer && answer_) {
+    decided_by_ = slot.place->settings->name;
+    return AdaptResult::answer;
+  }
+  if (outcome.kind == Kind::leave) {
+    slot.active = false;
+    return AdaptResult::go_on;
+  }
+  // Nobody is left to care.
+  if (context.cancelled()) return AdaptResult::refused;
+  const bool answerless = outcome.kind == Kind::answer;
+  set_->report(*slot.place, where, answerless ? "no answer was given" : outcome.reason,
+               context.executor().now());
+  decided_by_ = slot.place->settings->name;
+  const FailurePolicy policy = slot.place->settings->on_failure;
+  if (policy == FailurePolicy::skip) slot.active = false;
+  if (policy != FailurePolicy::closed) return AdaptResult::go_on;
+  failure_status_ = slot.place->settings->failure_status;
+  return AdaptResult::refused;
+}
+
+const Adaptation::Slot* Adaptation::slot_of(const FilterState& state) const {
+  const auto found = std::ranges::find_if(
+      slots_, [&state](const Slot& slot) { return slot.state.get() == &state; });
+  return found != slots_.end() ? &*found : nullptr;
+}
+
+Adaptation::Slot* Adaptation::slot_of(const FilterState& state) {
+  return const_cast<Slot*>(std::as_const(*this).slot_of(state));
+}
+
+std::optional<Error> Adaptation::fail_content(const FilterState& state, AdaptPoint point,
+                                              std::string_view reason, bool changed,
+                                              TimePoint now) {
+  Slot* const slot = slot_of(state);
+  PENSTOCK_CHECK(slot != nullptr);
+  set_->report(*slot->place, to_string(point), reason, now);
+  decided_by_ = slot->place->settings->name;
+  const FailurePolicy policy = slot->place->settings->on_failure;
+  if (policy == FailurePolicy::skip) slot->active = false;
+  if (policy != FailurePolicy::closed && !changed) return std::nullopt;
+  failure_status_ = slot->place->settings->failure_status;
+  return Error{.kind = ErrorKind::adaptation,
+               .side = is_request(point) ? Side::client : Side::server};
+}
+
+void Adaptation::leave(const FilterState& state) {
+  if (Slot* const slot = slot_of(state)) slot->active = false;
+}
+
+Duration Adaptation::time_limit(const FilterState& state) const {
+  const Slot* const slot = slot_of(state);
+  PENSTOCK_CHECK(slot != nullptr);
+  return slot->place->settings->timeout;
+}
+
+bool Adaptation::add_record_field(std::string_view name, std::string_view value) {
+  if (!is_record_name(name) || record_fields_.size() >= kMostRecordFields) return false;
+  if (record_bytes_ + name.size() + value.size() > kLongestRecordFields) return false;
+  record_bytes_ += name.size() + value.size();
+  record_fields_.emplace_back(name, value);
+  return true;
+}
+
+}  // namespace penstock

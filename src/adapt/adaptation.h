@@ -1,0 +1,141 @@
+// The filters of a configuration, and what they do to one transaction.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapt/conditions.h"
+#include "adapt/filter.h"
+#include "adapt/settings.h"
+#include "base/log.h"
+
+namespace penstock {
+
+// A filter, with when it is asked and what becomes of its failures.
+struct FilterPlace {
+  std::unique_ptr<Filter> filter;
+  const FilterSettings* settings;  // outlives it
+  Conditions conditions{settings->conditions};
+  Interests interests = filter->interests();
+};
+
+// The filters of one worker, in the order in which they work. Transactions share it: it goes with
+// the last one, when another configuration has taken its place.
+class FilterSet {
+ public:
+  // `worker`: its number, which makes ids of transactions unique. `log` may be null.
+  FilterSet(std::vector<FilterPlace> places, unsigned worker, Log* log);
+
+  [[nodiscard]] bool empty() const { return places_.empty(); }
+  [[nodiscard]] std::span<const FilterPlace> places() const { return places_; }
+  [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
+  // Says in the log that a filter has failed; not more often than once a second for each, with how
+  // many there were.
+  void report(const FilterPlace& place, std::string_view where, std::string_view reason,
+              TimePoint now);
+
+ private:
+  struct Failures {
+    TimePoint quiet_until{};
+    std::uint64_t unsaid = 0;
+  };
+  std::vector<FilterPlace> places_;
+  std::vector<Failures> failures_;
+  std::uint64_t last_id_;
+  Log* log_;
+};
+
+// What came of asking all filters of a point.
+enum class AdaptResult : std::uint8_t {
+  go_on,
+  answer,   // take_answer() is what the client gets
+  refused,  // a filter failed that must not: the client gets an error response of failure_status();
+            // or the transaction was cancelled meanwhile
+};
+
+// The filters that have a say in one transaction, and what they keep for it. Bodies that they put
+// around others live here: it must outlive who pulls them.
+class Adaptation : public Pooled {
+ public:
+  // The filters whose conditions the request meets; null where there are none. `host` and `path` as
+  // routes see them. All must outlive it.
+  [[nodiscard]] static std::unique_ptr<Adaptation> begin(std::shared_ptr<FilterSet> set,
+                                                         const TransactionFacts& facts,
+                                                         const RequestHead& request,
+                                                         std::string_view host,
+                                                         std::string_view path);
+  Adaptation(std::shared_ptr<FilterSet> set, const TransactionFacts& facts)
+      : set_(std::move(set)), facts_(facts) {}
+  Adaptation(const Adaptation&) = delete;
+  Adaptation& operator=(const Adaptation&) = delete;
+  ~Adaptation();
+
+  [[nodiscard]] const TransactionFacts& facts() const { return facts_; }
+  [[nodiscard]] bool wants(Interests some) const { return (interests_ & some) != 0; }
+
+  // Asks the filters, in their order, about a message at its point. Suspends as long as they do,
+  // each for no longer than its time.
+  Task<AdaptResult> run(AdaptedMessage& message);
+  Task<AdaptResult> run_lookup(const AdaptedMessage& message, std::string_view result);
+  Task<AdaptResult> run_connect(const AdaptedMessage& message, ConnectChoice& choice);
+  void run_logged(const RecordView& record);
+
+  // After AdaptResult::answer. Lives as long as this.
+  [[nodiscard]] FilterAnswer& answer() { return *answer_; }
+  // Of the filter that was not to fail, in a head or in content.
+  [[nodiscard]] int failure_status() const { return failure_status_; }
+  // The name of the filter that answered, or else of the last one that failed; empty: none has.
+  [[nodiscard]] std::string_view decided_by() const { return decided_by_; }
+
+  // For filters: adds a field to the transaction's line of the JSON access log. False: there are
+  // too many, or the name is none.
+  bool add_record_field(std::string_view name, std::string_view value);
+  [[nodiscard]] std::span<const std::pair<std::string, std::string>> record_fields() const {
+    return record_fields_;
+  }
+
+  // For bodies of filters: the filter whose state that is has failed over content. The error to end
+  // the body with; nothing where the filter's policy lets the content pass as it is from here on,
+  // which needs that nothing of it was `changed`.
+  std::optional<Error> fail_content(const FilterState& state, AdaptPoint point,
+                                    std::string_view reason, bool changed, TimePoint now);
+  // For bodies of filters: that one has nothing more to do with the transaction.
+  void leave(const FilterState& state);
+  // How long that filter may take for one piece of content.
+  [[nodiscard]] Duration time_limit(const FilterState& state) const;
+
+ private:
+  friend class AdaptedMessage;
+  struct Slot {
+    const FilterPlace* place;
+    std::unique_ptr<FilterState> state = nullptr;
+    bool active = true;
+  };
+  [[nodiscard]] const Slot* slot_of(const FilterState& state) const;
+  Slot* slot_of(const FilterState& state);
+  // What a filter's outcome means for the transaction.
+  AdaptResult settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
+                     const TaskContext& context);
+  static Task<FilterOutcome> in_time(Task<FilterOutcome> work, Duration limit);
+
+  std::shared_ptr<FilterSet> set_;
+  TransactionFacts facts_;
+  Interests interests_ = 0;
+  std::vector<Slot, PoolAllocator<Slot>> slots_;
+  // In the order in which they were put around each other.
+  std::vector<std::unique_ptr<OwnBody>, PoolAllocator<std::unique_ptr<OwnBody>>> bodies_;
+  std::optional<FilterAnswer> answer_;
+  int failure_status_ = 0;
+  std::string_view decided_by_;
+  std::vector<std::pair<std::string, std::string>> record_fields_;
+  std::size_t record_bytes_ = 0;
+};
+
+inline const TransactionFacts& AdaptedMessage::facts() const { return adaptation_->facts(); }
+
+}  // namespace penstock

@@ -1,0 +1,147 @@
+// Steps of a transaction in which filters have a say. None of them is taken where there are none.
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proxy/record_fields.h"
+#include "proxy/transaction.h"
+
+namespace penstock {
+
+// The host that conditions of filters are about: the one asked for.
+std::string_view Transaction::host_to_match() const {
+  const Target& target = request_.target;
+  if (target.form == TargetForm::authority) return target.host.host;
+  const auto authority = parse_authority(host_field_);
+  return authority ? authority->host : destination_.host;
+}
+
+void Transaction::begin_adaptation() {
+  if (parts_.filters == nullptr || !parts_.filters->current) return;
+  const TransactionFacts facts{
+      .request = exchange_.traffic().requests_before + 1,
+      .client = &exchange_.client(),
+      .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view()};
+  adaptation_ = Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(),
+                                  path_to_match());
+}
+
+Task<bool> Transaction::adapt_request() {
+  if (!adaptation_->wants(interest(AdaptPoint::client_request))) co_return true;
+  AdaptedMessage message(*adaptation_, AdaptPoint::client_request, request_, nullptr,
+                         *request_body_, request_framing_);
+  const AdaptResult result = co_await adaptation_->run(message);
+  if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
+  take_request_body(message);
+  if (!message.retargeted()) co_return true;
+  destination_ = Destination{};
+  const auto failure = route();
+  if (failure) co_await fail_with(*failure);
+  co_return !failure;
+}
+
+void Transaction::take_request_body(const AdaptedMessage& message) {
+  request_body_ = &message.body();
+  body_.pull_from(*request_body_);
+  request_framing_ = message.framing();
+}
+
+Task<bool> Transaction::adapt_for_server() {
+  if (adaptation_->wants(kLookupInterest)) {
+    const AdaptedMessage message(*adaptation_, AdaptPoint::client_request, request_, nullptr,
+                                 *request_body_, request_framing_);
+    const AdaptResult result = co_await adaptation_->run_lookup(message, "none");
+    if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
+  }
+  if (adaptation_->wants(interest(AdaptPoint::server_request))) {
+    AdaptedMessage message(*adaptation_, AdaptPoint::server_request, request_, nullptr,
+                           *request_body_, request_framing_);
+    const AdaptResult result = co_await adaptation_->run(message);
+    if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
+    take_request_body(message);
+  }
+  co_return co_await choose_server();
+}
+
+// The addresses are looked for beforehand only where somebody may want to choose among them.
+Task<bool> Transaction::choose_server() {
+  if (!adaptation_->wants(kConnectInterest)) co_return true;
+  ConnectChoice choice{.host = destination_.host, .port = destination_.port};
+  if (destination_.group != nullptr) {
+    choice.upstream = destination_.group->name();
+  } else if (destination_.via.empty()) {
+    if (auto found = co_await target_addresses()) choice.addresses = std::move(*found);
+  }
+  const AdaptedMessage message(*adaptation_, AdaptPoint::server_request, request_, nullptr,
+                               *request_body_, request_framing_);
+  const AdaptResult result = co_await adaptation_->run_connect(message, choice);
+  if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
+  const bool taken = take_choice(choice);
+  if (!taken) co_await fail_with(kNoSuchUpstream);
+  co_return taken;
+}
+
+// False: there is no group of servers of that name.
+bool Transaction::take_choice(ConnectChoice& choice) {
+  if (choice.upstream_changed) {
+    ServerGroup* const group =
+        choice.upstream.empty() ? nullptr : parts_.servers.group(choice.upstream);
+    if (group == nullptr && !choice.upstream.empty()) return false;
+    destination_.group = group;
+    if (group != nullptr) {
+      destination_.name = group->name();
+      destination_.key = group->key_of(request_, &exchange_.client().peer);
+      destination_.cookie = group->take_cookie(request_);
+      if (group->settings().proxy_header != ProxyHeader::none) name_client();
+    }
+  }
+  if (choice.server_changed) destination_.server = choice.server;
+  if (choice.target_changed) {
+    destination_.host = choice.host;
+    destination_.port = choice.port;
+    destination_.name = request_.fields.keep(fmt::format("{}:{}", choice.host, choice.port));
+  }
+  if (choice.addresses_changed) chosen_addresses_ = std::move(choice.addresses);
+  return true;
+}
+
+// What the server has sent is not wanted any more where a filter has something else to say.
+Task<bool> Transaction::adapt_response(AdaptPoint point, BodySource*& body, Framing& framing) {
+  if (!adaptation_->wants(interest(point))) co_return true;
+  AdaptedMessage message(*adaptation_, point, request_, &delivery_.response(), *body, framing);
+  const AdaptResult result = co_await adaptation_->run(message);
+  if (result != AdaptResult::go_on) {
+    co_await settle(false);
+    co_return co_await end_by_filter(result);
+  }
+  body = &message.body();
+  framing = message.framing();
+  co_return true;
+}
+
+// The client gets the filter's answer, or an error.
+Task<bool> Transaction::end_by_filter(AdaptResult result) {
+  record_.filter = adaptation_->decided_by();
+  if (result == AdaptResult::refused) {
+    Failure failure = kFilterFailed;
+    if (adaptation_->failure_status() != 0) failure.status = adaptation_->failure_status();
+    co_await fail_with(failure);
+    co_return false;
+  }
+  FilterAnswer& answer = adaptation_->answer();
+  record_.status = answer.head.status;
+  const auto sent = co_await exchange_.respond(answer.head, *answer.body, answer.framing);
+  if (!sent) note_cut(sent.error());
+  co_return false;
+}
+
+void Transaction::report_to_filters() {
+  record_.added = adaptation_->record_fields();
+  if (record_.filter.empty()) record_.filter = adaptation_->decided_by();
+  if (!adaptation_->wants(kLogInterest)) return;
+  const RecordFields fields(exchange_, record_, parts_.servers.pool().executor());
+  adaptation_->run_logged(fields);
+  record_.added = adaptation_->record_fields();
+}
+
+}  // namespace penstock
