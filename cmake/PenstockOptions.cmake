@@ -17,7 +17,9 @@ target_include_directories(penstock_options INTERFACE
 target_compile_options(penstock_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast
   -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
-  -fcolor-diagnostics)
+  -fcolor-diagnostics
+  # Some libraries ask for it; precompiled headers need the options of those that use them.
+  -pthread)
 target_link_libraries(penstock_options INTERFACE Threads::Threads)
 
 if(PENSTOCK_SANITIZE)
