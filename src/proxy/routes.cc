@@ -3,18 +3,12 @@
 #include <algorithm>
 
 #include "base/hash.h"
-#include "message/fields.h"
 
 namespace penstock {
 
 RouteTable::RouteTable(const std::vector<RouteSettings>& routes, ServerSide& servers) {
   for (const RouteSettings& route : routes) {
-    Entry entry{.host = route.host, .route = {.settings = &route}};
-    if (entry.host == "*") entry.host.clear();
-    if (entry.host.starts_with("*.")) {
-      entry.wildcard = true;
-      entry.host.erase(0, 1);
-    }
+    Entry entry{.host = HostPattern(route.host), .route = {.settings = &route}};
     for (const std::string& name : route.via) {
       Peer* const peer = servers.peer(name);  // null for "direct": others were checked
       const std::uint32_t weight = peer != nullptr ? peer->settings().weight : 1;
@@ -51,7 +45,7 @@ const Route* RouteTable::find(const std::vector<Entry>& entries, const ClientInf
                               std::string_view host, std::string_view path, bool bytes) {
   for (const Entry& entry : entries) {
     const RouteSettings& settings = *entry.route.settings;
-    if (host_matches(entry, host) && path_matches(settings.path, path) &&
+    if (entry.host.matches(host) && path_begins_with(path, settings.path) &&
         (!entry.for_some || is_for(settings, client)) && (!bytes || entry.for_bytes)) {
       return &entry.route;
     }
@@ -67,20 +61,6 @@ bool RouteTable::is_for(const RouteSettings& route, const ClientInfo& client) {
   if (!there || route.client == ClientProof::any) return there;
   const bool shown = client.tls() != nullptr && client.tls()->has_certificate();
   return shown == (route.client == ClientProof::certificate);
-}
-
-bool RouteTable::host_matches(const Entry& entry, std::string_view host) {
-  if (entry.host.empty()) return true;
-  if (!entry.wildcard) return equals_ignoring_case(entry.host, host);
-  return host.size() > entry.host.size() &&
-         equals_ignoring_case(entry.host, host.substr(host.size() - entry.host.size()));
-}
-
-bool RouteTable::path_matches(std::string_view prefix, std::string_view path) {
-  if (!path.starts_with(prefix)) return prefix == "/" && path == "*";
-  if (prefix.ends_with('/') || path.size() == prefix.size()) return true;
-  const char next = path[prefix.size()];
-  return next == '/' || next == '?';
 }
 
 }  // namespace penstock

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "message/match.h"
 #include "proxy/field_edits.h"
 #include "proxy/settings.h"
 #include "server/client_info.h"
@@ -31,10 +32,7 @@ class RouteTable {
   RouteTable(const std::vector<RouteSettings>& routes, ServerSide& servers);
 
   // The first route of reverse listeners that matches, or null: by the client's listener, what it
-  // has shown of itself, host and path. `host` is compared without regard
-  // to case, and without port; `path` by prefix, where "/app" covers "/app", "/app/..." and
-  // "/app?..." but not
-  // "/application".
+  // has shown of itself, host (without port) and path, as message/match.h says.
   [[nodiscard]] const Route* match(const ClientInfo& client, std::string_view host,
                                    std::string_view path_and_query) const;
   // The same of forward listeners.
@@ -46,8 +44,7 @@ class RouteTable {
 
  private:
   struct Entry {
-    std::string host;  // lower case; empty for all
-    bool wildcard = false;
+    HostPattern host;
     bool for_some = false;   // clients or listeners, not for all
     bool for_bytes = false;  // also takes connections of tcp listeners
     Route route;
@@ -55,8 +52,6 @@ class RouteTable {
   static const Route* find(const std::vector<Entry>& entries, const ClientInfo& client,
                            std::string_view host, std::string_view path, bool bytes);
   static bool is_for(const RouteSettings& route, const ClientInfo& client);
-  static bool host_matches(const Entry& entry, std::string_view host);
-  static bool path_matches(std::string_view prefix, std::string_view path);
 
   std::vector<Entry> entries_;
   std::vector<Entry> via_entries_;
