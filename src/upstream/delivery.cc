@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "async/sleep.h"
+#include "base/back_off.h"
 #include "message/challenge.h"
 #include "message/status.h"
-#include "upstream/back_off.h"
 #include "upstream/peer_failure.h"
 #include "upstream/unavailable.h"
 

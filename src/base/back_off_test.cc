@@ -1,4 +1,4 @@
-#include "upstream/back_off.h"
+#include "base/back_off.h"
 
 #include <algorithm>
 #include <chrono>
