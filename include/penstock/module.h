@@ -69,6 +69,16 @@ enum {
   PENSTOCK_DONE = 4,
   /* From answer_body: that was the last of the content. */
   PENSTOCK_END = 5,
+  /* At a head: go on, nothing of this message's content is wanted. With content: what was written
+   * by content_write() passes, then this piece and all the rest as it is. Neither _body nor
+   * _complete is called any more for this message; later events are. */
+  PENSTOCK_SKIP_CONTENT = 6,
+  /* At a head: as PENSTOCK_CHANGED, and the head itself is kept back until the first content is
+   * written, passed or emitted, or the _complete callback has returned. Until then, that is in
+   * _body and _complete, fields, texts and numbers may still be set as in the event of the head,
+   * content_length() may be called, and PENSTOCK_ANSWER be returned. For who must see content
+   * before it can say what becomes of the message. */
+  PENSTOCK_HOLD_HEAD = 7,
   /* The module has failed. What becomes of the transaction is the configuration's choice
    * (`on_failure`). */
   PENSTOCK_ERROR = -1,
@@ -436,9 +446,9 @@ typedef struct penstock_api {
 /*
  * A module. Callbacks that are null cost nothing; content is only shown to those who have a
  * callback for it. The events of a transaction come in this order: request_head, then request_body
- * and request_complete beside all that follows; cache_lookup; before_connect; response_head, response_body, response_complete; logged; free. What does not happen (no
- * server is asked, the client leaves) is not called; logged and free always are, where one of the
- * others was.
+ * and request_complete beside all that follows; cache_lookup; before_connect; response_head,
+ * response_body, response_complete; logged; free. What does not happen (no server is asked, the
+ * client leaves) is not called; logged and free always are, where one of the others was.
  */
 typedef struct penstock_module {
   uint32_t abi;     /* PENSTOCK_ABI */
