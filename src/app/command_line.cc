@@ -10,9 +10,9 @@
 
 #include "app/tls_files.h"
 #include "app/version.h"
+#include "base/wording.h"
 #include "config/load.h"
 #include "config/summary.h"
-#include "config/wording.h"
 
 namespace penstock {
 namespace {
@@ -24,10 +24,9 @@ std::string complaint(const CLI::ParseError& error, int argc, const char* const*
   const std::string_view word = argc > 1 ? argv[1] : "";
   const bool is_command = std::ranges::find(kCommands, word) != std::end(kCommands);
   if (!word.empty() && !word.starts_with('-') && !is_command) {
-    return fmt::format("unknown command {}: {}", config::quoted(word),
-                       config::hint(word, kCommands));
+    return fmt::format("unknown command {}: {}", penstock::quoted(word), hint(word, kCommands));
   }
-  if (word.starts_with('-')) return fmt::format("unknown option {}", config::quoted(word));
+  if (word.starts_with('-')) return fmt::format("unknown option {}", penstock::quoted(word));
   if (word.empty()) return "no command given";
   return error.what();
 }

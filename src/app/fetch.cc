@@ -21,7 +21,7 @@
 #include "app/fetch_transfer.h"
 #include "async/scope.h"
 #include "async/sleep.h"
-#include "config/quantity.h"
+#include "base/quantity.h"
 #include "net/event_loop.h"
 #include "net/socket_network.h"
 #include "upstream/server_side.h"
@@ -85,7 +85,7 @@ Task<void> Fetcher::fetch_within_limit(const Url& url) {
   Task<FetchTransfer::Answer> fetching = fetch(first_request(command_, url));
   FetchTransfer::Answer answer = co_await std::move(fetching).in(context);
   if (!answer && limit.fired()) {
-    const std::string time = config::format_duration(command_.max_time);
+    const std::string time = format_duration(command_.max_time);
     answer = std::unexpected(fmt::format("not done within {}", time));
   }
   report(answer, url);

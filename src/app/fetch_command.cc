@@ -8,9 +8,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/quantity.h"
 #include "base/text.h"
-#include "config/quantity.h"
-#include "config/wording.h"
+#include "base/wording.h"
 #include "message/characters.h"
 #include "message/fields.h"
 #include "message/target.h"
@@ -25,7 +25,7 @@ constexpr std::uint16_t kDnsPort = 53;
 
 std::unexpected<std::string> wrong(std::string_view option, std::string_view text,
                                    std::string_view why) {
-  return unexpected(fmt::format("{} {}: {}", option, config::quoted(text), why));
+  return unexpected(fmt::format("{} {}: {}", option, penstock::quoted(text), why));
 }
 
 // A URL as it may be shown: what could be a login is left out.
@@ -188,7 +188,7 @@ std::expected<void, std::string> FetchOptions::Words::set_urls(FetchCommand& to)
       // A hint is of use only for what has no login.
       const bool bare = !text.contains('@') && !text.contains("://") && parse_url("http://" + text);
       const std::string hint =
-          bare ? fmt::format("; did you mean {}?", config::quoted("http://" + text)) : "";
+          bare ? fmt::format("; did you mean {}?", penstock::quoted("http://" + text)) : "";
       return wrong("URL", showable(text), url.error() + hint);
     }
     if (!url->login) url->login = login;
@@ -235,7 +235,7 @@ std::expected<void, std::string> FetchOptions::Words::set_limits(FetchCommand& t
   const auto read = [](std::string_view option, const std::string& text,
                        Duration& into) -> std::expected<void, std::string> {
     if (text.empty()) return {};
-    const auto duration = config::parse_duration(text);
+    const auto duration = parse_duration(text);
     if (!duration) return unexpected(fmt::format("{}: {}", option, duration.error()));
     into = *duration;
     return {};

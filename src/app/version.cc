@@ -2,6 +2,6 @@
 
 namespace penstock {
 
-std::string_view version() { return PENSTOCK_VERSION; }
+std::string_view version() { return PENSTOCK_PRODUCT_VERSION; }
 
 }  // namespace penstock

@@ -12,6 +12,8 @@ namespace penstock {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
+[[nodiscard]] constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // A copy in lower case.
 [[nodiscard]] inline std::string to_lower(std::string_view text) {
   std::string lower(text);

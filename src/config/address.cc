@@ -11,7 +11,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
-#include "config/wording.h"
+#include "base/wording.h"
 #include "message/characters.h"
 #include "message/fields.h"
 

@@ -10,9 +10,9 @@
 
 #include <fmt/format.h>
 
+#include "base/wording.h"
 #include "config/address.h"
 #include "config/listener_checks.h"
-#include "config/wording.h"
 #include "message/fields.h"
 
 namespace penstock::config {

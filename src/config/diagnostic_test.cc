@@ -6,8 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/wording.h"
 #include "config/report.h"
-#include "config/wording.h"
 
 namespace penstock::config {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "config/wording.h"
+#include "base/wording.h"
 #include "message/characters.h"
 #include "message/fields.h"
 #include "proxy/variable_settings.h"

@@ -14,9 +14,9 @@
 
 #include <fmt/format.h>
 
+#include "base/wording.h"
 #include "config/report.h"
 #include "config/toml.h"
-#include "config/wording.h"
 
 namespace penstock::config {
 

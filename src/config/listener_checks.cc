@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "base/wording.h"
 #include "config/address.h"
-#include "config/wording.h"
 
 namespace penstock::config {
 namespace {

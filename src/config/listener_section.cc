@@ -7,9 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "base/wording.h"
 #include "config/sections.h"
 #include "config/values.h"
-#include "config/wording.h"
 
 namespace penstock::config {
 namespace {

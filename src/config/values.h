@@ -14,12 +14,12 @@
 
 #include <fmt/format.h>
 
+#include "base/quantity.h"
 #include "base/time.h"
+#include "base/wording.h"
 #include "config/address.h"
-#include "config/quantity.h"
 #include "config/report.h"
 #include "config/toml.h"
-#include "config/wording.h"
 
 namespace penstock::config {
 

@@ -56,7 +56,6 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
   return (characters::kClasses[static_cast<unsigned char>(c)] & classes) != 0;
 }
 [[nodiscard]] constexpr bool is_token_char(char c) { return has_class(c, characters::kToken); }
-[[nodiscard]] constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 [[nodiscard]] constexpr bool is_whitespace(char c) { return c == ' ' || c == '\t'; }
 
 // True when all of the text is of one of the given classes; so of empty text.

@@ -8,7 +8,7 @@
 
 #include "base/time.h"
 
-namespace penstock::config {
+namespace penstock {
 
 // "500ms", "30s", "2m", "1h": a whole number and its unit. Otherwise what is wrong with it.
 [[nodiscard]] std::expected<Duration, std::string> parse_duration(std::string_view text);
@@ -19,4 +19,4 @@ namespace penstock::config {
 [[nodiscard]] std::string format_duration(Duration duration);
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 
-}  // namespace penstock::config
+}  // namespace penstock

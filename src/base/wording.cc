@@ -1,4 +1,4 @@
-#include "config/wording.h"
+#include "base/wording.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "message/characters.h"
+#include "base/text.h"
 
-namespace penstock::config {
+namespace penstock {
 namespace {
 
 // The least number of insertions, deletions, replacements and swaps of neighbours that turn one
@@ -92,4 +92,4 @@ std::string hint(std::string_view word, std::span<const std::string_view> known)
   return known.empty() ? "nothing is known here" : "expected " + alternatives(known);
 }
 
-}  // namespace penstock::config
+}  // namespace penstock

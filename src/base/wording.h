@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace penstock::config {
+namespace penstock {
 
 // The text between double quotes as TOML writes it, control characters escaped.
 [[nodiscard]] std::string quoted(std::string_view text);
@@ -23,4 +23,4 @@ namespace penstock::config {
 // `did you mean "head"?`, or, if nothing is near, `expected "head", "fields" or "body"`.
 [[nodiscard]] std::string hint(std::string_view word, std::span<const std::string_view> known);
 
-}  // namespace penstock::config
+}  // namespace penstock

@@ -1,10 +1,10 @@
-#include "config/quantity.h"
+#include "base/quantity.h"
 
 #include <limits>
 
 #include <gtest/gtest.h>
 
-namespace penstock::config {
+namespace penstock {
 namespace {
 
 using namespace std::chrono_literals;
@@ -67,4 +67,4 @@ TEST(Quantity, WritesWhatItReads) {
 }
 
 }  // namespace
-}  // namespace penstock::config
+}  // namespace penstock

@@ -1,4 +1,4 @@
-#include "config/quantity.h"
+#include "base/quantity.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,10 +9,10 @@
 
 #include <fmt/format.h>
 
-#include "config/wording.h"
-#include "message/characters.h"
+#include "base/text.h"
+#include "base/wording.h"
 
-namespace penstock::config {
+namespace penstock {
 namespace {
 
 struct Unit {
@@ -104,4 +104,4 @@ std::string format_duration(Duration duration) {
 
 std::string format_size(std::uint64_t bytes) { return format(bytes, kSizeUnits); }
 
-}  // namespace penstock::config
+}  // namespace penstock
