@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapt/in_time.h"
+
 namespace penstock {
 namespace {
 
@@ -16,34 +18,19 @@ bool is_record_name(std::string_view name) {
   });
 }
 
-// Cancels what runs in a context when its time is over.
-class Limit final : public Timer {
- public:
-  Limit(TaskContext& context, Duration limit) : context_(&context) {
-    Executor& executor = context.executor();
-    executor.timers().arm(*this, deadline_after(executor.now(), limit));
-  }
-  [[nodiscard]] bool passed() const { return passed_; }
-
- private:
-  void on_timer() override {
-    passed_ = true;
-    context_->cancel();
-  }
-  TaskContext* context_;
-  bool passed_ = false;
-};
-
 }  // namespace
 
-FilterSet::FilterSet(std::vector<FilterPlace> places, unsigned worker, Log* log)
+FilterSet::FilterSet(std::vector<FilterPlace> places, unsigned worker, const Executor& executor,
+                     Log* log)
     : places_(std::move(places)),
       failures_(places_.size()),
+      executor_(&executor),
       last_id_(std::uint64_t{worker} << kBitsOfIds),
       log_(log) {}
 
-void FilterSet::report(const FilterPlace& place, std::string_view where, std::string_view reason,
-                       TimePoint now) {
+void FilterSet::report(const FilterPlace& place, std::string_view where,
+                       std::string_view reason) {
+  const TimePoint now = executor_->now();
   Failures& failures = failures_[static_cast<std::size_t>(&place - places_.data())];
   if (now < failures.quiet_until) {
     ++failures.unsaid;
@@ -149,13 +136,10 @@ void Adaptation::run_logged(const RecordView& record) {
 }
 
 Task<FilterOutcome> Adaptation::in_time(Task<FilterOutcome> work, Duration limit) {
-  ChildContext context(co_await this_context());
-  const Limit timer(context, limit);
-  const FilterOutcome outcome = co_await std::move(work).in(context);
-  // What came of it just in time stands.
-  const bool failed = outcome.kind == FilterOutcome::Kind::failed;
-  if (!failed || !timer.passed()) co_return outcome;
-  co_return FilterOutcome{.kind = FilterOutcome::Kind::failed, .reason = "timed_out"};
+  const Result<FilterOutcome> outcome = co_await run_in_time(std::move(work), limit);
+  if (outcome) co_return *outcome;
+  co_return FilterOutcome{.kind = FilterOutcome::Kind::failed,
+                          .reason = to_string(outcome.error().kind)};
 }
 
 AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
@@ -173,8 +157,7 @@ AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::st
   // Nobody is left to care.
   if (context.cancelled()) return AdaptResult::refused;
   const bool answerless = outcome.kind == Kind::answer;
-  set_->report(*slot.place, where, answerless ? "no answer was given" : outcome.reason,
-               context.executor().now());
+  set_->report(*slot.place, where, answerless ? "no answer was given" : outcome.reason);
   decided_by_ = slot.place->settings->name;
   const FailurePolicy policy = slot.place->settings->on_failure;
   if (policy == FailurePolicy::skip) slot.active = false;
@@ -194,11 +177,10 @@ Adaptation::Slot* Adaptation::slot_of(const FilterState& state) {
 }
 
 std::optional<Error> Adaptation::fail_content(const FilterState& state, AdaptPoint point,
-                                              std::string_view reason, bool changed,
-                                              TimePoint now) {
+                                              std::string_view reason, bool changed) {
   Slot* const slot = slot_of(state);
   PENSTOCK_CHECK(slot != nullptr);
-  set_->report(*slot->place, to_string(point), reason, now);
+  set_->report(*slot->place, to_string(point), reason);
   decided_by_ = slot->place->settings->name;
   const FailurePolicy policy = slot->place->settings->on_failure;
   if (policy == FailurePolicy::skip) slot->active = false;

@@ -28,16 +28,16 @@ struct FilterPlace {
 // the last one, when another configuration has taken its place.
 class FilterSet {
  public:
-  // `worker`: its number, which makes ids of transactions unique. `log` may be null.
-  FilterSet(std::vector<FilterPlace> places, unsigned worker, Log* log);
+  // `worker`: its number, which makes ids of transactions unique. `log` may be null. Both it and
+  // the executor must outlive this.
+  FilterSet(std::vector<FilterPlace> places, unsigned worker, const Executor& executor, Log* log);
 
   [[nodiscard]] bool empty() const { return places_.empty(); }
   [[nodiscard]] std::span<const FilterPlace> places() const { return places_; }
   [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
   // Says in the log that a filter has failed; not more often than once a second for each, with how
   // many there were.
-  void report(const FilterPlace& place, std::string_view where, std::string_view reason,
-              TimePoint now);
+  void report(const FilterPlace& place, std::string_view where, std::string_view reason);
 
  private:
   struct Failures {
@@ -46,6 +46,7 @@ class FilterSet {
   };
   std::vector<FilterPlace> places_;
   std::vector<Failures> failures_;
+  const Executor* executor_;
   std::uint64_t last_id_;
   Log* log_;
 };
@@ -85,6 +86,10 @@ class Adaptation : public Pooled {
   Task<AdaptResult> run_connect(const AdaptedMessage& message, ConnectChoice& choice);
   void run_logged(const RecordView& record);
 
+  // The server that the request was sent to; null: to none yet. Must outlive this.
+  void note_server(const Address& server) { server_ = &server; }
+  [[nodiscard]] const Address* server_address() const { return server_; }
+
   // After AdaptResult::answer. Lives as long as this.
   [[nodiscard]] FilterAnswer& answer() { return *answer_; }
   // Of the filter that was not to fail, in a head or in content.
@@ -103,7 +108,7 @@ class Adaptation : public Pooled {
   // the body with; nothing where the filter's policy lets the content pass as it is from here on,
   // which needs that nothing of it was `changed`.
   std::optional<Error> fail_content(const FilterState& state, AdaptPoint point,
-                                    std::string_view reason, bool changed, TimePoint now);
+                                    std::string_view reason, bool changed);
   // For bodies of filters: that one has nothing more to do with the transaction.
   void leave(const FilterState& state);
   // How long that filter may take for one piece of content.
@@ -130,6 +135,7 @@ class Adaptation : public Pooled {
   // In the order in which they were put around each other.
   std::vector<std::unique_ptr<OwnBody>, PoolAllocator<std::unique_ptr<OwnBody>>> bodies_;
   std::optional<FilterAnswer> answer_;
+  const Address* server_ = nullptr;
   int failure_status_ = 0;
   std::string_view decided_by_;
   std::vector<std::pair<std::string, std::string>> record_fields_;

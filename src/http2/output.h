@@ -11,7 +11,7 @@
 
 #include "base/frame_pool.h"
 #include "base/slab.h"
-#include "http2/copied_bytes.h"
+#include "base/copied_bytes.h"
 
 namespace penstock::http2 {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "base/slab.h"
-#include "http2/copied_bytes.h"
+#include "base/copied_bytes.h"
 
 namespace penstock::http2 {
 

@@ -59,11 +59,4 @@ struct ModuleCall : penstock_call {
 // The functions that modules call; the same table for all of them.
 [[nodiscard]] const penstock_api& module_api();
 
-// Resumes: what stands behind penstock_waiter. resume() is called once, from any thread, and
-// destroys it.
-struct WaiterFace {
-  virtual ~WaiterFace() = default;
-  virtual void resume() = 0;
-};
-
 }  // namespace penstock

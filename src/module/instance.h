@@ -1,13 +1,27 @@
 // An instance of a module: its callbacks, with one set of settings and the data made of them.
 #pragma once
 
+#include <cstdint>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "module/loader.h"
 #include "module/services.h"
 #include "module/settings.h"
 #include "penstock/module.h"
+
+namespace penstock {
+
+// Something of an instance's services that C code holds a pointer to: a timer, a metric.
+struct ServiceHandle {
+  virtual ~ServiceHandle() = default;
+  penstock_instance* instance = nullptr;
+  std::uint64_t id = 0;
+};
+
+}  // namespace penstock
 
 // What C code knows as penstock_instance. Shared by all workers, and by all that has still to call
 // something of it; closed by who made it, when the last of these has let it go.
@@ -20,6 +34,27 @@ struct penstock_instance {
 
   // The callbacks; what the module does not have is null.
   [[nodiscard]] const penstock_module& callbacks() const { return module->callbacks(); }
+
+  // What C code may hold until it is dropped or the instance ends; null for the id 0. From any
+  // thread.
+  template <class Handle>
+  Handle* keep(std::uint64_t id) {
+    if (id == 0) return nullptr;
+    auto handle = std::make_unique<Handle>();
+    handle->instance = this;
+    handle->id = id;
+    Handle* const kept = handle.get();
+    const std::lock_guard lock(mutex);
+    handles.push_back(std::move(handle));
+    return kept;
+  }
+  void drop(const penstock::ServiceHandle& handle) {
+    const std::lock_guard lock(mutex);
+    handles.remove_if([&handle](const auto& one) { return one.get() == &handle; });
+  }
+
+  std::mutex mutex;
+  std::list<std::unique_ptr<penstock::ServiceHandle>> handles;
 };
 
 namespace penstock {

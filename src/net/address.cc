@@ -144,6 +144,15 @@ socklen_t Address::to_sockaddr(sockaddr_storage& storage) const {
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path().size() + 1);
 }
 
+const sockaddr* Address::as_sockaddr(socklen_t& length) const {
+  static constexpr sockaddr kLocal{.sa_family = AF_UNIX, .sa_data = {}};
+  length = family() == AF_INET    ? sizeof ip_.v4
+           : family() == AF_INET6 ? sizeof ip_.v6
+                                  : sizeof kLocal.sa_family;
+  if (is_unix()) return &kLocal;
+  return reinterpret_cast<const sockaddr*>(&ip_);
+}
+
 bool Address::is_loopback() const {
   if (is_unix()) return true;
   if (family() == AF_INET) return (ntohl(ip_.v4.sin_addr.s_addr) >> 24) == 127;

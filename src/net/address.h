@@ -36,6 +36,9 @@ class Address {
   // Fills `storage`; the length for the system calls.
   socklen_t to_sockaddr(sockaddr_storage& storage) const;
 
+  // The same without a copy, as long as this lives; of a unix socket only its family.
+  [[nodiscard]] const sockaddr* as_sockaddr(socklen_t& length) const;
+
   // 127.0.0.0/8, ::1, and the same mapped into IPv6; unix sockets count as loopback.
   [[nodiscard]] bool is_loopback() const;
   // Loopback, link-local (169.254/16, fe80::/10), unspecified (0/8, ::), also mapped into IPv6 or

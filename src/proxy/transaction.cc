@@ -94,6 +94,7 @@ void Transaction::on_acquired(const Lease& lease, const NextHop* server) {
   record_.server_reused = lease.reused();
   server_ = lease.address();
   record_.server = &server_;
+  if (adaptation_) adaptation_->note_server(server_);
   // HTTP/1.0 clients need not send Host, HTTP/1.1 servers need to get one.
   if (destination_.group == nullptr || server == nullptr) return;
   if (route_->settings->host_policy == HostPolicy::server || host_field_.empty()) {

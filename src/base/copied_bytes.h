@@ -8,7 +8,7 @@
 #include "base/frame_pool.h"
 #include "base/slab.h"
 
-namespace penstock::http2 {
+namespace penstock {
 
 using Slices = std::vector<Slice, PoolAllocator<Slice>>;
 
@@ -28,4 +28,4 @@ class CopiedBytes {
   std::size_t used_ = 0;
 };
 
-}  // namespace penstock::http2
+}  // namespace penstock

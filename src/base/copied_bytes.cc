@@ -1,9 +1,9 @@
-#include "http2/copied_bytes.h"
+#include "base/copied_bytes.h"
 
 #include <algorithm>
 #include <cstring>
 
-namespace penstock::http2 {
+namespace penstock {
 
 void CopiedBytes::append_to(Slices& pieces, std::size_t first, std::string_view bytes,
                             SlabSize size) {
@@ -32,4 +32,4 @@ void CopiedBytes::clear() {
   used_ = 0;
 }
 
-}  // namespace penstock::http2
+}  // namespace penstock

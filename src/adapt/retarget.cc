@@ -1,0 +1,57 @@
+#include "adapt/retarget.h"
+
+#include <algorithm>
+
+#include "message/characters.h"
+#include "message/target.h"
+
+namespace penstock {
+namespace {
+
+bool has_parts(const RequestHead& head) {
+  return head.target.form == TargetForm::origin || head.target.form == TargetForm::absolute;
+}
+
+}  // namespace
+
+bool set_path(RequestHead& head, std::string_view path_and_query) {
+  if (!has_parts(head) || !path_and_query.starts_with('/')) return false;
+  const auto parsed = parse_target("GET", path_and_query);
+  if (!parsed || parsed->form != TargetForm::origin) return false;
+  head.target.path_and_query = head.fields.keep(path_and_query);
+  head.target.needs_slash = false;
+  return true;
+}
+
+bool set_authority(RequestHead& head, std::string_view authority) {
+  if (!has_parts(head) || !parse_authority(authority)) return false;
+  const std::string_view kept = head.fields.keep(authority);
+  head.fields.set(FieldId::host, kept);
+  if (head.target.form == TargetForm::origin) return true;
+  head.target.authority = kept;
+  head.target.host = *parse_authority(kept);
+  return true;
+}
+
+bool set_method(RequestHead& head, std::string_view method) {
+  if (method.empty() || !std::ranges::all_of(method, is_token_char)) return false;
+  const Method wanted = method_of(method);
+  const auto is_bound = [](Method one) { return one == Method::connect || one == Method::head; };
+  if (wanted != head.method && (is_bound(wanted) || is_bound(head.method))) return false;
+  head.method_text = head.fields.keep(method);
+  head.method = wanted;
+  return true;
+}
+
+std::string url_of(const RequestHead& head, bool secure) {
+  const Target& target = head.target;
+  if (target.form == TargetForm::authority) return std::string(target.authority);
+  std::string url(!target.scheme.empty() ? target.scheme : secure ? "https" : "http");
+  url += "://";
+  url += target.authority.empty() ? head.fields.value(FieldId::host) : target.authority;
+  if (target.needs_slash || target.path_and_query.empty()) url += '/';
+  if (target.path_and_query != "*") url += target.path_and_query;
+  return url;
+}
+
+}  // namespace penstock

@@ -1,0 +1,268 @@
+#include "module/content_body.h"
+
+#include <utility>
+
+#include "adapt/in_time.h"
+#include "async/sleep.h"
+
+namespace penstock {
+namespace {
+
+// So often a module may be asked for content without giving any.
+constexpr int kMostEmptyAnswers = 1000;
+
+Slice take_from(Slices& ready, std::size_t& next) {
+  if (next == ready.size()) return {};
+  Slice slice = std::move(ready[next++]);
+  if (next == ready.size()) {
+    ready.clear();
+    next = 0;
+  }
+  return slice;
+}
+
+}  // namespace
+
+ContentBody::ContentBody(ModuleTransaction& transaction, BodySource& source, AdaptPoint point,
+                         bool may_change)
+    : transaction_(&transaction),
+      source_(&source),
+      point_(point),
+      body_event_(is_request(point) ? ModuleEvent::request_body : ModuleEvent::response_body),
+      complete_event_(is_request(point) ? ModuleEvent::request_complete
+                                        : ModuleEvent::response_complete),
+      may_change_(may_change) {
+  moment_ = &transaction.moment(body_event_);
+}
+
+bool ContentBody::has_callback(ModuleEvent event) const {
+  const penstock_module& module = transaction_->instance().callbacks();
+  if (event == body_event_) {
+    return (is_request(point_) ? module.request_body : module.response_body) != nullptr;
+  }
+  return (is_request(point_) ? module.request_complete : module.response_complete) != nullptr;
+}
+
+Slice ContentBody::take_written() { return take_from(ready_, next_); }
+
+bool ContentBody::at_end() const {
+  if (next_ < ready_.size() || error_) return false;
+  return phase_ == Phase::completed || (phase_ == Phase::passing && source_->at_end());
+}
+
+std::optional<std::uint64_t> ContentBody::remaining() const {
+  if (may_change_ || phase_ == Phase::waiting) return std::nullopt;
+  auto rest = source_->remaining();
+  for (std::size_t i = next_; rest && i < ready_.size(); ++i) *rest += ready_[i].size();
+  return rest;
+}
+
+BodySource::Run ContentBody::run(std::uint64_t at_least) {
+  if (phase_ != Phase::passing || next_ < ready_.size()) return {};
+  return source_->run(at_least);
+}
+
+Slice ContentBody::take_ready() {
+  while (next_ == ready_.size()) {
+    if (phase_ == Phase::passing) return source_->take_ready();
+    if (phase_ != Phase::looking) return {};
+    Slice slice = source_->take_ready();
+    const bool had = !slice.empty();
+    if (had) show(std::move(slice));
+    if (phase_ == Phase::looking && source_->at_end()) show_end();
+    if (!had && next_ == ready_.size()) return {};
+  }
+  return take_written();
+}
+
+Task<Result<Slice>> ContentBody::next() {
+  while (true) {
+    if (next_ < ready_.size()) co_return take_written();
+    if (error_) co_return fail(*error_);
+    if (phase_ == Phase::waiting) {
+      co_await wait();
+      continue;
+    }
+    if (phase_ == Phase::completed) co_return Slice();
+    if (source_->at_end()) {
+      if (phase_ == Phase::passing) co_return Slice();
+      show_end();
+      continue;
+    }
+    auto slice = co_await source_->next();
+    if (!slice || phase_ == Phase::passing) co_return slice;
+    if (!slice->empty()) show(std::move(*slice));
+    if (phase_ == Phase::looking && source_->at_end()) show_end();
+  }
+}
+
+void ContentBody::begin(ModuleEvent event) {
+  moment_->clear_call();
+  moment_->event = event;
+  moment_->head_held = priming_;
+  moment_->may_write = true;
+}
+
+void ContentBody::show(Slice slice) {
+  if (transaction_->left) phase_ = Phase::passing;
+  if (phase_ == Phase::passing || !has_callback(body_event_)) {
+    write_piece(std::move(slice));
+    return;
+  }
+  begin(body_event_);
+  moment_->content = std::move(slice);
+  const auto returned = transaction_->caller().start(*transaction_, *moment_);
+  if (returned) {
+    settle(*returned);
+  } else {
+    phase_ = Phase::waiting;
+  }
+}
+
+void ContentBody::show_end() {
+  if (transaction_->left || !has_callback(complete_event_)) {
+    phase_ = Phase::completed;
+    return;
+  }
+  begin(complete_event_);
+  moment_->trailers = source_->trailers();
+  const auto returned = transaction_->caller().start(*transaction_, *moment_);
+  if (returned) {
+    settle(*returned);
+  } else {
+    phase_ = Phase::waiting;
+  }
+}
+
+// Cut short after the filter's time, or when the transaction is cancelled.
+Task<void> ContentBody::wait() {
+  const Duration limit = transaction_->adaptation().time_limit(*transaction_);
+  const Result<int> returned =
+      co_await run_in_time(transaction_->caller().finish(*transaction_, *moment_), limit);
+  phase_ = Phase::looking;
+  if (returned) {
+    settle(*returned);
+  } else if (returned.error().kind == ErrorKind::cancelled) {
+    phase_ = Phase::failed;
+    error_ = returned.error().at(is_request(point_) ? Side::client : Side::server);
+  } else {
+    fail_with("timed_out");
+  }
+}
+
+void ContentBody::write_piece(Slice slice) {
+  if (!slice.empty()) ready_.push_back(std::move(slice));
+}
+
+// The module is done with the piece.
+void ContentBody::settle(int returned) {
+  const bool at_end = moment_->event == complete_event_;
+  Slice piece = std::move(moment_->content);
+  Slices written = std::exchange(moment_->written, {});
+  const bool failed = returned < 0 || returned == PENSTOCK_END || returned == PENSTOCK_WAIT;
+  const bool answers = returned == PENSTOCK_ANSWER;
+  const bool replaces = returned == PENSTOCK_CHANGED;
+  if (failed || (answers && !priming_)) {
+    write_piece(std::move(piece));
+    if (at_end) phase_ = Phase::completed;
+    fail_with(failed ? transaction_->caller().failure() : "answered too late");
+    return;
+  }
+  if (!may_change_ && (!written.empty() || (replaces && !piece.empty()))) {
+    write_piece(std::move(piece));
+    if (at_end) phase_ = Phase::completed;
+    fail_with("changed content without having said so");
+    return;
+  }
+  changed_ = changed_ || !written.empty() || replaces;
+  if (ready_.empty()) {
+    ready_ = std::move(written);
+  } else {
+    for (Slice& slice : written) ready_.push_back(std::move(slice));
+  }
+  if (!replaces) write_piece(std::move(piece));
+  primed_ = answers ? PENSTOCK_ANSWER : PENSTOCK_CONTINUE;
+  if (at_end) phase_ = Phase::completed;
+  if (returned == PENSTOCK_DONE || returned == PENSTOCK_SKIP_CONTENT) {
+    if (returned == PENSTOCK_DONE) transaction_->left = true;
+    if (phase_ == Phase::looking) phase_ = Phase::passing;
+  }
+}
+
+void ContentBody::fail_with(std::string_view reason) {
+  Adaptation& adaptation = transaction_->adaptation();
+  if (priming_) {
+    primed_ = PENSTOCK_ERROR;
+    phase_ = phase_ == Phase::completed ? phase_ : Phase::passing;
+    return;
+  }
+  error_ = adaptation.fail_content(*transaction_, point_, reason, changed_);
+  if (error_) {
+    phase_ = Phase::failed;
+    ready_.clear();
+    next_ = 0;
+  } else if (phase_ != Phase::completed) {
+    phase_ = Phase::passing;
+  }
+}
+
+Task<Result<int>> ContentBody::prime() {
+  priming_ = true;
+  while (phase_ == Phase::looking || phase_ == Phase::waiting) {
+    if (phase_ == Phase::waiting) {
+      // Who primes limits the time.
+      const int returned = co_await transaction_->caller().finish(*transaction_, *moment_);
+      phase_ = Phase::looking;
+      settle(returned);
+    } else if (source_->at_end()) {
+      show_end();
+    } else {
+      auto slice = co_await source_->next();
+      if (!slice) co_return fail(slice.error());
+      if (!slice->empty()) show(std::move(*slice));
+    }
+    if (next_ < ready_.size() || primed_ == PENSTOCK_ANSWER || primed_ == PENSTOCK_ERROR) break;
+  }
+  priming_ = false;
+  moment_->head_held = false;
+  co_return primed_;
+}
+
+Slice AnswerBody::take_ready() { return take_from(ready_, next_); }
+
+Task<Result<Slice>> AnswerBody::next() {
+  Moment& moment = transaction_->moment(ModuleEvent::answer_body);
+  const Duration limit = transaction_->adaptation().time_limit(*transaction_);
+  for (int empty = 0; empty < kMostEmptyAnswers; ++empty) {
+    if (next_ < ready_.size()) co_return take_ready();
+    if (ended_) co_return Slice();
+    moment.clear_call();
+    moment.event = ModuleEvent::answer_body;
+    moment.may_write = true;
+    std::optional<int> returned = transaction_->caller().start(*transaction_, moment);
+    std::string_view reason = transaction_->caller().failure();
+    if (!returned) {
+      const Result<int> late =
+          co_await run_in_time(transaction_->caller().finish(*transaction_, moment), limit);
+      if (!late) reason = late.error().kind == ErrorKind::timed_out ? "timed_out" : "cancelled";
+      returned = late ? *late : PENSTOCK_ERROR;
+    }
+    ready_ = std::exchange(moment.written, {});
+    if (*returned != PENSTOCK_CONTINUE && *returned != PENSTOCK_CHANGED) {
+      ended_ = true;
+      if (*returned == PENSTOCK_DONE) transaction_->left = true;
+      if (*returned != PENSTOCK_END && *returned != PENSTOCK_DONE) {
+        const auto error = transaction_->adaptation().fail_content(
+            *transaction_, AdaptPoint::client_response, reason, true);
+        co_return fail(*error);
+      }
+    }
+    co_await yield_turn();
+  }
+  const auto error =
+      transaction_->adaptation().fail_content(
+      *transaction_, AdaptPoint::client_response, "gives no content", true);
+  co_return fail(*error);
+}
+
+}  // namespace penstock

@@ -1,0 +1,89 @@
+// A message's content on its way through a module, and content that a module makes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "adapt/filter.h"
+#include "module/transaction.h"
+
+namespace penstock {
+
+// Shows each piece to the module before it passes. Does not ask for the next one before the module
+// is done with this one. A failure of the module ends it, or lets the rest pass as it is, as the
+// filter's policy has it.
+class ContentBody final : public OwnBody {
+ public:
+  // All must outlive it. `may_change`: the module has said so, else what it writes is its failure.
+  ContentBody(ModuleTransaction& transaction, BodySource& source, AdaptPoint point,
+              bool may_change);
+
+  Slice take_ready() override;
+  Task<Result<Slice>> next() override;
+  [[nodiscard]] bool at_end() const override;
+  [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
+  [[nodiscard]] FieldSection* trailers() override { return source_->trailers(); }
+  [[nodiscard]] Run run(std::uint64_t at_least) override;
+  void moved(std::uint64_t bytes, bool ended) override { source_->moved(bytes, ended); }
+
+  // For a head that is held back: pulls until there is content to pass on, or all has been seen.
+  // What the module has returned last: PENSTOCK_CONTINUE, PENSTOCK_ANSWER, PENSTOCK_DONE (it has
+  // nothing more to do with the transaction) or PENSTOCK_ERROR. Errors are of the body.
+  Task<Result<int>> prime();
+
+ private:
+  enum class Phase : std::uint8_t {
+    looking,    // pieces are shown to the module
+    waiting,    // it takes time over the present one
+    completed,  // it has seen all
+    passing,    // it wants no more, or has failed: all passes
+    failed,
+  };
+  [[nodiscard]] bool has_callback(ModuleEvent event) const;
+  [[nodiscard]] Slice take_written();
+  // Each shows a piece, or the end, to the module. `passing` afterwards: see above.
+  void show(Slice slice);
+  void show_end();
+  Task<void> wait();
+  void begin(ModuleEvent event);
+  void settle(int returned);
+  void fail_with(std::string_view reason);
+  void write_piece(Slice slice);
+
+  ModuleTransaction* transaction_;
+  Moment* moment_;
+  BodySource* source_;
+  AdaptPoint point_;
+  ModuleEvent body_event_;
+  ModuleEvent complete_event_;
+  bool may_change_;
+  bool changed_ = false;
+  bool priming_ = false;
+  int primed_ = 0;
+  Phase phase_ = Phase::looking;
+  Slices ready_;  // to be handed out
+  std::size_t next_ = 0;
+  std::optional<Error> error_;
+};
+
+// The content of an answer that a module streams: asked for as the client takes it.
+class AnswerBody final : public OwnBody {
+ public:
+  // Must outlive it.
+  explicit AnswerBody(ModuleTransaction& transaction) : transaction_(&transaction) {}
+
+  Slice take_ready() override;
+  Task<Result<Slice>> next() override;
+  [[nodiscard]] bool at_end() const override { return ended_ && next_ == ready_.size(); }
+  [[nodiscard]] std::optional<std::uint64_t> remaining() const override { return std::nullopt; }
+
+ private:
+  ModuleTransaction* transaction_;
+  bool ended_ = false;
+  Slices ready_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace penstock

@@ -1,0 +1,46 @@
+// A module as a filter: its callbacks are called for the events of transactions, and what they
+// return is done.
+#pragma once
+
+#include <memory>
+
+#include "adapt/filter.h"
+#include "module/transaction.h"
+
+namespace penstock {
+
+class ModuleFilter final : public Filter {
+ public:
+  // `side`: at which of the points it works.
+  ModuleFilter(std::unique_ptr<ModuleCaller> caller, FilterSide side);
+
+  [[nodiscard]] Interests interests() const override { return interests_; }
+  std::optional<FilterOutcome> start(AdaptedMessage& message,
+                                     std::unique_ptr<FilterState>& state) override;
+  Task<FilterOutcome> finish(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
+  Task<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
+                                std::unique_ptr<FilterState>& state) override;
+  Task<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
+                                 std::unique_ptr<FilterState>& state) override;
+  void on_logged(Adaptation& adaptation, const RecordView& record,
+                 std::unique_ptr<FilterState>& state) override;
+
+ private:
+  ModuleTransaction& transaction_of(Adaptation& adaptation, std::unique_ptr<FilterState>& state);
+  // What a callback for a head has returned; nothing: content has to be seen first.
+  std::optional<FilterOutcome> settle_head(ModuleTransaction& transaction, Moment& moment,
+                                           AdaptedMessage& message, int returned);
+  FilterOutcome answer(ModuleTransaction& transaction, Moment& moment, AdaptedMessage& message);
+  void put_around(ModuleTransaction& transaction, AdaptedMessage& message, bool may_change);
+  Task<FilterOutcome> finish_head(ModuleTransaction& transaction, AdaptedMessage& message,
+                                  Moment& moment);
+  Task<FilterOutcome> hold_head(ModuleTransaction& transaction, AdaptedMessage& message,
+                                Moment& moment);
+  Task<FilterOutcome> ask(ModuleTransaction& transaction, Moment& moment);
+  [[nodiscard]] bool wants_content(AdaptPoint point) const;
+
+  std::unique_ptr<ModuleCaller> caller_;
+  Interests interests_ = 0;
+};
+
+}  // namespace penstock

@@ -1,0 +1,106 @@
+// One event of a transaction, as an instance of a module is called for it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapt/adaptation.h"
+#include "adapt/filter.h"
+#include "async/event.h"
+#include "base/copied_bytes.h"
+#include "base/slab.h"
+#include "module/call.h"
+
+namespace penstock {
+
+enum class ModuleEvent : std::uint8_t {
+  request_head,
+  request_body,
+  request_complete,
+  cache_lookup,
+  before_connect,
+  response_head,
+  response_body,
+  response_complete,
+  answer_body,
+  logged,
+};
+inline constexpr std::size_t kModuleEvents = 10;
+// "request_head", ...
+[[nodiscard]] std::string_view to_string(ModuleEvent event);
+[[nodiscard]] constexpr bool is_head(ModuleEvent event) {
+  return event == ModuleEvent::request_head || event == ModuleEvent::response_head;
+}
+
+class ModuleTransaction;
+
+// A direction's event under way, and what the functions of the interface do to the transaction
+// meanwhile. A transaction has two, as its request may still be under way when the response comes.
+class Moment final : public CallFace {
+ public:
+  explicit Moment(ModuleTransaction& of) : of_(&of) {}
+
+  // -- What the event is about; set before a call. Null where it does not belong to the event. -----
+  ModuleEvent event = ModuleEvent::request_head;
+  AdaptedMessage* message = nullptr;
+  ConnectChoice* choice = nullptr;
+  const RecordView* record = nullptr;
+  Slice content;                       // of a _body event
+  FieldSection* trailers = nullptr;    // of a _complete event
+  std::string_view lookup_result = {};  // of cache_lookup, and later
+  bool head_held = false;              // the head can still be changed: PENSTOCK_HOLD_HEAD
+  bool may_write = false;
+
+  // -- What it has left. ----------------------------------------------------------------------------
+  Slices written;  // content, in its order
+  std::optional<std::uint64_t> length;  // content_length()
+  std::unique_ptr<FilterAnswer> answered;
+  bool answer_streams = false;
+  // What resume() sets; null until a waiter was asked for. The waiter keeps it, too.
+  struct WaitPoint {
+    Event event;
+  };
+  std::shared_ptr<WaitPoint> waiting;
+
+  // Forgets what belongs to one call.
+  void clear_call();
+
+  FieldSection* fields(int section, bool change) override;
+  int get_text(int text, penstock_str& value) override;
+  int set_text(int text, penstock_str value) override;
+  int get_number(int number, std::int64_t& value) override;
+  int set_number(int number, std::int64_t value) override;
+  int content_write(const void* bytes, std::size_t size) override;
+  int content_pass(std::size_t offset, std::size_t size) override;
+  int content_hold(std::size_t offset, std::size_t size, penstock_held** held) override;
+  int content_emit(penstock_held* held) override;
+  int content_drop(penstock_held* held) override;
+  int content_length(std::uint64_t length) override;
+  int answer(int status, const char* reason, const void* content, std::size_t size) override;
+  int answer_stream(int status, const char* reason) override;
+  penstock_waiter* waiter() override;
+  std::size_t address_count() override;
+  int address_at(std::size_t index, penstock_str& address) override;
+  int address_set(const penstock_str* addresses, std::size_t count) override;
+  int record_get(penstock_str name, penstock_str& value) override;
+  int record_add(penstock_str name, penstock_str value) override;
+
+ private:
+  [[nodiscard]] bool may_change_head() const;
+  bool begin_answer(int status, const char* reason);
+  [[nodiscard]] std::string_view text_of(int text);
+  [[nodiscard]] std::string_view request_text(int text);
+  [[nodiscard]] std::string_view connection_text(int text) const;
+  int set_choice_text(int text, std::string_view value);
+
+  ModuleTransaction* of_;
+  CopiedBytes copied_;
+  std::string scratch_;  // what a view that was given out last points into
+};
+
+}  // namespace penstock

@@ -1,0 +1,31 @@
+#include "module/transaction.h"
+
+namespace penstock {
+
+ModuleTransaction::ModuleTransaction(ModuleCaller& caller, Adaptation& adaptation)
+    : caller_(&caller), adaptation_(&adaptation) {
+  const TransactionFacts& facts = adaptation.facts();
+  call_.size = sizeof(penstock_call);
+  call_.api = &module_api();
+  call_.instance = &caller.instance();
+  call_.data = call_.instance->data;
+  call_.opaque = nullptr;
+  call_.connection_opaque = nullptr;
+  call_.transaction = facts.id;
+  call_.connection = facts.client->connection_id;
+  call_.client = facts.client->peer.as_sockaddr(call_.client_size);
+  call_.resumed = 0;
+}
+
+ModuleTransaction::~ModuleTransaction() { caller_->free(*this); }
+
+ModuleInstance& ModuleTransaction::instance() const { return caller_->instance(); }
+
+ModuleCall& ModuleTransaction::call_for(Moment& moment, bool resumed) {
+  call_.face = &moment;
+  call_.opaque = opaque;
+  call_.resumed = resumed ? 1 : 0;
+  return call_;
+}
+
+}  // namespace penstock

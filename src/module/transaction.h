@@ -1,0 +1,84 @@
+// What an instance of a module keeps for one transaction.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+
+#include "adapt/filter.h"
+#include "module/instance.h"
+#include "module/moment.h"
+#include "module/worker_gate.h"
+
+// Content that a module keeps back.
+struct penstock_held {
+  penstock::Slice slice;
+};
+
+namespace penstock {
+
+class ModuleCaller;
+
+// Lives as long as the transaction; what it is made of must outlive it.
+class ModuleTransaction final : public FilterState {
+ public:
+  ModuleTransaction(ModuleCaller& caller, Adaptation& adaptation);
+  ~ModuleTransaction() override;
+  ModuleTransaction(const ModuleTransaction&) = delete;
+  ModuleTransaction& operator=(const ModuleTransaction&) = delete;
+
+  [[nodiscard]] ModuleInstance& instance() const;
+  [[nodiscard]] Adaptation& adaptation() const { return *adaptation_; }
+  [[nodiscard]] const TransactionFacts& facts() const { return adaptation_->facts(); }
+  [[nodiscard]] ModuleCaller& caller() const { return *caller_; }
+  [[nodiscard]] Moment& moment(ModuleEvent event) {
+    return event >= ModuleEvent::response_head ? response_moment_ : request_moment_;
+  }
+
+  // The heads, from their events on. As long as the transaction.
+  RequestHead* request = nullptr;
+  ResponseHead* response = nullptr;
+  Framing request_framing;
+  Framing response_framing;
+
+  // What the module has left for its next call. In a helper process: a handle that means something
+  // there only.
+  void* opaque = nullptr;
+  bool called = false;   // at least once: it is going to be told of the end
+  bool left = false;     // PENSTOCK_DONE, or its failure: nothing but `free` is called any more
+  std::uint64_t held_bytes = 0;
+  std::list<penstock_held> held;
+
+  // The call as C code sees it, ready for `moment`.
+  [[nodiscard]] ModuleCall& call_for(Moment& moment, bool resumed);
+
+ private:
+  ModuleCaller* caller_;
+  Adaptation* adaptation_;
+  Moment request_moment_{*this};
+  Moment response_moment_{*this};
+  ModuleCall call_;
+};
+
+// Where the callbacks of an instance run, as one worker sees it.
+class ModuleCaller {
+ public:
+  virtual ~ModuleCaller() = default;
+  [[nodiscard]] virtual ModuleInstance& instance() = 0;
+  // How much content a transaction may hold, in bytes.
+  [[nodiscard]] virtual std::uint64_t hold_limit() const = 0;
+  // The worker's own thread, for those who resume.
+  [[nodiscard]] virtual const std::shared_ptr<WorkerGate>& gate() const = 0;
+
+  // Calls the callback of the event; the moment has been made ready. What the callback returns,
+  // but PENSTOCK_WAIT; nothing: it takes time, and finish() is to be awaited.
+  virtual std::optional<int> start(ModuleTransaction& transaction, Moment& moment) = 0;
+  // Errors (the side that runs callbacks is gone, cancelled) are PENSTOCK_ERROR.
+  virtual Task<int> finish(ModuleTransaction& transaction, Moment& moment) = 0;
+  // The last call of a transaction that has something to free.
+  virtual void free(ModuleTransaction& transaction) = 0;
+  // Why the last PENSTOCK_ERROR: a short name, static text.
+  [[nodiscard]] virtual std::string_view failure() const { return "error"; }
+};
+
+}  // namespace penstock
