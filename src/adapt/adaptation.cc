@@ -28,8 +28,7 @@ FilterSet::FilterSet(std::vector<FilterPlace> places, unsigned worker, const Exe
       last_id_(std::uint64_t{worker} << kBitsOfIds),
       log_(log) {}
 
-void FilterSet::report(const FilterPlace& place, std::string_view where,
-                       std::string_view reason) {
+void FilterSet::report(const FilterPlace& place, std::string_view where, std::string_view reason) {
   const TimePoint now = executor_->now();
   Failures& failures = failures_[static_cast<std::size_t>(&place - places_.data())];
   if (now < failures.quiet_until) {
@@ -107,9 +106,8 @@ Task<AdaptResult> Adaptation::run(AdaptedMessage& message) {
 Task<AdaptResult> Adaptation::run_lookup(const AdaptedMessage& message, std::string_view result) {
   for (Slot& slot : slots_) {
     if (!slot.active || (slot.place->interests & kLookupInterest) == 0) continue;
-    const FilterOutcome outcome =
-        co_await in_time(slot.place->filter->on_lookup(message, result, slot.state),
-                         slot.place->settings->timeout);
+    const FilterOutcome outcome = co_await in_time(
+        slot.place->filter->on_lookup(message, result, slot.state), slot.place->settings->timeout);
     const AdaptResult settled = settle(slot, outcome, "cache_lookup", co_await this_context());
     if (settled != AdaptResult::go_on) co_return settled;
   }
@@ -119,9 +117,8 @@ Task<AdaptResult> Adaptation::run_lookup(const AdaptedMessage& message, std::str
 Task<AdaptResult> Adaptation::run_connect(const AdaptedMessage& message, ConnectChoice& choice) {
   for (Slot& slot : slots_) {
     if (!slot.active || (slot.place->interests & kConnectInterest) == 0) continue;
-    const FilterOutcome outcome =
-        co_await in_time(slot.place->filter->on_connect(message, choice, slot.state),
-                         slot.place->settings->timeout);
+    const FilterOutcome outcome = co_await in_time(
+        slot.place->filter->on_connect(message, choice, slot.state), slot.place->settings->timeout);
     const AdaptResult settled = settle(slot, outcome, "before_connect", co_await this_context());
     if (settled != AdaptResult::go_on) co_return settled;
   }

@@ -47,8 +47,7 @@ Task<FilterOutcome> Filter::on_lookup(const AdaptedMessage& /*message*/,
   co_return FilterOutcome{};
 }
 
-Task<FilterOutcome> Filter::on_connect(const AdaptedMessage& /*message*/,
-                                       ConnectChoice& /*choice*/,
+Task<FilterOutcome> Filter::on_connect(const AdaptedMessage& /*message*/, ConnectChoice& /*choice*/,
                                        std::unique_ptr<FilterState>& /*state*/) {
   co_return FilterOutcome{};
 }

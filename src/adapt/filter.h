@@ -40,10 +40,10 @@ using Interests = std::uint32_t;
 [[nodiscard]] constexpr Interests interest(AdaptPoint point) {
   return Interests{1} << static_cast<unsigned>(point);
 }
-inline constexpr Interests kConnectInterest = 1U << 4;      // a server is about to be chosen
-inline constexpr Interests kLogInterest = 1U << 5;          // the transaction is over
-inline constexpr Interests kLookupInterest = 1U << 6;       // the cache has been asked
-inline constexpr Interests kConnectionInterest = 1U << 7;   // a client's connection begins
+inline constexpr Interests kConnectInterest = 1U << 4;     // a server is about to be chosen
+inline constexpr Interests kLogInterest = 1U << 5;         // the transaction is over
+inline constexpr Interests kLookupInterest = 1U << 6;      // the cache has been asked
+inline constexpr Interests kConnectionInterest = 1U << 7;  // a client's connection begins
 
 // What does not change during a transaction. Views and pointers outlive it.
 struct TransactionFacts {
@@ -116,7 +116,8 @@ class AdaptedMessage {
   // The same with content of another length: unknown, or that of `length`. Content-Length in the
   // head, which only describes, is set right or removed.
   void replace(std::unique_ptr<OwnBody> body, std::optional<std::uint64_t> length);
-  // For messages without content whose head describes one (a response to HEAD): it would be changed.
+  // For messages without content whose head describes one (a response to HEAD): it would be
+  // changed.
   void content_would_change();
   // The answer to give, for a filter that returns FilterOutcome::answer.
   void answer_with(FilterAnswer answer);

@@ -9,9 +9,9 @@
 
 #include <sys/uio.h>
 
+#include "base/copied_bytes.h"
 #include "base/frame_pool.h"
 #include "base/slab.h"
-#include "base/copied_bytes.h"
 
 namespace penstock::http2 {
 

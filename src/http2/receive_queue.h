@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "base/slab.h"
 #include "base/copied_bytes.h"
+#include "base/slab.h"
 
 namespace penstock::http2 {
 

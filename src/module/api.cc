@@ -4,7 +4,6 @@
 
 #include "message/characters.h"
 #include "module/call.h"
-#include "module/config_access.h"
 #include "module/instance_functions.h"
 #include "module/waiter.h"
 
@@ -40,7 +39,8 @@ std::string_view trimmed(std::string_view value) {
   return value;
 }
 
-// -- Fields -----------------------------------------------------------------------------------------
+// -- Fields
+// -----------------------------------------------------------------------------------------
 
 int field_get(penstock_call* call, int section, penstock_str name, std::size_t index,
               penstock_str* value) {
@@ -110,7 +110,8 @@ int field_remove(penstock_call* call, int section, penstock_str name) {
   return static_cast<int>(removed);
 }
 
-// -- Whatever the call itself knows -----------------------------------------------------------------
+// -- Whatever the call itself knows
+// -----------------------------------------------------------------
 
 int get_text(penstock_call* call, int text, penstock_str* value) {
   return face_of(call).get_text(text, *value);
@@ -175,8 +176,7 @@ const penstock_api& module_api() {
     penstock_api api{};
     api.size = sizeof api;
     api.abi = PENSTOCK_ABI;
-    api.version = PENSTOCK_VERSION;
-    add_config_access(api);
+    api.version = "0.1.0";
     api.field_get = &field_get;
     api.field_count = &field_count;
     api.field_at = &field_at;

@@ -259,8 +259,7 @@ Task<Result<Slice>> AnswerBody::next() {
     }
     co_await yield_turn();
   }
-  const auto error =
-      transaction_->adaptation().fail_content(
+  const auto error = transaction_->adaptation().fail_content(
       *transaction_, AdaptPoint::client_response, "gives no content", true);
   co_return fail(*error);
 }

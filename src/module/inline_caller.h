@@ -12,7 +12,7 @@ class InlineCaller final : public ModuleCaller {
  public:
   // `slot`: the worker's, of the watchdog; null: nobody watches. It must outlive this.
   InlineCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
-               std::shared_ptr<WorkerGate> gate);
+               std::shared_ptr<WorkerGate> gate, WatchdogSlot* slot);
 
   [[nodiscard]] ModuleInstance& instance() override { return *instance_; }
   [[nodiscard]] std::uint64_t hold_limit() const override { return hold_limit_; }
@@ -20,6 +20,7 @@ class InlineCaller final : public ModuleCaller {
   std::optional<int> start(ModuleTransaction& transaction, Moment& moment) override;
   Task<int> finish(ModuleTransaction& transaction, Moment& moment) override;
   void free(ModuleTransaction& transaction) override;
+  [[nodiscard]] std::string_view failure() const override { return failure_; }
 
  private:
   int call(ModuleTransaction& transaction, Moment& moment, bool resumed);
@@ -27,6 +28,8 @@ class InlineCaller final : public ModuleCaller {
   std::shared_ptr<ModuleInstance> instance_;
   std::uint64_t hold_limit_;
   std::shared_ptr<WorkerGate> gate_;
+  WatchdogSlot* slot_;
+  std::string_view failure_;
 };
 
 }  // namespace penstock

@@ -7,9 +7,10 @@
 #include <mutex>
 #include <string>
 
-#include "module/loader.h"
+#include "module/loaded_module.h"
 #include "module/services.h"
 #include "module/settings.h"
+#include "module/watchdog.h"
 #include "penstock/module.h"
 
 namespace penstock {
@@ -30,6 +31,7 @@ struct penstock_instance {
   std::shared_ptr<penstock::LoadedModule> module;
   // Never null while callbacks may run.
   std::unique_ptr<penstock::ModuleServices> services;
+  penstock::WatchedInstance watched;
   void* data = nullptr;  // of the module, from `configure`
 
   // The callbacks; what the module does not have is null.

@@ -62,9 +62,8 @@ ModuleTransaction& ModuleFilter::transaction_of(Adaptation& adaptation,
 
 bool ModuleFilter::wants_content(AdaptPoint point) const {
   const penstock_module& module = caller_->instance().callbacks();
-  return is_request(point)
-             ? module.request_body != nullptr || module.request_complete != nullptr
-             : module.response_body != nullptr || module.response_complete != nullptr;
+  return is_request(point) ? module.request_body != nullptr || module.request_complete != nullptr
+                           : module.response_body != nullptr || module.response_complete != nullptr;
 }
 
 std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
@@ -104,8 +103,9 @@ Task<FilterOutcome> ModuleFilter::finish(AdaptedMessage& message,
     const bool at_head = is_head(moment.event);
     const int returned = co_await caller_->finish(transaction, moment);
     if (!at_head) {
-      co_return returned < 0 ? failed(caller_->failure())
-                             : returned == PENSTOCK_DONE ? kLeave : kGoOn;
+      co_return returned < 0      ? failed(caller_->failure())
+      : returned == PENSTOCK_DONE ? kLeave
+                                  : kGoOn;
     }
     const auto outcome = settle_head(transaction, moment, message, returned);
     if (outcome) co_return *outcome;
@@ -156,12 +156,15 @@ std::optional<FilterOutcome> ModuleFilter::settle_head(ModuleTransaction& transa
 
 void ModuleFilter::put_around(ModuleTransaction& transaction, AdaptedMessage& message,
                               bool may_change) {
-  auto body = std::make_unique<ContentBody>(transaction, message.body(), message.point(),
-                                            may_change);
+  auto body =
+      std::make_unique<ContentBody>(transaction, message.body(), message.point(), may_change);
   if (may_change) {
-    message.replace(std::move(body), std::exchange(transaction.moment(
-        message.response() == nullptr ? ModuleEvent::request_head : ModuleEvent::response_head)
-                                                       .length, std::nullopt));
+    message.replace(std::move(body), std::exchange(transaction
+                                                       .moment(message.response() == nullptr
+                                                                   ? ModuleEvent::request_head
+                                                                   : ModuleEvent::response_head)
+                                                       .length,
+                                                   std::nullopt));
   } else {
     message.wrap(std::move(body));
   }

@@ -1,6 +1,6 @@
 #include "module/moment.h"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "message/status.h"
@@ -35,13 +35,6 @@ Slice part_of(const Slice& slice, std::size_t offset, std::size_t size) {
 }
 
 }  // namespace
-
-std::string_view to_string(ModuleEvent event) {
-  constexpr std::array<std::string_view, kModuleEvents> kNames{
-      "request_head",  "request_body",  "request_complete",  "cache_lookup", "before_connect",
-      "response_head", "response_body", "response_complete", "answer_body",  "logged"};
-  return kNames[static_cast<std::size_t>(event)];
-}
 
 void Moment::clear_call() {
   message = nullptr;
@@ -106,8 +99,8 @@ int Moment::content_emit(penstock_held* held) {
 }
 
 int Moment::content_drop(penstock_held* held) {
-  const auto at = std::ranges::find_if(
-      of_->held, [held](const penstock_held& one) { return &one == held; });
+  const auto at =
+      std::ranges::find_if(of_->held, [held](const penstock_held& one) { return &one == held; });
   if (at == of_->held.end()) return PENSTOCK_INVALID;
   of_->held_bytes -= at->slice.size();
   of_->held.erase(at);
@@ -136,8 +129,7 @@ int Moment::answer(int status, const char* reason, const void* bytes, std::size_
   if (bytes == nullptr && size > 0) return PENSTOCK_INVALID;
   if (!begin_answer(status, reason)) return PENSTOCK_INVALID;
   answer_streams = false;
-  answered->body =
-      std::make_unique<AnswerText>(std::string(static_cast<const char*>(bytes), size));
+  answered->body = std::make_unique<AnswerText>(std::string(static_cast<const char*>(bytes), size));
   answered->framing = {.kind = BodyKind::length, .length = size};
   return PENSTOCK_OK;
 }
@@ -190,8 +182,8 @@ int Moment::record_get(penstock_str name, penstock_str& value) {
 }
 
 int Moment::record_add(penstock_str name, penstock_str value) {
-  const bool added = of_->adaptation().add_record_field({name.data, name.size},
-                                                        {value.data, value.size});
+  const bool added =
+      of_->adaptation().add_record_field({name.data, name.size}, {value.data, value.size});
   return added ? PENSTOCK_OK : PENSTOCK_LIMIT;
 }
 

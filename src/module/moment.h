@@ -15,24 +15,10 @@
 #include "base/copied_bytes.h"
 #include "base/slab.h"
 #include "module/call.h"
+#include "module/event.h"
 
 namespace penstock {
 
-enum class ModuleEvent : std::uint8_t {
-  request_head,
-  request_body,
-  request_complete,
-  cache_lookup,
-  before_connect,
-  response_head,
-  response_body,
-  response_complete,
-  answer_body,
-  logged,
-};
-inline constexpr std::size_t kModuleEvents = 10;
-// "request_head", ...
-[[nodiscard]] std::string_view to_string(ModuleEvent event);
 [[nodiscard]] constexpr bool is_head(ModuleEvent event) {
   return event == ModuleEvent::request_head || event == ModuleEvent::response_head;
 }
@@ -45,19 +31,21 @@ class Moment final : public CallFace {
  public:
   explicit Moment(ModuleTransaction& of) : of_(&of) {}
 
-  // -- What the event is about; set before a call. Null where it does not belong to the event. -----
+  // -- What the event is about; set before a call. Null where it does not belong to the event.
+  // -----
   ModuleEvent event = ModuleEvent::request_head;
   AdaptedMessage* message = nullptr;
   ConnectChoice* choice = nullptr;
   const RecordView* record = nullptr;
-  Slice content;                       // of a _body event
-  FieldSection* trailers = nullptr;    // of a _complete event
+  Slice content;                        // of a _body event
+  FieldSection* trailers = nullptr;     // of a _complete event
   std::string_view lookup_result = {};  // of cache_lookup, and later
-  bool head_held = false;              // the head can still be changed: PENSTOCK_HOLD_HEAD
+  bool head_held = false;               // the head can still be changed: PENSTOCK_HOLD_HEAD
   bool may_write = false;
 
-  // -- What it has left. ----------------------------------------------------------------------------
-  Slices written;  // content, in its order
+  // -- What it has left.
+  // ----------------------------------------------------------------------------
+  Slices written;                       // content, in its order
   std::optional<std::uint64_t> length;  // content_length()
   std::unique_ptr<FilterAnswer> answered;
   bool answer_streams = false;

@@ -42,8 +42,7 @@ class ModuleServices {
   // As timer_start() and the following of struct penstock_api. A result of 0 is a failure.
   virtual std::uint64_t start_timer(std::uint64_t period_ms, std::function<void()> f) = 0;
   virtual void stop_timer(std::uint64_t id) = 0;
-  virtual std::uint64_t start_watch(int descriptor, short events,
-                                    std::function<void(short)> f) = 0;
+  virtual std::uint64_t start_watch(int descriptor, short events, std::function<void(short)> f) = 0;
   virtual void stop_watch(std::uint64_t id) = 0;
   // False: too many wait.
   virtual bool run_blocking(std::function<void()> work, std::function<void()> done) = 0;

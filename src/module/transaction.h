@@ -44,8 +44,8 @@ class ModuleTransaction final : public FilterState {
   // What the module has left for its next call. In a helper process: a handle that means something
   // there only.
   void* opaque = nullptr;
-  bool called = false;   // at least once: it is going to be told of the end
-  bool left = false;     // PENSTOCK_DONE, or its failure: nothing but `free` is called any more
+  bool called = false;  // at least once: it is going to be told of the end
+  bool left = false;    // PENSTOCK_DONE, or its failure: nothing but `free` is called any more
   std::uint64_t held_bytes = 0;
   std::list<penstock_held> held;
 

@@ -26,7 +26,7 @@ enum class ClientProof : std::uint8_t { any, certificate, none };
 // A [[route]]: the first that matches takes the request (reverse listeners), or the connection (tcp
 // listeners, where `host` is the name asked for by SNI).
 struct RouteSettings {
-  std::string name;  // for conditions of filters; may be empty
+  std::string name;                    // for conditions of filters; may be empty
   std::vector<std::string> listeners;  // names of listeners it is for; empty: all
   ClientProof client = ClientProof::any;
   std::string host = "*";  // exact, "*.example.com" for all below, "*" for all; case-insensitive

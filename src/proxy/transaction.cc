@@ -85,7 +85,8 @@ Task<void> Transaction::serve() {
   // A switch of protocols leaves to a tunnel.
   if (delivery_.response().status == 101) co_return co_await upgrade_tunnel();
 
-  // Adapt the response, before and after the cache, where it would be stored. Send it, at the client's pace; settle both connections, each with a reason.
+  // Adapt the response, before and after the cache, where it would be stored. Send it, at the
+  // client's pace; settle both connections, each with a reason.
   co_await send_response();
 }
 

@@ -22,8 +22,8 @@ void Transaction::begin_adaptation() {
       .request = exchange_.traffic().requests_before + 1,
       .client = &exchange_.client(),
       .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view()};
-  adaptation_ = Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(),
-                                  path_to_match());
+  adaptation_ =
+      Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(), path_to_match());
 }
 
 Task<bool> Transaction::adapt_request() {
