@@ -12,6 +12,7 @@
 
 #include "base/wording.h"
 #include "config/address.h"
+#include "config/filter_checks.h"
 #include "config/listener_checks.h"
 #include "message/fields.h"
 
@@ -282,6 +283,9 @@ void complete_and_check(Draft& draft, Report& report) {
   check_route_targets(draft, report);
   check_peer_names(draft, report);
   check_route_peers(draft, report);
+  check_route_names(draft, report);
+  check_filters(draft, report);
+  name_filters(draft);
   complete_routes(draft, report);
   look_for_names(draft.snapshot);
   if (draft.snapshot.listeners.empty()) {
@@ -290,6 +294,7 @@ void complete_and_check(Draft& draft, Report& report) {
   if (report.errors() > 0) return;  // what follows could be their consequence
   warn_of_idle_routes(draft, report);
   warn_of_unused(draft, report);
+  warn_of_idle_filters(draft, report);
 }
 
 }  // namespace penstock::config

@@ -17,9 +17,14 @@ struct ListenerPlace {
   bool sound = false;
 };
 struct RoutePlace {
-  Place self, to;
+  Place self, name, to;
   std::vector<Place> via;        // of each name
   std::vector<Place> listeners;  // of each name
+  bool sound = false;
+};
+struct FilterPlace {
+  Place self, name, module;
+  std::vector<Place> listeners, routes;  // of each name
   bool sound = false;
 };
 struct PeerPlace {
@@ -36,6 +41,7 @@ struct Draft {
   std::vector<Place> groups;
   std::vector<PeerPlace> peers;
   std::vector<Place> credentials;
+  std::vector<FilterPlace> filters;
 };
 
 }  // namespace penstock::config

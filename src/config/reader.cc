@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/hosts_table.h"
+#include "config/match_rules.h"
 #include "config/sections.h"
 #include "config/values.h"
 
@@ -74,16 +75,20 @@ void read_listeners(const toml::table& root, Report& report, Draft& draft) {
   }
 }
 
+// Requests carry IPv6 addresses without the brackets.
+std::string without_brackets(std::string host) {
+  return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
+}
+
 void read_routes(const toml::table& root, Report& report, Draft& draft) {
   for (const toml::table* table : tables_of(root, kRoute.name, report)) {
     const std::size_t errors = report.errors();
     RouteSettings settings;
     read_table(*table, kRoute, report, settings);
-    if (settings.host.starts_with('[')) {  // requests carry IPv6 addresses without the brackets
-      settings.host = settings.host.substr(1, settings.host.size() - 2);
-    }
+    settings.host = without_brackets(std::move(settings.host));
     draft.snapshot.proxy.routes.push_back(std::move(settings));
     draft.routes.push_back({.self = place_of(*table),
+                            .name = place_in(*table, "name"),
                             .to = place_in(*table, "to"),
                             .via = places_of(*table, "via"),
                             .listeners = places_of(*table, "listener"),
@@ -137,9 +142,59 @@ void read_credentials(const toml::table& root, Report& report, Draft& draft) {
   }
 }
 
+void read_filters(const toml::table& root, Report& report, Draft& draft) {
+  for (const toml::table* table : tables_of(root, kFilter.name, report)) {
+    const std::size_t errors = report.errors();
+    FilterSettings& filter = draft.snapshot.adapt.filters.emplace_back();
+    read_table(*table, kFilter, report, filter);
+    for (std::string& host : filter.conditions.hosts) host = without_brackets(std::move(host));
+    draft.filters.push_back({.self = place_of(*table),
+                             .name = place_in(*table, "name"),
+                             .module = place_in(*table, "module"),
+                             .listeners = places_of(*table, "listener"),
+                             .routes = places_of(*table, "route"),
+                             .sound = report.errors() == errors});
+  }
+}
+
+void read_module(const toml::key& name, const toml::node& node, Report& report, Draft& draft) {
+  if (const auto* table = node.as_table()) {
+    if (Complaint complaint = check_module_name(name.str()); !complaint.empty()) {
+      report.error(place_of(name), std::move(complaint));
+    }
+    const Place place = place_of(*table);
+    ModuleSettings& module = draft.snapshot.modules.modules.emplace_back();
+    module.name = name.str();
+    module.line = place.line;
+    module.column = place.column;
+    // Where there is no table for it: what it lacks is lacking here.
+    module.config = {.value = ModuleValue::Table{}, .line = place.line, .column = place.column};
+    read_table(*table, kModule, report, module);
+  } else if (kModule.find(name.str()) != nullptr) {
+    report.error(place_of(name), fmt::format("{} stands in a module: write [module.NAME] above it",
+                                             quoted(name.str())));
+  } else {
+    report.error(place_of(node), fmt::format("expected a module, as [module.{}], found {}",
+                                             name.str(), kind_of(node)));
+  }
+}
+
+void read_modules(const toml::table& root, Report& report, Draft& draft) {
+  const toml::node* const node = root.get(kModule.name);
+  if (node == nullptr) return;
+  const auto* table = node->as_table();
+  if (table == nullptr) {
+    report.error(place_of(*node), "modules have a name: write [module.NAME]");
+    return;
+  }
+  for (const Entry& module : in_file_order(*table)) {
+    read_module(*module.name, *module.value, report, draft);
+  }
+}
+
 std::vector<std::string_view> table_names() {
-  std::vector<std::string_view> out{kListener.name, kRoute.name,       kUpstream.name,
-                                    kPeer.name,     kCredentials.name, kHostsTable};
+  std::vector<std::string_view> out{kListener.name,    kRoute.name, kUpstream.name, kPeer.name,
+                                    kCredentials.name, kHostsTable, kFilter.name,   kModule.name};
   for (const Section<Draft>* section : single_sections()) out.push_back(section->name);
   return out;
 }
@@ -162,6 +217,8 @@ void read_root(const toml::table& root, Report& report, Draft& draft) {
   read_groups(root, report, draft);
   read_peers(root, report, draft);
   read_credentials(root, report, draft);
+  read_filters(root, report, draft);
+  read_modules(root, report, draft);
   if (const toml::node* const hosts = root.get(kHostsTable)) {
     read_hosts(*hosts, report, draft.snapshot.dns.hosts);
   }

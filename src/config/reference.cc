@@ -41,6 +41,7 @@ std::vector<KeyReference> reference() {
              kUpstreamBreaker, kUpstreamRetry, kUpstreamHedge, kUpstreamTls);
   append_all(kPeer, kPeerLogin, kPeerTls, kPeerPool, kPeerQueue, kPeerEjection, kPeerCheck);
   append_all(kCredentials);
+  append_all(kFilter, kModule);
   for (const Section<Draft>* section : single_sections()) append(*section, out);
   append_all(kTargetsPool, kTargetsRetry);
   return out;

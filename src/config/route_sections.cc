@@ -4,24 +4,12 @@
 #include <utility>
 
 #include "config/field_rules.h"
+#include "config/match_rules.h"
 #include "config/sections.h"
 #include "config/values.h"
 
 namespace penstock::config {
 namespace {
-
-Complaint check_path_prefix(std::string_view text) {
-  if (!text.starts_with('/')) {
-    return fmt::format("a path begins with \"/\": write {}", quoted("/" + std::string(text)));
-  }
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && byte < 0x7f && c != '?' && c != '#') continue;
-    return fmt::format("{} cannot stand in a path prefix{}", quoted(std::string_view(&c, 1)),
-                       byte <= 0x20 || byte >= 0x7f ? ": write it percent-encoded" : "");
-  }
-  return {};
-}
 
 Complaint check_group_name(std::string_view text) {
   return text.empty() ? "expected the name of an upstream group, found an empty text" : Complaint{};
@@ -34,13 +22,10 @@ Complaint check_via_name(std::string_view text) {
 
 constexpr TextRule kHostPattern{
     .type = "host name or pattern", .plural = {}, .check = &check_host_pattern};
+constexpr TextRule kName{.type = "name", .plural = {}, .check = &check_given_name};
 constexpr TextRule kPathPrefix{.type = "path prefix", .plural = {}, .check = &check_path_prefix};
 constexpr TextRule kGroupName{
     .type = "name of an upstream group", .plural = {}, .check = &check_group_name};
-Complaint check_named_listener(std::string_view text) {
-  return text.empty() ? "expected the name of a listener, found an empty text" : Complaint{};
-}
-
 constexpr TextRule kListenerName{
     .type = "name of a listener", .plural = "names of listeners", .check = &check_named_listener};
 constexpr TextRule kViaName{
@@ -107,6 +92,9 @@ constexpr std::array kProofs{
 };
 
 constexpr std::array kRouteKeys{
+    key<RouteSettings, OptionalTextValue<kName>>("name", R"("")",
+                                                 "What filters and modules call it.",
+                                                 [](auto& r) { return std::tie(r.name); }),
     key<RouteSettings, OneOrMoreTextsValue<kListenerName>>(
         "listener", "[]", "The name of the listener it is for, or a list; when left out, all.",
         [](auto& r) { return std::tie(r.listeners); }),

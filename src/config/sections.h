@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "config/draft.h"
 #include "config/key.h"
@@ -17,6 +18,7 @@ extern const Section<Draft> kTimeouts;
 extern const Section<Draft> kHttp2;
 extern const Section<Draft> kTargets;
 extern const Section<Draft> kDns;
+extern const Section<Draft> kModules;
 extern const Section<Draft> kLog;
 extern const Section<Draft> kWorkers;
 [[nodiscard]] std::span<const Section<Draft>* const> single_sections();
@@ -54,5 +56,11 @@ extern const Section<EjectionSettings> kPeerEjection;
 extern const Section<CheckSettings> kPeerCheck;
 
 extern const Section<OriginCredentialSettings> kCredentials;
+
+extern const Section<FilterSettings> kFilter;
+// The keys of [[filter]] that say what it does; each has one of them.
+[[nodiscard]] std::span<const std::string_view> filter_works();
+
+extern const Section<ModuleSettings> kModule;
 
 }  // namespace penstock::config

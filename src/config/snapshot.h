@@ -3,7 +3,9 @@
 
 #include <vector>
 
+#include "adapt/settings.h"
 #include "base/settings.h"
+#include "module/settings.h"
 #include "net/settings.h"
 #include "proxy/settings.h"
 #include "server/settings.h"
@@ -22,6 +24,8 @@ struct Snapshot {
   DnsSettings dns;
   UpstreamSettings upstream;
   ProxySettings proxy;
+  AdaptSettings adapt;
+  ModulesSettings modules;
   LogSettings log;
   WorkerSettings workers;
 };

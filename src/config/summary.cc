@@ -97,6 +97,23 @@ std::string credentials_line(const OriginCredentialSettings& entry) {
       {fmt::format("{} ({})", entry.host, std::string_view(scheme).substr(1, scheme.size() - 2))});
 }
 
+// Name and work first.
+std::string filter_line(const FilterSettings& filter) {
+  const std::string_view work = filter_works()[filter.work.index()];
+  const std::string_view shown[] = {"name", work};
+  auto items = changes_without(kFilter, filter, shown);
+  items.insert(items.begin(),
+               fmt::format("{}: {} = {}", filter.name, work, kFilter.find(work)->show(filter)));
+  return wrapped("filter", items);
+}
+
+std::string module_line(const ModuleSettings& module) {
+  constexpr std::string_view kShown[] = {"file"};
+  auto items = changes_without(kModule, module, kShown);
+  items.insert(items.begin(), fmt::format("{}: {}", module.name, module.file));
+  return wrapped("module", items);
+}
+
 // Every value, defaults included.
 std::string single_line(const Section<Draft>& section, const Draft& draft) {
   // These stand with each listener and each pool.
@@ -116,6 +133,8 @@ std::string summary(const Snapshot& snapshot) {
   const UpstreamSettings& upstream = snapshot.upstream;
   for (const ListenerSettings& listener : snapshot.listeners) out += listener_line(listener);
   for (const RouteSettings& route : snapshot.proxy.routes) out += route_line(route);
+  for (const FilterSettings& filter : snapshot.adapt.filters) out += filter_line(filter);
+  for (const ModuleSettings& module : snapshot.modules.modules) out += module_line(module);
   for (const UpstreamGroupSettings& group : upstream.groups) out += group_line(group);
   for (const PeerSettings& peer : upstream.peers) out += peer_line(peer);
   for (const OriginCredentialSettings& entry : upstream.credentials) out += credentials_line(entry);

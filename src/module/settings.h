@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -12,14 +11,24 @@
 
 namespace penstock {
 
+struct ModuleEntry;
+
 // A value of a module's table, with the place where it stands in the file, for messages: only the
 // module can say what is wrong with it.
 struct ModuleValue {
   using List = std::vector<ModuleValue>;
-  using Table = std::vector<std::pair<std::string, ModuleValue>>;  // in the order of the file
+  using Table = std::vector<ModuleEntry>;  // in the order of the file
 
   std::variant<std::string, std::int64_t, double, bool, List, Table> value;
   std::size_t line = 0;  // both from 1; 0: unknown
+  std::size_t column = 0;
+};
+
+// A key of such a table, with its own place.
+struct ModuleEntry {
+  std::string name;
+  ModuleValue value;
+  std::size_t line = 0;
   std::size_t column = 0;
 };
 

@@ -1,0 +1,138 @@
+#include "config/filter_checks.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/wording.h"
+#include "config/sections.h"
+
+namespace penstock::config {
+namespace {
+
+// What filters may name, and the words for it.
+struct Known {
+  std::string_view kind;   // "route"
+  std::string_view where;  // where there is none of these: "give one this name"
+  std::vector<std::string_view> names;
+};
+
+void check_name(const Known& known, std::string_view name, Place place, Report& report) {
+  if (std::ranges::find(known.names, name) != known.names.end()) return;
+  report.error(place, fmt::format("there is no {} {}: {}", known.kind, quoted(name),
+                                  known.names.empty() ? known.where : hint(name, known.names)));
+}
+
+void check_names(const Known& known, std::span<const std::string> names,
+                 std::span<const Place> places, Report& report) {
+  for (std::size_t i = 0; i < names.size(); ++i) check_name(known, names[i], places[i], report);
+}
+
+template <class List>
+std::vector<std::string_view> names_of(const List& list) {
+  std::vector<std::string_view> out;
+  for (const auto& one : list) {
+    if (!one.name.empty()) out.emplace_back(one.name);
+  }
+  return out;
+}
+
+// Says of the second of two that have one name where the first stands.
+class NameRegister {
+ public:
+  NameRegister(std::string_view kind, Report& report) : kind_(kind), report_(report) {}
+
+  void add(std::string_view name, Place place) {
+    if (name.empty()) return;
+    const auto [first, is_new] = seen_.emplace(name, place);
+    if (is_new) return;
+    report_.error(place, fmt::format("two {} cannot have one name: {} is taken in line {}", kind_,
+                                     quoted(name), first->second.line));
+  }
+
+ private:
+  std::string_view kind_;
+  Report& report_;
+  std::map<std::string_view, Place> seen_;
+};
+
+const ListenerSettings* find_listener(const Snapshot& snapshot, std::string_view name) {
+  const auto found = std::ranges::find(snapshot.listeners, name, &ListenerSettings::name);
+  return found == snapshot.listeners.end() ? nullptr : &*found;
+}
+
+void warn_of_unused_modules(const Draft& draft, Report& report) {
+  const auto uses = [](const FilterSettings& filter, std::string_view name) {
+    const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work);
+    return work != nullptr && work->module == name;
+  };
+  for (const ModuleSettings& module : draft.snapshot.modules.modules) {
+    const auto is_user = [&](const FilterSettings& filter) { return uses(filter, module.name); };
+    if (std::ranges::any_of(draft.snapshot.adapt.filters, is_user)) continue;
+    report.warning({.line = static_cast<unsigned>(module.line),
+                    .column = static_cast<unsigned>(module.column)},
+                   fmt::format("no filter uses {}", quoted(module.name)));
+  }
+}
+
+}  // namespace
+
+void check_route_names(const Draft& draft, Report& report) {
+  NameRegister names("routes", report);
+  for (std::size_t i = 0; i < draft.routes.size(); ++i) {
+    names.add(draft.snapshot.proxy.routes[i].name, draft.routes[i].name);
+  }
+}
+
+void check_filters(const Draft& draft, Report& report) {
+  const Snapshot& snapshot = draft.snapshot;
+  const Known listeners{
+      .kind = "listener", .where = "give one this name", .names = names_of(snapshot.listeners)};
+  const Known routes{
+      .kind = "route", .where = "give one this name", .names = names_of(snapshot.proxy.routes)};
+  Known modules{.kind = "module", .where = {}, .names = names_of(snapshot.modules.modules)};
+  NameRegister names("filters", report);
+  for (std::size_t i = 0; i < draft.filters.size(); ++i) {
+    const FilterSettings& filter = snapshot.adapt.filters[i];
+    const FilterPlace& place = draft.filters[i];
+    names.add(filter.name, place.name);
+    if (!place.sound) continue;
+    check_names(listeners, filter.conditions.listeners, place.listeners, report);
+    check_names(routes, filter.conditions.routes, place.routes, report);
+    if (const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work)) {
+      const std::string advice = fmt::format("add [module.{}]", work->module);
+      modules.where = advice;
+      check_name(modules, work->module, place.module, report);
+    }
+  }
+}
+
+void name_filters(Draft& draft) {
+  for (FilterSettings& filter : draft.snapshot.adapt.filters) {
+    if (!filter.name.empty()) continue;
+    const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work);
+    filter.name = work != nullptr ? work->module : filter_works()[filter.work.index()];
+  }
+}
+
+void warn_of_idle_filters(const Draft& draft, Report& report) {
+  for (std::size_t i = 0; i < draft.filters.size(); ++i) {
+    const auto& named = draft.snapshot.adapt.filters[i].conditions.listeners;
+    const auto passes_bytes = [&draft](const std::string& name) {
+      const ListenerSettings* const listener = find_listener(draft.snapshot, name);
+      return listener != nullptr && listener->mode == ListenerMode::tcp;
+    };
+    if (named.empty() || !std::ranges::all_of(named, passes_bytes)) continue;
+    report.warning(draft.filters[i].listeners.front(),
+                   "this filter never sees a message: tcp listeners pass on bytes as they are");
+  }
+  warn_of_unused_modules(draft, report);
+}
+
+}  // namespace penstock::config

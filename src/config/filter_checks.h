@@ -1,0 +1,18 @@
+// Whether filters, modules, listeners and routes fit together.
+#pragma once
+
+#include "config/draft.h"
+#include "config/report.h"
+
+namespace penstock::config {
+
+// No two routes have one name.
+void check_route_names(const Draft& draft, Report& report);
+// Each filter names a module, listeners and routes that there are; no two have one name.
+void check_filters(const Draft& draft, Report& report);
+// Names those filters that have none.
+void name_filters(Draft& draft);
+// Filters that never have anything to do, and modules that no filter uses.
+void warn_of_idle_filters(const Draft& draft, Report& report);
+
+}  // namespace penstock::config

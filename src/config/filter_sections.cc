@@ -1,0 +1,203 @@
+// [[filter]].
+#include <array>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "config/match_rules.h"
+#include "config/sections.h"
+#include "config/values.h"
+
+namespace penstock::config {
+namespace {
+
+constexpr TextRule kName{.type = "name", .plural = {}, .check = &check_given_name};
+constexpr TextRule kListenerName{
+    .type = "name of a listener", .plural = "names of listeners", .check = &check_named_listener};
+constexpr TextRule kRouteName{
+    .type = "name of a route", .plural = "names of routes", .check = &check_named_route};
+constexpr TextRule kHostPattern{.type = "host name or pattern",
+                                .plural = "host names or patterns",
+                                .check = &check_host_pattern};
+constexpr TextRule kPathPrefix{
+    .type = "path prefix", .plural = "path prefixes", .check = &check_path_prefix};
+constexpr TextRule kMethod{.type = "method", .plural = "methods", .check = &check_method};
+constexpr TextRule kNetwork{.type = "network", .plural = "networks", .check = &check_network};
+constexpr TextRule kStatus{.type = "status", .plural = "statuses", .check = &check_status_range};
+constexpr TextRule kMediaRange{
+    .type = "content type", .plural = "content types", .check = &check_media_range};
+constexpr TextRule kModuleName{
+    .type = "name of a module", .plural = {}, .check = &check_module_name};
+
+constexpr std::array kSides{
+    std::pair{std::string_view("client"), FilterSide::client},
+    std::pair{std::string_view("server"), FilterSide::server},
+};
+constexpr std::array kPolicies{
+    std::pair{std::string_view("open"), FailurePolicy::open},
+    std::pair{std::string_view("closed"), FailurePolicy::closed},
+    std::pair{std::string_view("skip"), FailurePolicy::skip},
+};
+
+// Status codes may stand without quotes.
+struct StatusesOrRanges {
+  static std::string type() { return OneOrMoreTextsValue<kStatus>::type(); }
+  static std::optional<std::vector<std::string>> read(const toml::node& node, Report& report) {
+    std::vector<std::string> out;
+    const toml::array* const list = node.as_array();
+    if (list == nullptr) {
+      read_one(node, report, out);
+    } else if (list->empty()) {
+      report.error(place_of(node), "expected at least one status");
+    } else {
+      for (const toml::node& element : *list) read_one(element, report, out);
+    }
+    return out;
+  }
+  static std::string show(const std::vector<std::string>& value) {
+    return OneOrMoreTextsValue<kStatus>::show(value);
+  }
+
+ private:
+  static void read_one(const toml::node& node, Report& report, std::vector<std::string>& out) {
+    if (node.is_integer()) {
+      if (auto code = read_count(node, report, 100, 599)) out.push_back(std::to_string(*code));
+    } else if (auto text = read_checked(node, report, kStatus)) {
+      out.push_back(std::move(*text));
+    }
+  }
+};
+
+constexpr std::array kFilterOwnKeys{
+    key<FilterSettings, OptionalTextValue<kName>>(
+        "name", R"("")",
+        "What logs call it; when left out the name of its module, or the kind of its work.",
+        [](auto& f) { return std::tie(f.name); }),
+    key<FilterSettings, OneOrMoreTextsValue<kListenerName>>(
+        "listener", "[]", "Clients of that `[[listener]]`.",
+        [](auto& f) { return std::tie(f.conditions.listeners); }),
+    key<FilterSettings, OneOrMoreTextsValue<kRouteName>>(
+        "route", "[]", "Requests that take the `[[route]]` of that name.",
+        [](auto& f) { return std::tie(f.conditions.routes); }),
+    key<FilterSettings, OneOrMoreTextsValue<kHostPattern>>(
+        "host", "[]", "Requests for that host, without a port; as the `host` of a route.",
+        [](auto& f) { return std::tie(f.conditions.hosts); }),
+    key<FilterSettings, OneOrMoreTextsValue<kPathPrefix>>(
+        "path", "[]", "Requests whose path begins so, in whole segments.",
+        [](auto& f) { return std::tie(f.conditions.paths); }),
+    key<FilterSettings, OneOrMoreTextsValue<kMethod>>(
+        "method", "[]", "Requests of that method.",
+        [](auto& f) { return std::tie(f.conditions.methods); }),
+    key<FilterSettings, OneOrMoreTextsValue<kNetwork>>(
+        "client", "[]", "Clients in that network, such as `\"192.0.2.0/24\"` or `\"unix\"`.",
+        [](auto& f) { return std::tie(f.conditions.clients); }),
+    key<FilterSettings, StatusesOrRanges>(
+        "status", "[]",
+        "Responses of that status: `404`, `\"5xx\"` or `\"200-299\"`. The filter sees no requests.",
+        [](auto& f) { return std::tie(f.conditions.statuses); }),
+    key<FilterSettings, OneOrMoreTextsValue<kMediaRange>>(
+        "content_type", "[]",
+        "Responses of that type: `\"text/html\"`, `\"text/*\"`. The filter sees no requests.",
+        [](auto& f) { return std::tie(f.conditions.content_types); }),
+    key<FilterSettings, ChoiceValue<kSides>>(
+        "at", R"("client")",
+        "`\"client\"`: requests as the client sent them, responses as it is going to get them. "
+        "`\"server\"`: requests as they are going to the server, responses as it sent them.",
+        [](auto& f) { return std::tie(f.at); }),
+    key<FilterSettings, ChoiceValue<kPolicies>>(
+        "on_failure", R"("closed")",
+        "What becomes of a transaction in which the filter fails or takes too long. `\"closed\"`: "
+        "the client gets an error. `\"open\"`: it goes on as if the filter had said nothing this "
+        "time. `\"skip\"`: as `\"open\"`, and the filter is left out of the rest of it.",
+        [](auto& f) { return std::tie(f.on_failure); }),
+    key<FilterSettings, CountValue<400, 599>>("failure_status", "502", "The status of that error.",
+                                              [](auto& f) { return std::tie(f.failure_status); }),
+    key<FilterSettings, DurationValue>(
+        "timeout", R"("10s")", "How long the filter may take for a head or a piece of content.",
+        [](auto& f) { return std::tie(f.timeout); }),
+};
+
+// Declares a kind of work that is a table, with the variant's alternative that it fills.
+template <class Work, const Section<Work>& kSection>
+constexpr Key<FilterSettings> work_table(std::string_view name, std::string_view meaning) {
+  return {.name = name,
+          .standard = "none",
+          .meaning = meaning,
+          .type = [] { return std::string("table"); },
+          .read =
+              [](const toml::node& node, Report& report, FilterSettings& filter) {
+                read_table(node, kSection, report, filter.work.emplace<Work>());
+              },
+          .show =
+              [](const FilterSettings& filter) {
+                const Work* const work = std::get_if<Work>(&filter.work);
+                return work != nullptr ? show_table(kSection, *work) : std::string("none");
+              }};
+}
+
+void read_module_work(const toml::node& node, Report& report, FilterSettings& filter) {
+  if (auto name = read_checked(node, report, kModuleName)) {
+    filter.work = ModuleFilterSettings{.module = std::move(*name)};
+  }
+}
+
+std::string show_module_work(const FilterSettings& filter) {
+  const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work);
+  return quoted(work != nullptr ? work->module : "");
+}
+
+// In the order of the variant's alternatives.
+constexpr std::array kWorkKeys{
+    Key<FilterSettings>{.name = "module",
+                        .standard = R"("")",
+                        .meaning = "The `[module.NAME]` that does the work.",
+                        .type = [] { return std::string(kModuleName.type); },
+                        .read = &read_module_work,
+                        .show = &show_module_work},
+};
+static_assert(kWorkKeys.size() == std::variant_size_v<decltype(FilterSettings::work)>);
+
+constexpr auto kWorkNames = [] {
+  std::array<std::string_view, kWorkKeys.size()> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kWorkKeys[i].name;
+  return names;
+}();
+
+constexpr auto kFilterKeys = [] {
+  std::array<Key<FilterSettings>, kFilterOwnKeys.size() + kWorkKeys.size()> keys{};
+  std::size_t at = 0;
+  for (const auto& key : kFilterOwnKeys) keys[at++] = key;
+  for (const auto& key : kWorkKeys) keys[at++] = key;
+  return keys;
+}();
+
+void check_filter(const toml::table& table, Report& report, const FilterSettings& filter) {
+  std::string_view first;
+  for (const std::string_view name : kWorkNames) {
+    if (!table.contains(name)) continue;
+    if (!first.empty()) {
+      report.error(
+          place_in(table, name),
+          fmt::format("a filter does one thing, and this one has {}, too: make it two", first));
+    }
+    first = name;
+  }
+  if (first.empty()) {
+    report.error(place_of(table),
+                 fmt::format("[[filter]] lacks what it does: {}", fmt::join(kWorkNames, " or ")));
+  }
+  if (table.contains("failure_status") && filter.on_failure != FailurePolicy::closed) {
+    report.warning(place_in(table, "failure_status"),
+                   "failure_status counts only with on_failure = \"closed\"");
+  }
+}
+
+}  // namespace
+
+constexpr Section<FilterSettings> kFilter{
+    .name = "filter", .title = "[[filter]]", .keys = kFilterKeys, .check = &check_filter};
+
+std::span<const std::string_view> filter_works() { return kWorkNames; }
+
+}  // namespace penstock::config
