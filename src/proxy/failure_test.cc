@@ -90,6 +90,8 @@ constexpr std::array kRows = {
         "503 connection_limit_reached", "503 connection_limit_reached"},
     Row{ErrorKind::unavailable, kCut, "503 destination_unavailable", "503 destination_unavailable",
         "503 destination_unavailable"},
+    Row{ErrorKind::adaptation, "502 proxy_internal_error", "502 proxy_internal_error",
+        "502 proxy_internal_error", "502 proxy_internal_error"},
     Row{ErrorKind::io, kCut, "502 proxy_internal_error", "502 proxy_internal_error",
         "502 proxy_internal_error"},
 };
