@@ -82,10 +82,9 @@ enum {
   /* The module has failed. What becomes of the transaction is the configuration's choice
    * (`on_failure`). */
   PENSTOCK_ERROR = -1,
-};
 
-/* What functions return. Anything negative is a failure. */
-enum {
+  /* What functions return. Anything negative is a failure. One enumeration with the above, as some
+   * compilers warn where two meet in `? :`. */
   PENSTOCK_OK = 0,
   PENSTOCK_NOT_FOUND = -2,   /* there is no such field, attribute, setting */
   PENSTOCK_NOT_NOW = -3,     /* not in this event, or not any more */
