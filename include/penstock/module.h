@@ -469,8 +469,9 @@ typedef struct penstock_module {
   /* The shared object is about to be unloaded. */
   void (*unload)(void);
 
-  /* A client's connection is about to be served; TLS, if any, has been agreed on. `opaque`: of the
-   * connection. PENSTOCK_CONTINUE, or PENSTOCK_ERROR: it is closed. */
+  /* A client's connection is about to be served: its first request has begun to come, and TLS, if
+   * any, has been agreed on. `opaque`: of the connection. PENSTOCK_CONTINUE, or PENSTOCK_ERROR: it
+   * is closed. */
   int (*connection)(penstock_call* call);
   /* It has ended; only where its opaque is not null. */
   void (*connection_free)(penstock_call* call);

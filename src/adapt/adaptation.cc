@@ -26,7 +26,11 @@ FilterSet::FilterSet(std::vector<FilterPlace> places, unsigned worker, const Exe
       failures_(places_.size()),
       executor_(&executor),
       last_id_(std::uint64_t{worker} << kBitsOfIds),
-      log_(log) {}
+      log_(log) {
+  wants_connections_ = std::ranges::any_of(places_, [](const FilterPlace& place) {
+    return (place.interests & kConnectionInterest) != 0;
+  });
+}
 
 void FilterSet::report(const FilterPlace& place, std::string_view where, std::string_view reason) {
   const TimePoint now = executor_->now();

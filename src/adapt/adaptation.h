@@ -34,6 +34,8 @@ class FilterSet {
 
   [[nodiscard]] bool empty() const { return places_.empty(); }
   [[nodiscard]] std::span<const FilterPlace> places() const { return places_; }
+  // One of them wants to hear of connections.
+  [[nodiscard]] bool wants_connections() const { return wants_connections_; }
   [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
   // Says in the log that a filter has failed; not more often than once a second for each, with how
   // many there were.
@@ -46,6 +48,7 @@ class FilterSet {
   };
   std::vector<FilterPlace> places_;
   std::vector<Failures> failures_;
+  bool wants_connections_ = false;
   const Executor* executor_;
   std::uint64_t last_id_;
   Log* log_;

@@ -41,6 +41,11 @@ Task<FilterOutcome> Filter::finish(AdaptedMessage& /*message*/,
   co_return FilterOutcome{};
 }
 
+Task<bool> Filter::on_connection(const ClientInfo& /*client*/,
+                                 std::unique_ptr<FilterState>& /*state*/) {
+  co_return true;
+}
+
 Task<FilterOutcome> Filter::on_lookup(const AdaptedMessage& /*message*/,
                                       std::string_view /*result*/,
                                       std::unique_ptr<FilterState>& /*state*/) {

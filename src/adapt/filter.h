@@ -45,12 +45,15 @@ inline constexpr Interests kLogInterest = 1U << 5;         // the transaction is
 inline constexpr Interests kLookupInterest = 1U << 6;      // the cache has been asked
 inline constexpr Interests kConnectionInterest = 1U << 7;  // a client's connection begins
 
+class AdaptedConnection;
+
 // What does not change during a transaction. Views and pointers outlive it.
 struct TransactionFacts {
   std::uint64_t id = 0;       // unique while the process runs
   std::uint64_t request = 0;  // its number on the connection, from 1
   const ClientInfo* client = nullptr;
-  std::string_view route = {};  // its name
+  const AdaptedConnection* connection = nullptr;  // null where no filter cares for connections
+  std::string_view route = {};                    // its name
 };
 
 // Memory of the thread's pool for what lives as long as a transaction and is made for many of them.
@@ -186,6 +189,10 @@ class Filter {
                                              std::unique_ptr<FilterState>& state) = 0;
   // Goes on with what start() could not do at once. Is cancelled when the filter's time is over.
   virtual Task<FilterOutcome> finish(AdaptedMessage& message, std::unique_ptr<FilterState>& state);
+
+  // A client's connection is about to be served. False: it is to be closed. `state`: of this filter
+  // and this connection, which lives as long as that.
+  virtual Task<bool> on_connection(const ClientInfo& client, std::unique_ptr<FilterState>& state);
 
   // The cache has been asked; `result` is what came of it.
   virtual Task<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,

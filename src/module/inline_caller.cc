@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "module/connection.h"
 
 namespace penstock {
 
@@ -93,6 +94,22 @@ void InlineCaller::free(ModuleTransaction& transaction) {
   if (transaction.opaque == nullptr || callback == nullptr) return;
   const WatchedCall watched(slot_, instance_->watched, ModuleEvent::free);
   callback(&transaction.call_for(transaction.moment(ModuleEvent::logged), false));
+}
+
+Task<bool> InlineCaller::begin(ModuleConnection& connection) {
+  const auto callback = instance_->callbacks().connection;
+  if (callback == nullptr) co_return true;
+  const WatchedCall watched(slot_, instance_->watched, ModuleEvent::connection);
+  ModuleCall& call = connection.call();
+  const int returned = callback(&call);
+  co_return returned == PENSTOCK_CONTINUE || returned == PENSTOCK_DONE;
+}
+
+void InlineCaller::free(ModuleConnection& connection) {
+  const auto callback = instance_->callbacks().connection_free;
+  if (callback == nullptr || connection.call().opaque == nullptr) return;
+  const WatchedCall watched(slot_, instance_->watched, ModuleEvent::connection_free);
+  callback(&connection.call());
 }
 
 }  // namespace penstock

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "module/connection.h"
 #include "module/content_body.h"
 
 namespace penstock {
@@ -49,6 +50,7 @@ ModuleFilter::ModuleFilter(std::unique_ptr<ModuleCaller> caller, FilterSide side
   if (has_response_callbacks(module)) {
     interests_ |= interest(client ? AdaptPoint::client_response : AdaptPoint::server_response);
   }
+  if (module.connection != nullptr) interests_ |= kConnectionInterest;
   if (module.cache_lookup != nullptr) interests_ |= kLookupInterest;
   if (module.before_connect != nullptr) interests_ |= kConnectInterest;
   if (module.logged != nullptr) interests_ |= kLogInterest;
@@ -56,7 +58,7 @@ ModuleFilter::ModuleFilter(std::unique_ptr<ModuleCaller> caller, FilterSide side
 
 ModuleTransaction& ModuleFilter::transaction_of(Adaptation& adaptation,
                                                 std::unique_ptr<FilterState>& state) {
-  if (!state) state = std::make_unique<ModuleTransaction>(*caller_, adaptation);
+  if (!state) state = std::make_unique<ModuleTransaction>(*this, *caller_, adaptation);
   return static_cast<ModuleTransaction&>(*state);
 }
 
@@ -205,6 +207,14 @@ Task<FilterOutcome> ModuleFilter::ask(ModuleTransaction& transaction, Moment& mo
   }
   const bool good = *returned == PENSTOCK_CONTINUE || *returned == PENSTOCK_CHANGED;
   co_return good ? kGoOn : failed(caller_->failure());
+}
+
+Task<bool> ModuleFilter::on_connection(const ClientInfo& client,
+                                       std::unique_ptr<FilterState>& state) {
+  auto connection = std::make_unique<ModuleConnection>(*caller_, client);
+  ModuleConnection& begun = *connection;
+  state = std::move(connection);
+  co_return co_await caller_->begin(begun);
 }
 
 Task<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message, std::string_view result,

@@ -18,6 +18,7 @@ class ModuleFilter final : public Filter {
   std::optional<FilterOutcome> start(AdaptedMessage& message,
                                      std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> finish(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
+  Task<bool> on_connection(const ClientInfo& client, std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
                                 std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,

@@ -83,7 +83,6 @@ class Moment final : public CallFace {
   bool begin_answer(int status, const char* reason);
   [[nodiscard]] std::string_view text_of(int text);
   [[nodiscard]] std::string_view request_text(int text);
-  [[nodiscard]] std::string_view connection_text(int text) const;
   int set_choice_text(int text, std::string_view value);
 
   ModuleTransaction* of_;

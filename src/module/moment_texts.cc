@@ -3,6 +3,7 @@
 
 #include "adapt/retarget.h"
 #include "message/target.h"
+#include "module/connection.h"
 #include "module/moment.h"
 #include "module/transaction.h"
 
@@ -53,26 +54,6 @@ std::string_view Moment::request_text(int text) {
   }
 }
 
-std::string_view Moment::connection_text(int text) const {
-  const ClientInfo& client = *of_->facts().client;
-  const TlsClientFacts* const tls = client.tls();
-  switch (text) {
-    case PENSTOCK_LISTENER:
-      return client.listener != nullptr ? std::string_view(client.listener->name)
-                                        : std::string_view();
-    case PENSTOCK_ROUTE:
-      return of_->facts().route;
-    case PENSTOCK_TLS_VERSION:
-      return tls != nullptr ? to_string(tls->version) : std::string_view();
-    case PENSTOCK_TLS_SERVER_NAME:
-      return tls != nullptr ? std::string_view(tls->server_name) : std::string_view();
-    case PENSTOCK_TLS_CLIENT_SUBJECT:
-      return tls != nullptr ? std::string_view(tls->subject) : std::string_view();
-    default:
-      return {};
-  }
-}
-
 int Moment::get_text(int text, penstock_str& value) {
   std::string_view found;
   const bool has_request = of_->request != nullptr;
@@ -97,7 +78,8 @@ int Moment::get_text(int text, penstock_str& value) {
     if (lookup_result.empty()) return PENSTOCK_NOT_NOW;
     found = lookup_result;
   } else if (text >= PENSTOCK_LISTENER && text <= PENSTOCK_TLS_CLIENT_SUBJECT) {
-    found = connection_text(text);
+    found =
+        text == PENSTOCK_ROUTE ? of_->facts().route : connection_text(*of_->facts().client, text);
   } else {
     return PENSTOCK_NOT_FOUND;
   }

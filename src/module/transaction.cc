@@ -1,8 +1,12 @@
 #include "module/transaction.h"
 
+#include "adapt/connection.h"
+#include "module/connection.h"
+
 namespace penstock {
 
-ModuleTransaction::ModuleTransaction(ModuleCaller& caller, Adaptation& adaptation)
+ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
+                                     Adaptation& adaptation)
     : caller_(&caller), adaptation_(&adaptation) {
   const TransactionFacts& facts = adaptation.facts();
   call_.size = sizeof(penstock_call);
@@ -11,6 +15,12 @@ ModuleTransaction::ModuleTransaction(ModuleCaller& caller, Adaptation& adaptatio
   call_.data = call_.instance->data;
   call_.opaque = nullptr;
   call_.connection_opaque = nullptr;
+  if (facts.connection != nullptr) {
+    const FilterState* const state = facts.connection->state_of(filter);
+    if (state != nullptr) {
+      call_.connection_opaque = static_cast<const ModuleConnection*>(state)->opaque();
+    }
+  }
   call_.transaction = facts.id;
   call_.connection = facts.client->connection_id;
   call_.client = facts.client->peer.as_sockaddr(call_.client_size);

@@ -18,11 +18,13 @@ struct penstock_held {
 namespace penstock {
 
 class ModuleCaller;
+class ModuleConnection;
 
 // Lives as long as the transaction; what it is made of must outlive it.
 class ModuleTransaction final : public FilterState {
  public:
-  ModuleTransaction(ModuleCaller& caller, Adaptation& adaptation);
+  // `filter`: the one that it is kept for.
+  ModuleTransaction(const Filter& filter, ModuleCaller& caller, Adaptation& adaptation);
   ~ModuleTransaction() override;
   ModuleTransaction(const ModuleTransaction&) = delete;
   ModuleTransaction& operator=(const ModuleTransaction&) = delete;
@@ -77,6 +79,9 @@ class ModuleCaller {
   virtual Task<int> finish(ModuleTransaction& transaction, Moment& moment) = 0;
   // The last call of a transaction that has something to free.
   virtual void free(ModuleTransaction& transaction) = 0;
+  // A client's connection begins; false: it is to be closed. And it has ended.
+  virtual Task<bool> begin(ModuleConnection& connection) = 0;
+  virtual void free(ModuleConnection& connection) = 0;
   // Why the last PENSTOCK_ERROR: a short name, static text.
   [[nodiscard]] virtual std::string_view failure() const { return "error"; }
 };

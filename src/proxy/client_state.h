@@ -1,6 +1,7 @@
 // What a proxy keeps for a client connection beyond one transaction.
 #pragma once
 
+#include "adapt/connection.h"
 #include "server/client_info.h"
 #include "server/exchange.h"
 #include "upstream/own_endpoints.h"
@@ -30,6 +31,7 @@ class ClientState final : public ConnectionState {
   PinStore pins;             // the server connections that it is logged in on
   ProxyHeaderFields header;  // for servers that are to be told whom connections are for,
   OwnEndpoints own;          // and these connections
+  std::unique_ptr<AdaptedConnection> filters;  // null where none cares for connections
 };
 
 }  // namespace penstock

@@ -36,6 +36,8 @@ class Proxy final : public Handler {
  public:
   explicit Proxy(ProxyParts parts) : parts_(std::move(parts)) {}
   Task<void> handle(Exchange& exchange) override;
+  [[nodiscard]] bool wants_connections() const override;
+  Task<bool> on_connection(const ClientInfo& client, ClientControl& connection) override;
 
  private:
   ProxyParts parts_;

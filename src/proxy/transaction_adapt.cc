@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "proxy/client_state.h"
 #include "proxy/record_fields.h"
 #include "proxy/transaction.h"
 
@@ -16,11 +17,24 @@ std::string_view Transaction::host_to_match() const {
   return authority ? authority->host : destination_.host;
 }
 
+bool Proxy::wants_connections() const {
+  return parts_.filters != nullptr && parts_.filters->current &&
+         parts_.filters->current->wants_connections();
+}
+
+Task<bool> Proxy::on_connection(const ClientInfo& client, ClientControl& connection) {
+  ClientState& state = ClientState::of(connection, client, parts_.servers.pool());
+  state.filters = std::make_unique<AdaptedConnection>(parts_.filters->current, client);
+  co_return co_await state.filters->begin();
+}
+
 void Transaction::begin_adaptation() {
   if (parts_.filters == nullptr || !parts_.filters->current) return;
+  const ClientState* const state = ClientState::find(exchange_.connection().whole());
   const TransactionFacts facts{
       .request = exchange_.traffic().requests_before + 1,
       .client = &exchange_.client(),
+      .connection = state != nullptr ? state->filters.get() : nullptr,
       .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view()};
   adaptation_ =
       Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(), path_to_match());

@@ -46,6 +46,10 @@ Task<Result<ConnectionEnd>> ClientConnection::run() {
       if (!got || *got == 0) co_return ConnectionEnd::closed;
     }
     if (may_begin_http2() && co_await finds_http2()) co_return ConnectionEnd::becomes_http2;
+    if (requests_ == 0 && handler_->wants_connections() &&
+        !co_await handler_->on_connection(client_, *this)) {
+      co_return ConnectionEnd::closed;
+    }
     if (!co_await serve_one()) co_return ConnectionEnd::closed;
     // A request that came meanwhile is still served.
     if (*draining_ && input_.empty() && !stream_->ask_pending_input()) {

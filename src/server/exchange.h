@@ -117,6 +117,13 @@ class Handler {
   // Must call respond() or open_tunnel() on the exchange, unless its task is cancelled or the
   // client fails: then the connection is closed when the handler returns.
   virtual Task<void> handle(Exchange& exchange) = 0;
+  // Whether on_connection() is to be called. May change from one connection to the next.
+  [[nodiscard]] virtual bool wants_connections() const { return false; }
+  // A connection is about to be served: its first request has begun to come. False: it is closed
+  // without an answer. May suspend; `client` and `connection` live as long as the connection.
+  virtual Task<bool> on_connection(const ClientInfo& /*client*/, ClientControl& /*connection*/) {
+    co_return true;
+  }
 
  protected:
   ~Handler() = default;

@@ -55,6 +55,9 @@ Http2Connection::Http2Connection(ByteStream& stream, InputBuffer& input, const C
 
 Task<void> Http2Connection::run() {
   TaskContext& context = co_await this_context();
+  if (handler_->wants_connections() && !co_await handler_->on_connection(*client_, control_)) {
+    co_return;
+  }
   const http2::ConnectionSettings settings = make_settings(*settings_);
   http2::Connection connection(*stream_, *input_, settings, context.executor(), *this);
   Scope requests(context);
