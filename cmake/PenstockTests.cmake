@@ -17,6 +17,33 @@ function(penstock_unit_test target)
     PROPERTIES TIMEOUT 120)
 endfunction()
 
+# penstock_test_module(target source definitions...): a module in build/<preset>/test_modules/, for
+# tests of loading.
+function(penstock_test_module target source)
+  add_library(${target} MODULE ${source})
+  target_compile_definitions(${target} PRIVATE ${ARGN})
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  set_target_properties(${target} PROPERTIES PREFIX "" C_STANDARD 11 C_STANDARD_REQUIRED ON
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test_modules)
+endfunction()
+
+# The modules of the unit tests of the room `module`: one source, with what is wrong with each.
+function(penstock_loader_modules)
+  if(NOT TARGET module_test)
+    return()
+  endif()
+  foreach(kind good other wrong_abi small no_symbol null_entry load_fails bad_name
+      no_version bad_setting newer stays)
+    string(TOUPPER ${kind} definition)
+    penstock_test_module(loader_${kind} ${CMAKE_SOURCE_DIR}/tests/modules/loader_subject.c
+      SUBJECT_${definition})
+    add_dependencies(module_test loader_${kind})
+  endforeach()
+  target_link_options(loader_stays PRIVATE -Wl,-z,nodelete)
+  target_compile_definitions(module_test PRIVATE
+    PENSTOCK_TEST_MODULES="${CMAKE_BINARY_DIR}/test_modules")
+endfunction()
+
 # tests/*_test.cc: scenarios over all rooms, a program each (one of them counts allocations, which
 # concerns the whole program); the other files there are what they share.
 function(penstock_scenarios)

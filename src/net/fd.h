@@ -21,6 +21,8 @@ class Fd {
   ~Fd() { reset(); }
 
   [[nodiscard]] int get() const { return fd_; }
+  // Gives the descriptor away, with the duty to close it.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   explicit operator bool() const { return fd_ >= 0; }
   void reset() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
