@@ -20,9 +20,10 @@ bool is_record_name(std::string_view name) {
 
 }  // namespace
 
-FilterSet::FilterSet(std::vector<FilterPlace> places, unsigned worker, const Executor& executor,
-                     Log* log)
-    : places_(std::move(places)),
+FilterSet::FilterSet(std::shared_ptr<const void> owner, std::vector<FilterPlace> places,
+                     unsigned worker, const Executor& executor, Log* log)
+    : owner_(std::move(owner)),
+      places_(std::move(places)),
       failures_(places_.size()),
       executor_(&executor),
       last_id_(std::uint64_t{worker} << kBitsOfIds),

@@ -28,9 +28,10 @@ struct FilterPlace {
 // the last one, when another configuration has taken its place.
 class FilterSet {
  public:
-  // `worker`: its number, which makes ids of transactions unique. `log` may be null. Both it and
-  // the executor must outlive this.
-  FilterSet(std::vector<FilterPlace> places, unsigned worker, const Executor& executor, Log* log);
+  // `owner`: what the settings of the places belong to. `worker`: its number, which makes ids of
+  // transactions unique. `log` may be null. Both it and the executor must outlive this.
+  FilterSet(std::shared_ptr<const void> owner, std::vector<FilterPlace> places, unsigned worker,
+            const Executor& executor, Log* log);
 
   [[nodiscard]] bool empty() const { return places_.empty(); }
   [[nodiscard]] std::span<const FilterPlace> places() const { return places_; }
@@ -46,6 +47,7 @@ class FilterSet {
     TimePoint quiet_until{};
     std::uint64_t unsaid = 0;
   };
+  std::shared_ptr<const void> owner_;
   std::vector<FilterPlace> places_;
   std::vector<Failures> failures_;
   bool wants_connections_ = false;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "app/listening.h"
+#include "app/reload.h"
 #include "app/service_manager.h"
 #include "app/tls_files.h"
 #include "app/version.h"
@@ -46,7 +47,7 @@ class Signals {
     std::signal(SIGPIPE, SIG_IGN);
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set, signal);
+    for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) sigaddset(&set, signal);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   }
@@ -73,8 +74,13 @@ std::string make_pseudonym(const ProxySettings& settings) {
 // The main thread's work while the workers serve: signals, until all workers are done.
 class Supervisor {
  public:
-  Supervisor(const Signals& signals, Log& log, LogFile& log_file, LogFile* access_file)
-      : signals_(signals), log_(log), log_file_(log_file), access_file_(access_file) {}
+  Supervisor(const Signals& signals, Log& log, LogFile& log_file, LogFile* access_file,
+             Reload& reload)
+      : signals_(signals),
+        log_(log),
+        log_file_(log_file),
+        access_file_(access_file),
+        reload_(reload) {}
 
   [[nodiscard]] std::function<void()> done_callback() const {
     return [fd = done_.get()] {
@@ -92,6 +98,7 @@ class Supervisor {
                                       pollfd{done_.get(), POLLIN, 0}};
       ::poll(polled.data(), polled.size(), kLookAtFiles);
       refresh_certificates(listeners);
+      reload_.tick();
       while (const int signal = signals_.take()) on_signal(signal, workers, drain_limit);
       std::uint64_t count = 0;
       if (::read(done_.get(), &count, sizeof count) > 0) done += count;
@@ -104,6 +111,12 @@ class Supervisor {
       log_file_.reopen();
       if (access_file_ != nullptr) access_file_->reopen();
       log_.info("log files reopened");
+      return;
+    }
+    if (signal == SIGHUP) {
+      if (const auto generation = reload_.run()) {
+        for (Worker& worker : workers) worker.adopt(generation);
+      }
       return;
     }
     if (std::exchange(draining_, true)) {
@@ -138,6 +151,7 @@ class Supervisor {
   Log& log_;
   LogFile& log_file_;
   LogFile* access_file_;
+  Reload& reload_;
   Fd done_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   bool draining_ = false;
 };
@@ -164,8 +178,8 @@ bool make_shares(const Snapshot& snapshot, unsigned workers, Shared& shared, Log
   return true;
 }
 
-int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signals,
-          std::vector<PassedSocket> passed) {
+int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path,
+          const Signals& signals, std::vector<PassedSocket> passed) {
   LogFile log_file(snapshot->log.file);
   Log log(log_file, snapshot->log.level);
   std::optional<LogFile> own_access_file;
@@ -185,13 +199,20 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
   for (const std::string& line : listening->lines) log.info("{}", line);
   for (const std::string& warning : listening->warnings) log.warning("{}", warning);
 
-  Supervisor supervisor(signals, log, log_file, access_file);
+  Watchdog watchdog([&log](std::string_view line) { log.warning("{}", line); }, nullptr);
+  Reload reload(path, log);
+  auto generation = reload.begin(snapshot);
+  if (!generation) return kExitFailed;
+
+  Supervisor supervisor(signals, log, log_file, access_file, reload);
   Shared shared{.snapshot = snapshot,
                 .server_settings = snapshot->server,
                 .listeners = {},
                 .own_addresses = OwnAddresses(listening->addresses),
                 .pseudonym = make_pseudonym(snapshot->proxy),
                 .upstream = UpstreamShare(snapshot->upstream),
+                .generation = std::move(generation),
+                .watchdog = &watchdog,
                 .log = &log,
                 .access_file = access_file,
                 .on_worker_done = supervisor.done_callback()};
@@ -204,6 +225,8 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const Signals& signal
   std::list<Worker> workers;
   for (unsigned i = 0; i < count; ++i)
     workers.emplace_back(shared, i, std::move(listening->sockets[i]));
+  shared.generation.reset();
+  watchdog.start();
   for (Worker& worker : workers) worker.start();
   log.info("penstock {} serving with {} worker{}", version(), count, count == 1 ? "" : "s");
   notify_service_manager("READY=1");
@@ -229,7 +252,7 @@ int run_command(const RunCommand& command) {
   if (!loaded) return kExitFailed;
   raise_descriptor_limit();
   const Signals signals;
-  return serve(loaded->snapshot, signals, std::move(passed));
+  return serve(loaded->snapshot, command.config, signals, std::move(passed));
 }
 
 }  // namespace penstock

@@ -24,8 +24,16 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
       upstream_(network_, shared.snapshot->upstream, shared.upstream, random_seed(), shared.log),
       routes_(shared.snapshot->proxy.routes, upstream_),
       access_log_(loop_.executor(), shared.access_file, shared.snapshot->log.access_format),
+      gate_(std::make_shared<WorkerGate>(
+          [this](std::function<void()> f) { loop_.call(std::move(f)); })),
+      filter_worker_{.number = number,
+                     .executor = &loop_.executor(),
+                     .gate = gate_,
+                     .slot = shared.watchdog != nullptr ? &shared.watchdog->add_slot() : nullptr,
+                     .log = shared.log},
+      filters_{make_filter_set(shared.generation, filter_worker_)},
       proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
-                        shared.own_addresses, shared.pseudonym}),
+                        shared.own_addresses, shared.pseudonym, &filters_}),
       tcp_proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
                             shared.own_addresses, shared.pseudonym}) {
   std::vector<Server*> of;
@@ -50,7 +58,7 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
   }
 }
 
-Worker::~Worker() = default;
+Worker::~Worker() { gate_->close(); }
 
 void Worker::Housekeeping::arm() {
   executor_->timers().arm(*this, executor_->now() + std::chrono::seconds(1));
@@ -70,11 +78,18 @@ void Worker::start() {
 void Worker::run() {
   upstream_.start(number_ == 0);
   loop_.run();
+  filters_.current.reset();
   shared_.on_worker_done();
 }
 
 void Worker::drain(Duration limit) {
   loop_.call([this, limit] { begin_drain(limit); });
+}
+
+void Worker::adopt(std::shared_ptr<const AdaptGeneration> generation) {
+  loop_.call([this, made = std::move(generation)] {
+    filters_.current = make_filter_set(made, filter_worker_);
+  });
 }
 
 void Worker::join() { thread_.join(); }

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/adapt_host.h"
 #include "app/listening.h"
 #include "base/log.h"
 #include "base/log_file.h"
@@ -34,6 +35,8 @@ struct Shared {
   OwnAddresses own_addresses;
   std::string pseudonym;
   UpstreamShare upstream;
+  std::shared_ptr<const AdaptGeneration> generation;  // at first; see Worker::adopt()
+  Watchdog* watchdog = nullptr;
   Log* log = nullptr;
   LogFile* access_file = nullptr;
   std::function<void()> on_worker_done;  // called by each worker's thread when it has drained
@@ -52,6 +55,8 @@ class Worker {
   void start();
   // From any thread: stop accepting, let transactions in flight end within `limit`, then stop.
   void drain(Duration limit);
+  // From any thread: new transactions get the filters of that generation.
+  void adopt(std::shared_ptr<const AdaptGeneration> generation);
   void join();
 
  private:
@@ -76,6 +81,9 @@ class Worker {
   ServerSide upstream_;
   RouteTable routes_;
   AccessLog access_log_;
+  std::shared_ptr<WorkerGate> gate_;
+  FilterWorker filter_worker_;
+  FilterSlot filters_;
   Proxy proxy_;
   TcpProxy tcp_proxy_;
   std::list<Server> servers_;

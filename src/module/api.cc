@@ -4,6 +4,7 @@
 
 #include "message/characters.h"
 #include "module/call.h"
+#include "module/config_access.h"
 #include "module/instance_functions.h"
 #include "module/waiter.h"
 
@@ -177,6 +178,13 @@ const penstock_api& module_api() {
     api.size = sizeof api;
     api.abi = PENSTOCK_ABI;
     api.version = "0.1.0";
+    api.setting_text = &setting_text;
+    api.setting_integer = &setting_integer;
+    api.setting_number = &setting_number;
+    api.setting_count = &setting_count;
+    api.setting_text_at = &setting_text_at;
+    api.setting_table_at = &setting_table_at;
+    api.setting_error = &setting_error;
     api.field_get = &field_get;
     api.field_count = &field_count;
     api.field_at = &field_at;

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <string>
 
-#include "module/loaded_module.h"
+#include "module/loader.h"
 #include "module/services.h"
 #include "module/settings.h"
 #include "module/watchdog.h"
@@ -32,7 +32,8 @@ struct penstock_instance {
   // Never null while callbacks may run.
   std::unique_ptr<penstock::ModuleServices> services;
   penstock::WatchedInstance watched;
-  void* data = nullptr;  // of the module, from `configure`
+  bool configured = false;  // `close` is to be called
+  void* data = nullptr;     // of the module, from `configure`
 
   // The callbacks; what the module does not have is null.
   [[nodiscard]] const penstock_module& callbacks() const { return module->callbacks(); }

@@ -1,0 +1,80 @@
+#include "app/adapt_host.h"
+
+#include <algorithm>
+#include <fstream>
+#include <utility>
+#include <variant>
+
+#include "module/inline_caller.h"
+#include "module/module_filter.h"
+
+namespace penstock {
+namespace {
+
+std::string line_of_file(const std::string& path, std::size_t number) {
+  std::ifstream file(path);
+  std::string line;
+  for (std::size_t i = 0; i < number && std::getline(file, line); ++i) {
+  }
+  return file ? line : std::string();
+}
+
+std::vector<config::Diagnostic> diagnostics_of(const std::vector<ModuleProblem>& problems,
+                                               const std::string& path) {
+  std::vector<config::Diagnostic> found;
+  for (const ModuleProblem& problem : problems) {
+    found.push_back({.file = path,
+                     .line = static_cast<unsigned>(problem.line),
+                     .column = static_cast<unsigned>(problem.column),
+                     .source_line = line_of_file(path, problem.line),
+                     .message = problem.text,
+                     .warning = false});
+  }
+  return found;
+}
+
+// Makes the filter that does the work.
+class FilterMaker {
+ public:
+  FilterMaker(const AdaptGeneration& generation, const FilterWorker& worker,
+              const FilterSettings& settings)
+      : generation_(generation), worker_(worker), settings_(settings) {}
+
+  std::unique_ptr<Filter> operator()(const ModuleFilterSettings& work) const {
+    const auto& modules = generation_.snapshot->modules.modules;
+    const auto at = std::ranges::find(modules, work.module, &ModuleSettings::name);
+    const auto index = static_cast<std::size_t>(at - modules.begin());
+    auto caller = std::make_unique<InlineCaller>(generation_.instances[index], at->hold_limit,
+                                                 worker_.gate, worker_.slot);
+    return std::make_unique<ModuleFilter>(std::move(caller), settings_.at);
+  }
+
+ private:
+  const AdaptGeneration& generation_;
+  const FilterWorker& worker_;
+  const FilterSettings& settings_;
+};
+
+}  // namespace
+
+std::shared_ptr<FilterSet> make_filter_set(const std::shared_ptr<const AdaptGeneration>& generation,
+                                           const FilterWorker& worker) {
+  std::vector<FilterPlace> places;
+  for (const FilterSettings& settings : generation->snapshot->adapt.filters) {
+    auto filter = std::visit(FilterMaker(*generation, worker, settings), settings.work);
+    places.push_back({.filter = std::move(filter), .settings = &settings});
+  }
+  if (places.empty()) return nullptr;
+  return std::make_shared<FilterSet>(generation, std::move(places), worker.number, *worker.executor,
+                                     worker.log);
+}
+
+std::expected<std::shared_ptr<const AdaptGeneration>, std::vector<config::Diagnostic>>
+AdaptHost::make(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path) {
+  MadeInstances made = make_instances(snapshot->modules, loader_, reaper_, services_);
+  if (!made.problems.empty()) return std::unexpected(diagnostics_of(made.problems, path));
+  return std::make_shared<const AdaptGeneration>(
+      AdaptGeneration{.snapshot = snapshot, .instances = std::move(made.instances)});
+}
+
+}  // namespace penstock

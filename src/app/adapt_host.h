@@ -1,0 +1,60 @@
+// The filters and modules of a configuration, and their exchange for those of another one while the
+// proxy runs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapt/adaptation.h"
+#include "base/log.h"
+#include "config/diagnostic.h"
+#include "config/snapshot.h"
+#include "module/call.h"
+#include "module/loader.h"
+#include "module/make_instances.h"
+#include "module/watchdog.h"
+#include "module/worker_gate.h"
+
+namespace penstock {
+
+// What workers make their filters of. Shared by all; goes with the last transaction that uses it.
+struct AdaptGeneration {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::shared_ptr<ModuleInstance>> instances;  // in the order of the snapshot's
+};
+
+// What one worker brings.
+struct FilterWorker {
+  unsigned number = 0;
+  const Executor* executor = nullptr;
+  std::shared_ptr<WorkerGate> gate;
+  WatchdogSlot* slot = nullptr;
+  Log* log = nullptr;
+};
+
+// The filters of a worker; null where the configuration has none. On that worker's thread, or while
+// it does not run.
+[[nodiscard]] std::shared_ptr<FilterSet> make_filter_set(
+    const std::shared_ptr<const AdaptGeneration>& generation, const FilterWorker& worker);
+
+// Makes generations. Belongs to the main thread; outlives the workers.
+class AdaptHost {
+ public:
+  explicit AdaptHost(ServicesFactory services) : services_(std::move(services)) {}
+
+  // The filters and modules of a snapshot. `path`: of its file, for what is said of it.
+  [[nodiscard]] std::expected<std::shared_ptr<const AdaptGeneration>,
+                              std::vector<config::Diagnostic>>
+  make(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path);
+  // Closes instances that are not used any more. To be called now and then.
+  void tick() { reaper_.reap(); }
+
+ private:
+  ServicesFactory services_;
+  ModuleLoader loader_{module_api()};
+  InstanceReaper reaper_;
+};
+
+}  // namespace penstock

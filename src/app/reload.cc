@@ -1,0 +1,70 @@
+#include "app/reload.h"
+
+#include <utility>
+
+#include "config/load.h"
+#include "config/summary.h"
+#include "module/idle_services.h"
+
+namespace penstock {
+namespace {
+
+// All of a configuration but filters and modules.
+std::string rest_of(const Snapshot& snapshot) {
+  Snapshot rest = snapshot;
+  rest.adapt = {};
+  rest.modules = {};
+  return config::summary(rest);
+}
+
+void say(Log& log, const std::vector<config::Diagnostic>& diagnostics) {
+  for (const config::Diagnostic& one : diagnostics) {
+    if (one.warning) {
+      log.warning("{}:{}:{}: {}", one.file, one.line, one.column, one.message);
+    } else {
+      log.error("{}:{}:{}: {}", one.file, one.line, one.column, one.message);
+    }
+  }
+}
+
+}  // namespace
+
+Reload::Reload(std::string path, Log& log)
+    : path_(std::move(path)),
+      log_(log),
+      host_([](const ModuleSettings& /*of*/) { return std::make_unique<IdleServices>(); }) {}
+
+std::shared_ptr<const AdaptGeneration> Reload::make(
+    const std::shared_ptr<const Snapshot>& snapshot) {
+  auto made = host_.make(snapshot, path_);
+  if (made) return std::move(*made);
+  say(log_, made.error());
+  return nullptr;
+}
+
+std::shared_ptr<const AdaptGeneration> Reload::begin(
+    const std::shared_ptr<const Snapshot>& snapshot) {
+  rest_ = rest_of(*snapshot);
+  return make(snapshot);
+}
+
+std::shared_ptr<const AdaptGeneration> Reload::run() {
+  if (path_.empty()) {
+    log_.warning("there is no configuration file to read again");
+    return nullptr;
+  }
+  const auto loaded = config::load_file(path_);
+  say(log_, loaded ? loaded->warnings : loaded.error());
+  auto generation = loaded ? make(loaded->snapshot) : nullptr;
+  if (!generation) {
+    log_.error("{} was not taken over: the proxy goes on as it was", path_);
+    return nullptr;
+  }
+  if (rest_of(*loaded->snapshot) != rest_) {
+    log_.warning("changes outside of [[filter]], [module] and [modules] need a restart");
+  }
+  log_.info("filters and modules taken over from {}", path_);
+  return generation;
+}
+
+}  // namespace penstock

@@ -1,0 +1,39 @@
+// Reading the configuration again while the proxy runs (SIGHUP).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/adapt_host.h"
+#include "base/log.h"
+#include "config/snapshot.h"
+
+namespace penstock {
+
+// Filters and modules are exchanged: new transactions get the new ones, those under way keep what
+// they have, and what nobody uses any more is closed and unloaded. Other changes need a restart,
+// and are said to. A file with an error changes nothing. Belongs to the main thread.
+class Reload {
+ public:
+  // `path`: of the configuration file; empty: there is none. `log` must outlive it.
+  Reload(std::string path, Log& log);
+
+  // The first generation; null: something is wrong with it, and was said in the log.
+  [[nodiscard]] std::shared_ptr<const AdaptGeneration> begin(
+      const std::shared_ptr<const Snapshot>& snapshot);
+  // One of the file as it is now; null: it can't be used, which was said in the log.
+  [[nodiscard]] std::shared_ptr<const AdaptGeneration> run();
+  // Closes what is not used any more. To be called now and then.
+  void tick() { host_.tick(); }
+
+ private:
+  [[nodiscard]] std::shared_ptr<const AdaptGeneration> make(
+      const std::shared_ptr<const Snapshot>& snapshot);
+
+  std::string path_;
+  Log& log_;
+  AdaptHost host_;
+  std::string rest_;  // what the first configuration says of everything else
+};
+
+}  // namespace penstock

@@ -1,0 +1,83 @@
+#include "module/make_instances.h"
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "module/call.h"
+
+namespace penstock {
+namespace {
+
+void close(ModuleInstance& instance) {
+  instance.services->stop();
+  const penstock_module& callbacks = instance.callbacks();
+  if (instance.configured && callbacks.close != nullptr) callbacks.close(&instance, instance.data);
+}
+
+// Null with what is wrong in `problems`.
+std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, ModuleLoader& loader,
+                                              const ServicesFactory& services,
+                                              std::vector<ModuleProblem>& problems) {
+  auto module = loader.load(settings.file);
+  if (!module) {
+    problems.push_back({settings.line, settings.column,
+                        fmt::format("[module.{}]: {}", settings.name, module.error())});
+    return nullptr;
+  }
+  auto instance = std::make_unique<ModuleInstance>();
+  instance->name = settings.name;
+  instance->module = std::move(*module);
+  const std::size_t before = problems.size();
+  const auto config = read_module_config(settings.config, instance->module->settings(), problems);
+  if (problems.size() > before) return nullptr;
+  instance->services = services(settings);
+  const penstock_module& callbacks = instance->callbacks();
+  if (callbacks.configure != nullptr) {
+    const int result =
+        callbacks.configure(instance.get(), &module_api(), config.get(), &instance->data);
+    if (result != PENSTOCK_OK && problems.size() == before) {
+      problems.push_back({settings.line, settings.column,
+                          fmt::format("[module.{}]: the module refuses its settings, and does not "
+                                      "say why",
+                                      settings.name)});
+    }
+  }
+  instance->configured = problems.size() == before;
+  if (instance->configured) return instance;
+  close(*instance);
+  return nullptr;
+}
+
+}  // namespace
+
+std::shared_ptr<ModuleInstance> InstanceReaper::own(std::unique_ptr<ModuleInstance> instance) {
+  return {instance.release(), [queue = queue_](ModuleInstance* done) {
+            const std::lock_guard lock(queue->mutex);
+            queue->waiting.emplace_back(done);
+          }};
+}
+
+void InstanceReaper::reap() {
+  std::vector<std::unique_ptr<ModuleInstance>> waiting;
+  {
+    const std::lock_guard lock(queue_->mutex);
+    waiting.swap(queue_->waiting);
+  }
+  for (const auto& instance : waiting) close(*instance);
+}
+
+MadeInstances make_instances(const ModulesSettings& settings, ModuleLoader& loader,
+                             InstanceReaper& reaper, const ServicesFactory& services) {
+  MadeInstances made;
+  for (const ModuleSettings& one : settings.modules) {
+    if (auto instance = make_instance(one, loader, services, made.problems)) {
+      made.instances.push_back(reaper.own(std::move(instance)));
+    }
+  }
+  if (!made.problems.empty()) made.instances.clear();
+  return made;
+}
+
+}  // namespace penstock
