@@ -85,7 +85,8 @@ class ChannelSink {
  public:
   // `bytes` is valid during the call only.
   virtual void on_message(std::string_view bytes) = 0;
-  // A helper is there (again). It knows nothing of what was said to one before.
+  // A helper is there (again); not told of one that was there before the sink, see Channel::up().
+  // It knows nothing of what was said to one before.
   virtual void on_up() {}
   // It is gone: the calls under way have failed, and those to come fail until the next on_up().
   virtual void on_down() {}
@@ -116,6 +117,8 @@ class Channel {
   // Sends what nobody answers. Errors as of call(), but for the last two.
   [[nodiscard]] Result<void> send(Payload payload, std::uint64_t affinity);
 
+  // Whether there is a helper at present.
+  [[nodiscard]] virtual bool up() const = 0;
   // Null takes it away. Must outlive the channel otherwise.
   void set_sink(ChannelSink* sink) { sink_ = sink; }
   [[nodiscard]] std::size_t calls_under_way() const { return under_way_; }

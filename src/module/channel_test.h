@@ -19,6 +19,13 @@ namespace penstock {
 // What a call came to: nothing as long as it is under way.
 using CallOutcome = std::optional<Result<std::string>>;
 
+// The same as text: the reply, or the kind of the error in parentheses, or "" while it is under
+// way.
+inline std::string said(const CallOutcome& outcome) {
+  if (!outcome) return "";
+  return *outcome ? **outcome : "(" + std::string(to_string(outcome->error().kind)) + ")";
+}
+
 inline Task<void> call_into(Channel& channel, std::string request, std::uint64_t affinity,
                             CallOutcome& outcome) {
   const std::string_view parts[] = {request};

@@ -96,6 +96,7 @@ class ThreadChannel final : public Channel {
   // Both must outlive it. `max_calls`: of this worker, under way at once.
   ThreadChannel(HelperThreads& threads, Network& network, std::size_t max_calls);
   ~ThreadChannel() override;
+  [[nodiscard]] bool up() const override { return true; }
 
  private:
   friend class ThreadReturnPath;

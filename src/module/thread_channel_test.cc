@@ -123,8 +123,8 @@ TEST_F(ThreadChannelTest, CallsAreAnswered) {
   const CallOutcome& large = call(std::string(kMaxChannelMessage - 4, 'l'));
   EXPECT_EQ(channel_->calls_under_way(), 3U);
   run();
-  EXPECT_EQ(first, "re: a");
-  EXPECT_EQ(second, "re: ");
+  EXPECT_EQ(said(first), "re: a");
+  EXPECT_EQ(said(second), "re: ");
   EXPECT_EQ(large->value().size(), kMaxChannelMessage);
   EXPECT_EQ(channel_->calls_under_way(), 0U);
 }
@@ -135,7 +135,7 @@ TEST_F(ThreadChannelTest, MessagesBothWays) {
   EXPECT_TRUE(send("tell 2", 7));
   const CallOutcome& reply = call("tell 3", 7);
   run();
-  EXPECT_EQ(reply, "re: tell 3");
+  EXPECT_EQ(said(reply), "re: tell 3");
   EXPECT_THAT(sink_.messages, ElementsAre("told tell 1", "told tell 2", "told tell 3"));
 }
 
@@ -143,11 +143,11 @@ TEST_F(ThreadChannelTest, TooLarge) {
   start();
   const std::string large(kMaxChannelMessage + 1, 'x');
   const CallOutcome& outcome = call(large);
-  EXPECT_EQ(outcome, Result<std::string>(fail(ErrorKind::limit)));
+  EXPECT_EQ(said(outcome), "(limit)");
   EXPECT_EQ(send(large), fail(ErrorKind::limit));
   const CallOutcome& huge = call("huge");
   run();
-  EXPECT_EQ(huge, "re: huge");
+  EXPECT_EQ(said(huge), "re: huge");
 }
 
 TEST_F(ThreadChannelTest, TooManyWait) {
@@ -157,12 +157,12 @@ TEST_F(ThreadChannelTest, TooManyWait) {
   const CallOutcome& first = call("first");
   EXPECT_TRUE(send("second"));
   const CallOutcome& refused = call("third");
-  EXPECT_EQ(refused, Result<std::string>(fail(ErrorKind::overloaded)));
+  EXPECT_EQ(said(refused), "(overloaded)");
   EXPECT_EQ(send("fourth"), fail(ErrorKind::overloaded));
   helpers_.gate.open();
   run();
-  EXPECT_EQ(at_work, "re: wait");
-  EXPECT_EQ(first, "re: first");
+  EXPECT_EQ(said(at_work), "re: wait");
+  EXPECT_EQ(said(first), "re: first");
 }
 
 TEST_F(ThreadChannelTest, TooManyBytesWait) {
@@ -181,7 +181,7 @@ TEST_F(ThreadChannelTest, TooManyCallsOfOneWorker) {
   call("a");
   call("b");
   const CallOutcome& third = call("c");
-  EXPECT_EQ(third, Result<std::string>(fail(ErrorKind::overloaded)));
+  EXPECT_EQ(said(third), "(overloaded)");
   run();
 }
 
@@ -194,7 +194,7 @@ TEST_F(ThreadChannelTest, OneAffinityKeepsItsOrderAndOthersPassBy) {
   const CallOutcome& behind = call("c5", 5);
   const CallOutcome& other = call("6", 6);
   run_until([&] { return other.has_value(); });
-  EXPECT_EQ(other, "re: 6");
+  EXPECT_EQ(said(other), "re: 6");
   EXPECT_FALSE(blocked);
   EXPECT_FALSE(behind);
   EXPECT_THAT(helpers_.handled(), ElementsAre("wait 5", "6"));
@@ -215,11 +215,11 @@ TEST_F(ThreadChannelTest, ACancelledCallThatWaitsIsNotHandled) {
   const CallOutcome& after = call("after", 1);  // there is room again
   run_until([&] { return going.running() == 0; });
   for (const CallOutcome& outcome : gone) {
-    EXPECT_EQ(outcome, Result<std::string>(fail(ErrorKind::cancelled)));
+    EXPECT_EQ(said(outcome), "(cancelled)");
   }
   helpers_.gate.open();
   run();
-  EXPECT_EQ(after, "re: after");
+  EXPECT_EQ(said(after), "re: after");
   EXPECT_THAT(helpers_.handled(), ElementsAre("wait", "after"));
 }
 
@@ -231,19 +231,19 @@ TEST_F(ThreadChannelTest, ALateReplyIsDropped) {
   helpers_.gate.wait_for_arrivals(1);
   going.cancel();
   run_until([&] { return going.running() == 0; });
-  EXPECT_EQ(late, Result<std::string>(fail(ErrorKind::cancelled)));
+  EXPECT_EQ(said(late), "(cancelled)");
   // The next call has the same place, but not the same id.
   const CallOutcome& next = call("next");
   helpers_.gate.open();
   run();
-  EXPECT_EQ(next, "re: next");
+  EXPECT_EQ(said(next), "re: next");
 }
 
 TEST_F(ThreadChannelTest, ACallOfACancelledTaskIsNotSent) {
   start({.threads = 1});
   scope.cancel();
   const CallOutcome& outcome = call("x");
-  EXPECT_EQ(outcome, Result<std::string>(fail(ErrorKind::cancelled)));
+  EXPECT_EQ(said(outcome), "(cancelled)");
   threads_->close();
   threads_.reset();
   EXPECT_THAT(helpers_.handled(), ElementsAre());
@@ -254,7 +254,7 @@ TEST_F(ThreadChannelTest, ADeadlineOfTheCaller) {
   CallOutcome outcome;
   spawn(call_until(*channel_, "wait", 0, now() + 5ms, outcome));
   run();
-  EXPECT_EQ(outcome, Result<std::string>(fail(ErrorKind::timed_out)));
+  EXPECT_EQ(said(outcome), "(timed_out)");
 }
 
 TEST_F(ThreadChannelTest, ClosingHandlesWhatWaits) {
@@ -264,11 +264,11 @@ TEST_F(ThreadChannelTest, ClosingHandlesWhatWaits) {
   const CallOutcome& waiting = call("waiting");
   threads_->close();
   const CallOutcome& late = call("late");
-  EXPECT_EQ(late, Result<std::string>(fail(ErrorKind::unavailable)));
+  EXPECT_EQ(said(late), "(unavailable)");
   helpers_.gate.open();
   run();
-  EXPECT_EQ(blocked, "re: wait");
-  EXPECT_EQ(waiting, "re: waiting");
+  EXPECT_EQ(said(blocked), "re: wait");
+  EXPECT_EQ(said(waiting), "re: waiting");
 }
 
 TEST_F(ThreadChannelTest, AChannelMayGoWhileItsMessagesAreHandled) {
