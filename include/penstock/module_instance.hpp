@@ -48,6 +48,14 @@ class LogFile {
   penstock_log_file* file_ = nullptr;
 };
 
+using CacheDone = std::function<void(const penstock_cache_object&)>;
+
+namespace detail {
+using CacheAsk = int (*)(penstock_instance*, penstock_str, penstock_cache_done, void*);
+int ask_cache(const penstock_api* api, penstock_instance* instance, CacheAsk ask,
+              std::string_view url, CacheDone done, bool many);
+}  // namespace detail
+
 // One [module.NAME] of the configuration. Begins before the first transaction and ends after the
 // last one.
 class Instance : public Events {
@@ -90,6 +98,36 @@ class Instance : public Events {
   [[nodiscard]] int run_blocking(std::function<void()> work,
                                  std::function<void()> done = {}) const {
     return detail::run_blocking(api_, instance_, std::move(work), std::move(done));
+  }
+
+  // The cache, as in module.h: PENSTOCK_OK, or why nothing has begun (PENSTOCK_NO_CACHE). `done` is
+  // called once; `each` for each object, and a last time with a result that is not PENSTOCK_OK.
+  [[nodiscard]] int cache_query(std::string_view url, CacheDone done) const {
+    return detail::ask_cache(api_, instance_, api_->cache_query, url, std::move(done), false);
+  }
+  [[nodiscard]] int cache_read(std::string_view url, CacheDone done) const {
+    return detail::ask_cache(api_, instance_, api_->cache_read, url, std::move(done), false);
+  }
+  [[nodiscard]] int cache_fetch(std::string_view url, CacheDone done) const {
+    return detail::ask_cache(api_, instance_, api_->cache_fetch, url, std::move(done), false);
+  }
+  [[nodiscard]] int cache_validate(std::string_view url, CacheDone done) const {
+    return detail::ask_cache(api_, instance_, api_->cache_validate, url, std::move(done), false);
+  }
+  [[nodiscard]] int cache_enumerate(std::string_view prefix, CacheDone each) const {
+    return detail::ask_cache(api_, instance_, api_->cache_enumerate, prefix, std::move(each), true);
+  }
+  [[nodiscard]] int cache_prefetch(std::string_view url) const {
+    return api_->cache_prefetch(instance_, str(url));
+  }
+  [[nodiscard]] int cache_expire(std::string_view url) const {
+    return api_->cache_expire(instance_, str(url));
+  }
+  [[nodiscard]] int cache_remove(std::string_view url) const {
+    return api_->cache_remove(instance_, str(url));
+  }
+  [[nodiscard]] int cache_pin(std::string_view url, bool pinned) const {
+    return api_->cache_pin(instance_, str(url), pinned ? 1 : 0);
   }
 
  private:
@@ -171,6 +209,25 @@ inline int run_blocking(const penstock_api* api, penstock_instance* instance,
   };
   const int code = api->run_blocking(instance, begin, finish, state.get());
   if (code >= 0) static_cast<void>(state.release());
+  return code;
+}
+
+struct CacheState {
+  const penstock_api* api;
+  CacheDone done;
+  bool many;
+};
+
+inline int ask_cache(const penstock_api* api, penstock_instance* instance, CacheAsk ask,
+                     std::string_view url, CacheDone done, bool many) {
+  auto state = std::make_unique<CacheState>(CacheState{api, std::move(done), many});
+  const auto tell = [](penstock_instance* owner, void* data, const penstock_cache_object* object) {
+    std::unique_ptr<CacheState> mine(static_cast<CacheState*>(data));
+    guarded(mine->api, owner, [&] { mine->done(*object); });
+    if (mine->many && object->result == PENSTOCK_OK) static_cast<void>(mine.release());
+  };
+  const int code = ask(instance, str(url), tell, state.get());
+  if (code >= 0) static_cast<void>(state.release());  // `tell` has it
   return code;
 }
 
