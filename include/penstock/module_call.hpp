@@ -393,6 +393,23 @@ class Call {
     return PENSTOCK_WAIT;
   }
 
+  // The addresses of the target, in before_connect; another list in their place.
+  [[nodiscard]] std::vector<std::string> addresses() const {
+    std::vector<std::string> out(api().address_count(call_));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      penstock_str address{};
+      detail::check(api().address_at(call_, i, &address), "address_at");
+      out[i] = view(address);
+    }
+    return out;
+  }
+  void set_addresses(const std::vector<std::string>& addresses) const {
+    std::vector<penstock_str> list;
+    list.reserve(addresses.size());
+    for (const std::string& address : addresses) list.push_back(str(address));
+    detail::check(api().address_set(call_, list.data(), list.size()), "address_set");
+  }
+
   // A field of the access record, by its name in the JSON log; in the event `logged`.
   [[nodiscard]] std::string_view record(std::string_view name) const {
     penstock_str value{};
