@@ -45,6 +45,8 @@ class ProxyTest : public testing::Test {
   ServerPool& pool() { return parts_->servers.pool(); }
   Server& server() { return parts_->server; }
   void wait(Duration time) { world.run_for(time); }
+  // Ends the proxy and all it does.
+  void stop() { parts_.reset(); }
   void be_forward() {
     listener.mode = ListenerMode::forward;
     settings.forward.connect_ports = {443, 8443};
@@ -64,6 +66,8 @@ class ProxyTest : public testing::Test {
   ProxySettings settings;
   std::vector<UpstreamGroupSettings> groups = {
       {.name = "origins", .servers = {{.address = "10.0.0.1:80"}}}};
+  FilterSlot filters;
+  LogFile* log_file = nullptr;  // for the access log; must outlive this
 
  private:
   struct Parts {
@@ -72,8 +76,8 @@ class ProxyTest : public testing::Test {
           share(test.upstream_settings()),
           servers(test.network, test.upstream, share, 1),
           routes(test.settings.routes, servers),
-          log(test.world.executor(), nullptr, AccessLogFormat::json),
-          proxy(ProxyParts{servers, routes, log, test.settings, own, "us"}),
+          log(test.world.executor(), test.log_file, AccessLogFormat::json),
+          proxy(ProxyParts{servers, routes, log, test.settings, own, "us", &test.filters}),
           listening{.settings = &test.listener},
           server(test.world.executor(), test.server_settings, listening, Handlers{.http = &proxy}),
           accepting(test.network.listen(Address::parse(test.listener.addresses.front()).value(),
