@@ -367,7 +367,8 @@ typedef struct penstock_api {
    * "bytes_out" ...), as text. */
   int (*record_get)(penstock_call* call, penstock_str name, penstock_str* value);
   /* In any event: adds a field to the transaction's line of the JSON log. Names: letters, digits,
-   * "_"; at most 16 fields and 4 KiB a transaction. */
+   * "_"; at most 16 fields and 4 KiB a transaction. PENSTOCK_UNSUPPORTED in `logged` where callbacks
+   * do not run inline: the line is written meanwhile. */
   int (*record_add)(penstock_call* call, penstock_str name, penstock_str value);
 
   /* -- Logs and metrics
@@ -447,7 +448,8 @@ typedef struct penstock_api {
  * callback for it. The events of a transaction come in this order: request_head, then request_body
  * and request_complete beside all that follows; cache_lookup; before_connect; response_head,
  * response_body, response_complete; logged; free. What does not happen (no server is asked, the
- * client leaves) is not called; logged and free always are, where one of the others was.
+ * client leaves) is not called; `logged` is for all transactions for which the conditions of the
+ * filter hold, as far as they are about the request; `free` for those that have left something.
  */
 typedef struct penstock_module {
   uint32_t abi;     /* PENSTOCK_ABI */

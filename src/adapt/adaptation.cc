@@ -130,10 +130,12 @@ Task<AdaptResult> Adaptation::run_connect(const AdaptedMessage& message, Connect
   co_return AdaptResult::go_on;
 }
 
-void Adaptation::run_logged(const RecordView& record) {
+void Adaptation::run_logged(RequestHead& request, ResponseHead* response,
+                            const RecordView& record) {
+  const LoggedMessages messages{*this, request, response};
   for (Slot& slot : slots_) {
     if (!slot.active || (slot.place->interests & kLogInterest) == 0) continue;
-    slot.place->filter->on_logged(*this, record, slot.state);
+    slot.place->filter->on_logged(messages, record, slot.state);
   }
 }
 

@@ -89,7 +89,7 @@ class Adaptation : public Pooled {
   Task<AdaptResult> run(AdaptedMessage& message);
   Task<AdaptResult> run_lookup(const AdaptedMessage& message, std::string_view result);
   Task<AdaptResult> run_connect(const AdaptedMessage& message, ConnectChoice& choice);
-  void run_logged(const RecordView& record);
+  void run_logged(RequestHead& request, ResponseHead* response, const RecordView& record);
 
   // The server that the request was sent to; null: to none yet. Must outlive this.
   void note_server(const Address& server) { server_ = &server; }

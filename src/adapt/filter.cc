@@ -57,7 +57,7 @@ Task<FilterOutcome> Filter::on_connect(const AdaptedMessage& /*message*/, Connec
   co_return FilterOutcome{};
 }
 
-void Filter::on_logged(Adaptation& /*adaptation*/, const RecordView& /*record*/,
+void Filter::on_logged(const LoggedMessages& /*messages*/, const RecordView& /*record*/,
                        std::unique_ptr<FilterState>& /*state*/) {}
 
 }  // namespace penstock

@@ -152,11 +152,20 @@ struct ConnectChoice {
   bool addresses_changed = false;
 };
 
-// The access record of a finished transaction.
+// A finished transaction.
+struct LoggedMessages {
+  Adaptation& adaptation;
+  RequestHead& request;
+  ResponseHead* response;  // of the server; null where there was none
+};
+
+// Its access record.
 class RecordView {
  public:
   // The field of that name in the JSON access log, as text; false where there is none.
   virtual bool get(std::string_view name, std::string& value) const = 0;
+  // All of it, as that log has it.
+  [[nodiscard]] virtual std::string_view line() const = 0;
 
  protected:
   ~RecordView() = default;
@@ -201,7 +210,7 @@ class Filter {
   virtual Task<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
                                          std::unique_ptr<FilterState>& state);
   // The transaction is over.
-  virtual void on_logged(Adaptation& adaptation, const RecordView& record,
+  virtual void on_logged(const LoggedMessages& messages, const RecordView& record,
                          std::unique_ptr<FilterState>& state);
 };
 

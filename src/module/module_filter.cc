@@ -71,6 +71,7 @@ bool ModuleFilter::wants_content(AdaptPoint point) const {
 std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
                                                  std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
+  if (transaction.left) return kLeave;
   const ModuleEvent event =
       message.response() == nullptr ? ModuleEvent::request_head : ModuleEvent::response_head;
   transaction.request = &message.request();
@@ -199,6 +200,7 @@ Task<FilterOutcome> ModuleFilter::hold_head(ModuleTransaction& transaction, Adap
 }
 
 Task<FilterOutcome> ModuleFilter::ask(ModuleTransaction& transaction, Moment& moment) {
+  if (transaction.left) co_return kLeave;
   auto returned = caller_->start(transaction, moment);
   if (!returned) returned = co_await caller_->finish(transaction, moment);
   if (*returned == PENSTOCK_DONE) {
@@ -242,10 +244,12 @@ Task<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message, Conn
   co_return outcome;
 }
 
-void ModuleFilter::on_logged(Adaptation& adaptation, const RecordView& record,
+void ModuleFilter::on_logged(const LoggedMessages& messages, const RecordView& record,
                              std::unique_ptr<FilterState>& state) {
-  ModuleTransaction& transaction = transaction_of(adaptation, state);
-  if (transaction.left || !transaction.called) return;
+  ModuleTransaction& transaction = transaction_of(messages.adaptation, state);
+  if (transaction.left) return;
+  transaction.request = &messages.request;
+  transaction.response = messages.response;
   Moment& moment = transaction.moment(ModuleEvent::logged);
   moment.clear_call();
   moment.event = ModuleEvent::logged;

@@ -23,7 +23,7 @@ class ModuleFilter final : public Filter {
                                 std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
                                  std::unique_ptr<FilterState>& state) override;
-  void on_logged(Adaptation& adaptation, const RecordView& record,
+  void on_logged(const LoggedMessages& messages, const RecordView& record,
                  std::unique_ptr<FilterState>& state) override;
 
  private:

@@ -16,6 +16,7 @@ class RecordFields final : public RecordView {
       : exchange_(&exchange), record_(&record), executor_(&executor) {}
 
   bool get(std::string_view name, std::string& value) const override;
+  [[nodiscard]] std::string_view line() const override;
 
  private:
   Exchange* exchange_;
@@ -23,10 +24,5 @@ class RecordFields final : public RecordView {
   const Executor* executor_;
   mutable std::string line_;
 };
-
-// The value of a member of a JSON object as append_json_line() writes it: no nesting, no blanks.
-// Texts without their quotes and escapes. False: there is no member of that name.
-[[nodiscard]] bool find_json_member(std::string_view line, std::string_view name,
-                                    std::string& value);
 
 }  // namespace penstock

@@ -154,7 +154,8 @@ void Transaction::report_to_filters() {
   if (record_.filter.empty()) record_.filter = adaptation_->decided_by();
   if (!adaptation_->wants(kLogInterest)) return;
   const RecordFields fields(exchange_, record_, parts_.servers.pool().executor());
-  adaptation_->run_logged(fields);
+  ResponseHead& response = delivery_.response();
+  adaptation_->run_logged(request_, response.status != 0 ? &response : nullptr, fields);
   record_.added = adaptation_->record_fields();
 }
 
