@@ -47,7 +47,9 @@ function(penstock_app target)
   if(sources)
     add_library(penstock_app STATIC ${sources})
     target_link_libraries(penstock_app PUBLIC penstock_options ${arg_DEPS} ${arg_LIBS})
-    target_compile_definitions(penstock_app PRIVATE PENSTOCK_PRODUCT_VERSION="${PROJECT_VERSION}")
+    target_compile_definitions(penstock_app PRIVATE
+      PENSTOCK_PRODUCT_VERSION="${PROJECT_VERSION}"
+      PENSTOCK_INCLUDE_DIR="${CMAKE_SOURCE_DIR}/include")
     penstock_precompile(penstock_app)
   else()
     add_library(penstock_app INTERFACE)

@@ -17,7 +17,7 @@
 namespace penstock {
 namespace {
 
-constexpr std::string_view kCommands[] = {"run", "check", "fetch", "version"};
+constexpr std::string_view kCommands[] = {"run", "check", "fetch", "module", "version"};
 
 // "unknown command "chek": did you mean "check"?", or the library's own words.
 std::string complaint(const CLI::ParseError& error, int argc, const char* const* argv) {
@@ -61,6 +61,7 @@ Command parse_command_line(int argc, const char* const* argv) {
       ->check(not_empty)
       ->required();
   const FetchOptions fetch(app);
+  const ModuleOptions module(app);
   app.add_subcommand("version", "Print the version");
 
   try {
@@ -80,6 +81,15 @@ Command parse_command_line(int argc, const char* const* argv) {
     return Exit{.code = kExitUsage,
                 .text = fmt::format("penstock: {}\n", command.error()),
                 .to_stderr = true};
+  }
+  if (module.given()) {
+    auto command = module.command();
+    if (!command) {
+      return Exit{.code = kExitUsage,
+                  .text = fmt::format("penstock: {}\n", command.error()),
+                  .to_stderr = true};
+    }
+    return std::visit([](auto& one) -> Command { return std::move(one); }, *command);
   }
   if (check->parsed()) return check_values;
   return VersionCommand{};

@@ -7,6 +7,7 @@
 
 #include "app/exit_code.h"
 #include "app/fetch_command.h"
+#include "app/module_command.h"
 #include "config/diagnostic.h"
 
 namespace penstock {
@@ -28,7 +29,8 @@ struct Exit {
   bool to_stderr = false;
 };
 
-using Command = std::variant<RunCommand, CheckCommand, FetchCommand, VersionCommand, Exit>;
+using Command = std::variant<RunCommand, CheckCommand, FetchCommand, ModuleNewCommand,
+                             ModuleShowCommand, VersionCommand, Exit>;
 
 // argv as main got it.
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);

@@ -46,6 +46,27 @@ TEST(CommandLine, Version) {
   EXPECT_TRUE(std::holds_alternative<VersionCommand>(parse({"--version"})));
 }
 
+TEST(CommandLine, Module) {
+  EXPECT_EQ(std::get<ModuleNewCommand>(parse({"module", "new", "x-1_Y"})).name, "x-1_Y");
+  const auto plain = std::get<ModuleNewCommand>(parse({"module", "new", "x"}));
+  EXPECT_EQ(plain.language, ModuleLanguage::c);
+  const auto other = std::get<ModuleNewCommand>(parse({"module", "new", "--language", "c++", "x"}));
+  EXPECT_EQ(other.language, ModuleLanguage::cpp);
+  EXPECT_EQ(std::get<ModuleShowCommand>(parse({"module", "show", "x.so"})).file, "x.so");
+  EXPECT_EQ(exit_of({"module", "new", "a/b"}).text,
+            "penstock: the name of a module has letters, digits, \"_\" and \"-\", not \"/\"\n");
+  EXPECT_EQ(exit_of({"module", "new", ""}).text, "penstock: a module needs a name\n");
+  EXPECT_EQ(exit_of({"module", "new", std::string(65, 'a').c_str()}).text,
+            "penstock: the name of a module has at most 64 characters\n");
+  for (const auto& words : {std::initializer_list<const char*>{"module"},
+                            {"module", "show"},
+                            {"module", "new"},
+                            {"module", "new", "x", "--language", "rust"},
+                            {"module", "old"}}) {
+    EXPECT_EQ(exit_of(words).code, kExitUsage);
+  }
+}
+
 TEST(CommandLine, HelpIsNoError) {
   for (const auto& words : {std::initializer_list<const char*>{"--help"}, {"-h"}}) {
     const Exit exit = exit_of(words);
@@ -67,8 +88,8 @@ TEST(CommandLine, WhatIsNotUnderstoodIsSaidWithTheUsage) {
       {{}, "penstock: no command given\n"},
       {{"chek"}, "penstock: unknown command \"chek\": did you mean \"check\"?\n"},
       {{"serve"},
-       "penstock: unknown command \"serve\": expected \"run\", \"check\", \"fetch\" or "
-       "\"version\"\n"},
+       "penstock: unknown command \"serve\": expected \"run\", \"check\", \"fetch\", "
+       "\"module\" or \"version\"\n"},
       {{"--foo"}, "penstock: unknown option \"--foo\"\n"},
       {{"check"}, "penstock: --config is required\n"},
       {{"run", "-c"}, "penstock: --config"},

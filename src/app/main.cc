@@ -12,6 +12,12 @@ struct Dispatch {
   int operator()(const penstock::RunCommand& command) const { return run_command(command); }
   int operator()(const penstock::CheckCommand& command) const { return check_command(command); }
   int operator()(const penstock::FetchCommand& command) const { return fetch_command(command); }
+  int operator()(const penstock::ModuleNewCommand& command) const {
+    return module_new_command(command);
+  }
+  int operator()(const penstock::ModuleShowCommand& command) const {
+    return module_show_command(command);
+  }
   int operator()(const penstock::VersionCommand& /*command*/) const {
     penstock::version_command();
     return penstock::kExitOk;
