@@ -139,12 +139,13 @@ Host::Host(const std::string& module, SettingTable settings) : settings_(std::mo
   } catch (const std::runtime_error& error) {
     refused = error.what();
   }
+  configured_ = refused.empty();
 }
 
 Host::~Host() {
   settle();
   if (waiters_ != 0) violations.emplace_back("a waiter was never resumed");
-  if (refused.empty() && module_->close != nullptr) module_->close(instance_.get(), data_);
+  if (configured_ && module_->close != nullptr) module_->close(instance_.get(), data_);
   if (module_->unload != nullptr) module_->unload();
   {
     const std::lock_guard lock(mutex_);

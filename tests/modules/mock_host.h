@@ -129,6 +129,7 @@ class Host {
 
   const penstock_module* module_ = nullptr;
   SettingTable settings_;
+  bool configured_ = false;
   void* data_ = nullptr;
   penstock_api api_{};
   std::unique_ptr<penstock_instance> instance_;
