@@ -18,7 +18,7 @@ namespace penstock {
 // known. Of several codings the last one is taken off first: one of these over another.
 //
 // A body of no bytes at all is an empty one: that is how servers send "nothing" in a coding. Else
-// the content has to be whole, as make_decoder() says. Errors of its own, after all that was right
+// the content has to be whole, as make_decoder() says. Errors of its own, after what was decoded
 // before was handed out:
 //   protocol    of the side given: it is not in this coding, was cut short, or goes on behind its
 //               end
