@@ -367,8 +367,8 @@ typedef struct penstock_api {
    * "bytes_out" ...), as text. */
   int (*record_get)(penstock_call* call, penstock_str name, penstock_str* value);
   /* In any event: adds a field to the transaction's line of the JSON log. Names: letters, digits,
-   * "_"; at most 16 fields and 4 KiB a transaction. PENSTOCK_UNSUPPORTED in `logged` where callbacks
-   * do not run inline: the line is written meanwhile. */
+   * "_"; at most 16 fields and 4 KiB a transaction. PENSTOCK_UNSUPPORTED in `logged` where
+   * callbacks do not run inline: the line is written meanwhile. */
   int (*record_add)(penstock_call* call, penstock_str name, penstock_str value);
 
   /* -- Logs and metrics

@@ -7,6 +7,7 @@
 
 #include "module/inline_caller.h"
 #include "module/module_filter.h"
+#include "module/remote_caller.h"
 
 namespace penstock {
 namespace {
@@ -44,12 +45,21 @@ class FilterMaker {
     const auto& modules = generation_.snapshot->modules.modules;
     const auto at = std::ranges::find(modules, work.module, &ModuleSettings::name);
     const auto index = static_cast<std::size_t>(at - modules.begin());
-    auto caller = std::make_unique<InlineCaller>(generation_.instances[index], at->hold_limit,
-                                                 worker_.gate, worker_.slot);
-    return std::make_unique<ModuleFilter>(std::move(caller), settings_.at);
+    return std::make_unique<ModuleFilter>(caller(generation_.instances[index], *at), settings_.at);
   }
 
  private:
+  [[nodiscard]] std::unique_ptr<ModuleCaller> caller(
+      const std::shared_ptr<ModuleInstance>& instance, const ModuleSettings& settings) const {
+    if (!instance->helpers) {
+      return std::make_unique<InlineCaller>(instance, settings.hold_limit, worker_.gate,
+                                            worker_.slot);
+    }
+    auto channel = instance->helpers->channel(worker_.number, *worker_.network, *worker_.loop);
+    return std::make_unique<RemoteCaller>(instance, settings.hold_limit, worker_.gate,
+                                          std::move(channel));
+  }
+
   const AdaptGeneration& generation_;
   const FilterWorker& worker_;
   const FilterSettings& settings_;
@@ -73,6 +83,11 @@ std::expected<std::shared_ptr<const AdaptGeneration>, std::vector<config::Diagno
 AdaptHost::make(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path) {
   MadeInstances made = make_instances(snapshot->modules, loader_, reaper_, services_);
   if (!made.problems.empty()) return std::unexpected(diagnostics_of(made.problems, path));
+  for (std::size_t i = 0; i < made.instances.size(); ++i) {
+    const ModuleSettings& settings = snapshot->modules.modules[i];
+    if (settings.isolation != Isolation::process) continue;
+    made.instances[i]->helpers = make_helper_process(settings, workers_, *log_);
+  }
   return std::make_shared<const AdaptGeneration>(
       AdaptGeneration{.snapshot = snapshot, .instances = std::move(made.instances)});
 }

@@ -30,6 +30,8 @@ struct FilterWorker {
   unsigned number = 0;
   const Executor* executor = nullptr;
   std::shared_ptr<WorkerGate> gate;
+  Network* network = nullptr;
+  EventLoop* loop = nullptr;
   WatchdogSlot* slot = nullptr;
   Log* log = nullptr;
 };
@@ -42,7 +44,9 @@ struct FilterWorker {
 // Makes generations. Belongs to the main thread; outlives the workers.
 class AdaptHost {
  public:
-  explicit AdaptHost(ServicesFactory services) : services_(std::move(services)) {}
+  // `workers`: how many there will be. `log` must outlive it.
+  AdaptHost(ServicesFactory services, unsigned workers, Log& log)
+      : services_(std::move(services)), workers_(workers), log_(&log) {}
 
   // The filters and modules of a snapshot. `path`: of its file, for what is said of it.
   [[nodiscard]] std::expected<std::shared_ptr<const AdaptGeneration>,
@@ -53,6 +57,8 @@ class AdaptHost {
 
  private:
   ServicesFactory services_;
+  unsigned workers_;
+  Log* log_;
   ModuleLoader loader_{module_api()};
   InstanceReaper reaper_;
 };

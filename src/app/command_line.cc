@@ -13,6 +13,7 @@
 #include "base/wording.h"
 #include "config/load.h"
 #include "config/summary.h"
+#include "module/helpers.h"
 
 namespace penstock {
 namespace {
@@ -38,6 +39,8 @@ void print(std::FILE* to, std::string_view text) {
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
+  // Not for people: how the proxy starts helper processes.
+  if (argc == 3 && argv[1] == kHelperCommand) return ModuleHelperCommand{argv[2]};
   const auto not_empty = [](const std::string& path) {
     return path.empty() ? std::string("the file's name is empty") : std::string();
   };

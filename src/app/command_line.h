@@ -8,6 +8,7 @@
 #include "app/exit_code.h"
 #include "app/fetch_command.h"
 #include "app/module_command.h"
+#include "app/module_helper.h"
 #include "config/diagnostic.h"
 
 namespace penstock {
@@ -30,7 +31,7 @@ struct Exit {
 };
 
 using Command = std::variant<RunCommand, CheckCommand, FetchCommand, ModuleNewCommand,
-                             ModuleShowCommand, VersionCommand, Exit>;
+                             ModuleShowCommand, ModuleHelperCommand, VersionCommand, Exit>;
 
 // argv as main got it.
 [[nodiscard]] Command parse_command_line(int argc, const char* const* argv);

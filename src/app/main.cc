@@ -18,6 +18,9 @@ struct Dispatch {
   int operator()(const penstock::ModuleShowCommand& command) const {
     return module_show_command(command);
   }
+  int operator()(const penstock::ModuleHelperCommand& command) const {
+    return module_helper_command(command);
+  }
   int operator()(const penstock::VersionCommand& /*command*/) const {
     penstock::version_command();
     return penstock::kExitOk;

@@ -29,10 +29,11 @@ void say(Log& log, const std::vector<config::Diagnostic>& diagnostics) {
 
 }  // namespace
 
-Reload::Reload(std::string path, Log& log)
+Reload::Reload(std::string path, unsigned workers, Log& log)
     : path_(std::move(path)),
       log_(log),
-      host_([](const ModuleSettings& /*of*/) { return std::make_unique<IdleServices>(); }) {}
+      host_([](const ModuleSettings& /*of*/) { return std::make_unique<IdleServices>(); }, workers,
+            log) {}
 
 std::shared_ptr<const AdaptGeneration> Reload::make(
     const std::shared_ptr<const Snapshot>& snapshot) {

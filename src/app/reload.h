@@ -16,7 +16,7 @@ namespace penstock {
 class Reload {
  public:
   // `path`: of the configuration file; empty: there is none. `log` must outlive it.
-  Reload(std::string path, Log& log);
+  Reload(std::string path, unsigned workers, Log& log);
 
   // The first generation; null: something is wrong with it, and was said in the log.
   [[nodiscard]] std::shared_ptr<const AdaptGeneration> begin(

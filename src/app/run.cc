@@ -200,7 +200,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
   for (const std::string& warning : listening->warnings) log.warning("{}", warning);
 
   Watchdog watchdog([&log](std::string_view line) { log.warning("{}", line); }, nullptr);
-  Reload reload(path, log);
+  Reload reload(path, count, log);
   auto generation = reload.begin(snapshot);
   if (!generation) return kExitFailed;
 

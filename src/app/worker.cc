@@ -29,6 +29,8 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
       filter_worker_{.number = number,
                      .executor = &loop_.executor(),
                      .gate = gate_,
+                     .network = &network_,
+                     .loop = &loop_,
                      .slot = shared.watchdog != nullptr ? &shared.watchdog->add_slot() : nullptr,
                      .log = shared.log},
       filters_{make_filter_set(shared.generation, filter_worker_)},

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "module/helpers.h"
 #include "module/loader.h"
 #include "module/services.h"
 #include "module/settings.h"
@@ -31,6 +32,8 @@ struct penstock_instance {
   std::shared_ptr<penstock::LoadedModule> module;
   // Never null while callbacks may run.
   std::unique_ptr<penstock::ModuleServices> services;
+  // Where its callbacks run; null for inline.
+  std::unique_ptr<penstock::ModuleHelpers> helpers;
   penstock::WatchedInstance watched;
   bool configured = false;  // `close` is to be called
   void* data = nullptr;     // of the module, from `configure`

@@ -6,11 +6,14 @@
 #include <fmt/format.h>
 
 #include "module/call.h"
+#include "module/helpers.h"
 
 namespace penstock {
 namespace {
 
 void close(ModuleInstance& instance) {
+  // They free what transactions have left.
+  instance.helpers.reset();
   instance.services->stop();
   const penstock_module& callbacks = instance.callbacks();
   if (instance.configured && callbacks.close != nullptr) callbacks.close(&instance, instance.data);
@@ -34,6 +37,8 @@ std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, Mo
   if (problems.size() > before) return nullptr;
   instance->services = services(settings);
   const penstock_module& callbacks = instance->callbacks();
+  // In a helper process there is another instance, and that one is configured.
+  if (settings.isolation == Isolation::process) return instance;
   if (callbacks.configure != nullptr) {
     const int result =
         callbacks.configure(instance.get(), &module_api(), config.get(), &instance->data);
@@ -45,6 +50,9 @@ std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, Mo
     }
   }
   instance->configured = problems.size() == before;
+  if (instance->configured && settings.isolation == Isolation::thread) {
+    instance->helpers = make_helper_threads(settings, *instance);
+  }
   if (instance->configured) return instance;
   close(*instance);
   return nullptr;
