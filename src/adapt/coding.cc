@@ -97,11 +97,8 @@ std::optional<ContentCodings> parse_content_encoding(const FieldSection& fields)
     if (line.id != FieldId::content_encoding) continue;
     for_each_element(line.value, [&](std::string_view element) {
       const auto coding = content_coding(element);
-      if (!coding) {
-        understood = false;
-      } else if (*coding != ContentCoding::identity && !codings.add(*coding)) {
-        understood = false;
-      }
+      if (coding == ContentCoding::identity) return;
+      if (!coding || !codings.add(*coding)) understood = false;
     });
   }
   return understood ? std::optional(codings) : std::nullopt;

@@ -201,6 +201,19 @@ TEST(SubstituteBody, LargeTextsAtTheBordersOfAllBuffers) {
   }
 }
 
+// A search goes over a text in parts: a match across their border is found as one within.
+TEST(SubstituteBody, MatchesAcrossThePartsOfASearch) {
+  const auto rules = compiled({regex("<a+>|<a", "x")}, 200);
+  const std::string match = "<" + std::string(100, 'a') + ">";
+  for (std::size_t before = 16 * 1024 - 320; before < 16 * 1024 + 10; before += 7) {
+    std::string text(before, '-');
+    std::string result = text;
+    text += match + "--";
+    result += "x--";
+    ASSERT_TRUE(substituted({{.text = text}}, rules) == result) << before;
+  }
+}
+
 // Random rules over few letters, against the plainest way.
 TEST(SubstituteBody, RandomRulesAgreeWithTheReference) {
   const std::vector<std::string> patterns = {"a",         "ab",

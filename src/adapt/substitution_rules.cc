@@ -192,7 +192,7 @@ void CompiledRule::append_replacement(std::string_view text, const TextMatch& ma
 std::expected<std::shared_ptr<const SubstitutionRules>, std::string> SubstitutionRules::compile(
     std::span<const SubstitutionRule> rules, std::size_t longest) {
   const std::size_t within = std::clamp<std::size_t>(longest, 1, kMostLongestMatch);
-  const auto made = std::shared_ptr<SubstitutionRules>(new SubstitutionRules(within));
+  auto made = std::shared_ptr<SubstitutionRules>(new SubstitutionRules(within));
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const SubstitutionRule& rule = rules[i];
     const auto wrong = [i](std::string_view why) {
