@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
+#include "module/local_services.h"
 #include "net/event_loop.h"
 #include "net/socket_listener.h"
 #include "net/socket_network.h"
@@ -149,6 +151,20 @@ TEST(Allocations, NonePerReverseGet) {
 
 TEST(Allocations, NonePerForwardGet) {
   EXPECT_EQ(count_allocations(ListenerMode::forward, "GET", "Accept: */*\r\n\r\n", kRequests), 0U);
+}
+
+TEST(Allocations, NoneWhereAModuleCounts) {
+  LogFile file("/dev/null");
+  Log log(file, LogLevel::info);
+  LocalShare share(log);
+  LocalServices services(share, "module", nullptr);
+  const std::uint64_t metric = services.metric("seen", "");
+  const std::size_t before = allocations;
+  for (int i = 0; i < kRequests; ++i) {
+    services.add_to_metric(metric, 1);
+    services.set_metric(metric, i);
+  }
+  EXPECT_EQ(allocations, before);
 }
 
 TEST(Allocations, NonePerSmallPost) {

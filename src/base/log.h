@@ -18,6 +18,9 @@ class Log {
   // `file` must outlive it.
   Log(LogFile& file, LogLevel level) : file_(&file), level_(level) {}
 
+  // Lines of lower levels are not written.
+  [[nodiscard]] LogLevel level() const { return level_; }
+
   template <class... Args>
   void debug(fmt::format_string<Args...> text, Args&&... args) {
     if (level_ <= LogLevel::debug) write("debug", fmt::format(text, std::forward<Args>(args)...));

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "module/clock.h"
 
 namespace penstock {
 namespace {
@@ -14,11 +15,6 @@ namespace {
 constexpr std::uint32_t kCallsDescribed = 10;
 constexpr Duration kBudgetPeriod = std::chrono::seconds(10);
 constexpr Duration kShortestInterval = std::chrono::milliseconds(1);
-
-TimePoint monotonic_now() {
-  return TimePoint{
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
-}
 
 std::int64_t in_ms(Duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
