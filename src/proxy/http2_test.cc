@@ -1,14 +1,11 @@
 // Requests that come over HTTP/2, through the whole proxy to servers of HTTP/1.
-#include "server/http2_test.h"
-
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include <gtest/gtest.h>
 
 #include "message/websocket.h"
-#include "proxy/proxy_test.h"
+#include "proxy/http2_client_test.h"
 
 namespace penstock {
 namespace {
@@ -19,28 +16,7 @@ using http2::Received;
 
 class ProxyHttp2Test : public ProxyTest {
  protected:
-  ~ProxyHttp2Test() override {
-    if (peer_) peer_->close();
-    scope_.cancel();
-    wait({});
-    connection_.reset();
-    stream_.reset();
-    peer_.reset();
-  }
-  RawPeer& client() {
-    if (peer_) return *peer_;
-    StreamPair pair = make_stream_pair(world);
-    stream_ = std::move(pair.accepting);
-    info_.listener = &listener;
-    info_.peer = Address::parse("192.0.2.77:4000").value();
-    info_.local = Address::parse("192.0.2.1:8080").value();
-    connection_ = std::make_unique<Http2Connection>(*stream_, input_, info_, server_settings,
-                                                    draining_, handler());
-    scope_.spawn(run(*connection_));
-    peer_ = std::make_unique<RawPeer>(world, std::move(pair.connecting), http2::Role::client);
-    peer_->begin();
-    return *peer_;
-  }
+  RawPeer& client() { return client_.peer(handler(), listener, server_settings); }
   Received& websocket() {
     client().send(RawPeer::headers(1,
                                    {{":method", "CONNECT"},
@@ -68,15 +44,7 @@ class ProxyHttp2Test : public ProxyTest {
   }
 
  private:
-  static Task<void> run(Http2Connection& connection) { co_await connection.run(); }
-
-  ClientInfo info_;
-  bool draining_ = false;
-  InputBuffer input_;
-  std::unique_ptr<ByteStream> stream_;
-  std::unique_ptr<Http2Connection> connection_;
-  std::unique_ptr<RawPeer> peer_;
-  Scope scope_{world.executor()};
+  Http2Client client_{world};
 };
 
 TEST_F(ProxyHttp2Test, RequestsAndResponses) {
