@@ -106,6 +106,8 @@ class Recorder {
   // It gets an object of its own in each transaction, in `opaque`, replaced by another one now and
   // then. Without: `opaque` stays null, so that `free` must not come.
   void leave_opaque_null() { keeps_ = false; }
+  // It fails, and is left out of the rest of a transaction for that: `logged` need not come.
+  void may_be_left_out() { left_out_ = true; }
   // Nothing about single calls is kept: for many transactions.
   void write_nothing_down() { writes_ = false; }
 
@@ -173,6 +175,7 @@ class Recorder {
   std::array<Act, kEvents> acts_;
   bool keeps_ = true;
   bool writes_ = true;
+  bool left_out_ = false;
   mutable std::mutex mutex_;
   std::map<std::uint64_t, std::unique_ptr<Life>> lives_;
   std::vector<std::uint64_t> order_;

@@ -150,8 +150,9 @@ enum {
   PENSTOCK_METHOD = 0,          /* (set: request_head) */
   PENSTOCK_SCHEME = 1,          /* "http" or "https": how the client came, or what it asked for */
   PENSTOCK_HOST = 2,            /* the authority it asked for, with a port where it gave one (set:
-                                   request_head; where the request goes then depends on the new one) */
-  PENSTOCK_PATH = 3,            /* path and query (set: request_head) */
+                                   request_head; where the request goes then depends on the new one,
+                                   but not where the filter is behind the cache) */
+  PENSTOCK_PATH = 3,            /* path and query (set: request_head; the same) */
   PENSTOCK_URL = 4,             /* scheme, authority, path and query in one */
   PENSTOCK_VERSION = 5,         /* the client's: "HTTP/1.0", "HTTP/1.1", "HTTP/2" */
   PENSTOCK_REASON = 6,          /* of the response; may be empty (set: response_head) */
@@ -300,8 +301,9 @@ typedef struct penstock_api {
   int (*field_at)(penstock_call* call, int section, size_t index, penstock_field* field);
   /* Replaces all lines of that name by one; adds one; removes all, and gives their number. Refused
    * as PENSTOCK_INVALID are names that are none, values with line breaks or zero bytes, and fields
-   * that are the proxy's own business: those of this hop (Connection, Transfer-Encoding ...) and
-   * Content-Length. PENSTOCK_NOT_NOW once the head is on its way. */
+   * that are the proxy's own business: those of this hop (Connection, Transfer-Encoding ...),
+   * Content-Length, and Host, which is PENSTOCK_HOST. PENSTOCK_NOT_NOW once the head is on its
+   * way. */
   int (*field_set)(penstock_call* call, int section, penstock_str name, penstock_str value);
   int (*field_add)(penstock_call* call, int section, penstock_str name, penstock_str value);
   int (*field_remove)(penstock_call* call, int section, penstock_str name);
@@ -449,7 +451,8 @@ typedef struct penstock_api {
  * and request_complete beside all that follows; cache_lookup; before_connect; response_head,
  * response_body, response_complete; logged; free. What does not happen (no server is asked, the
  * client leaves) is not called; `logged` is for all transactions for which the conditions of the
- * filter hold, as far as they are about the request; `free` for those that have left something.
+ * filter hold, as far as they are about the request (but not after PENSTOCK_DONE, nor after a
+ * failure of the module where `on_failure` is "skip"); `free` for those that have left something.
  */
 typedef struct penstock_module {
   uint32_t abi;     /* PENSTOCK_ABI */

@@ -11,6 +11,10 @@ namespace {
 constexpr unsigned kMostRecordFields = 16;
 constexpr std::size_t kLongestRecordFields = 4096;
 constexpr unsigned kBitsOfIds = 48;  // below the number of the worker
+// What a filter with conditions of the response is not asked about.
+constexpr Interests kBeforeResponse = interest(AdaptPoint::client_request) |
+                                      interest(AdaptPoint::server_request) | kLookupInterest |
+                                      kConnectInterest;
 
 bool is_record_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
@@ -52,9 +56,8 @@ void FilterSet::report(const FilterPlace& place, std::string_view where, std::st
 }
 
 std::unique_ptr<Adaptation> Adaptation::begin(std::shared_ptr<FilterSet> set,
-                                              const TransactionFacts& facts,
-                                              const RequestHead& request, std::string_view host,
-                                              std::string_view path) {
+                                              const TransactionFacts& facts, RequestHead& request,
+                                              std::string_view host, std::string_view path) {
   std::unique_ptr<Adaptation> adaptation;
   for (const FilterPlace& place : set->places()) {
     if (!place.conditions.matches_request(*facts.client, facts.route, host, path,
@@ -62,14 +65,17 @@ std::unique_ptr<Adaptation> Adaptation::begin(std::shared_ptr<FilterSet> set,
       continue;
     }
     if (!adaptation) {
-      adaptation = std::make_unique<Adaptation>(set, facts);
+      adaptation = std::make_unique<Adaptation>(set, facts, request);
       adaptation->facts_.id = set->next_id();
       adaptation->slots_.reserve(set->places().size());
     }
-    adaptation->slots_.push_back({.place = &place});
+    const bool needs_response = place.conditions.needs_response();
+    adaptation->slots_.push_back({.place = &place, .met = !needs_response});
     Interests interests = place.interests;
-    if (place.conditions.needs_response()) {
-      interests &= ~(interest(AdaptPoint::client_request) | interest(AdaptPoint::server_request));
+    if (needs_response) {
+      interests &= ~kBeforeResponse;
+      // Else nobody would look whether they are met.
+      if ((interests & kLogInterest) != 0) interests |= interest(AdaptPoint::client_response);
     }
     adaptation->interests_ |= interests;
   }
@@ -80,25 +86,31 @@ Adaptation::~Adaptation() {
   // Whoever wraps goes before what it has wrapped, and all of them before what they belong to.
   answer_.reset();
   while (!bodies_.empty()) bodies_.pop_back();
+  slots_.clear();
 }
 
 // Not as a coroutine's own code where it can be avoided: most filters need no time.
 Task<AdaptResult> Adaptation::run(AdaptedMessage& message) {
   const Interests wanted = interest(message.point());
-  const bool response = !is_request(message.point());
   for (Slot& slot : slots_) {
-    if (!slot.active || (slot.place->interests & wanted) == 0) continue;
+    if (!slot.active) continue;
     const Conditions& conditions = slot.place->conditions;
-    if (conditions.needs_response() &&
-        (!response ||
-         !conditions.matches_response(message.response()->status,
-                                      message.fields().value(FieldId::content_type)))) {
-      continue;
+    if (conditions.needs_response()) {
+      if (message.response() == nullptr) continue;
+      if (!conditions.matches_response(message.response()->status,
+                                       message.fields().value(FieldId::content_type))) {
+        continue;
+      }
+      slot.met = true;
     }
-    auto outcome = slot.place->filter->start(message, slot.state);
+    if ((slot.place->interests & wanted) == 0) continue;
+    Filter& filter = *slot.place->filter;
+    auto outcome = filter.start(message, slot.state);
     if (!outcome) {
-      outcome = co_await in_time(slot.place->filter->finish(message, slot.state),
-                                 slot.place->settings->timeout);
+      outcome = co_await in_time(filter.finish(message, slot.state), slot.place->settings->timeout);
+    }
+    if (outcome->kind == FilterOutcome::Kind::look) {
+      outcome = co_await filter.look(message, slot.state);
     }
     if (outcome->kind == FilterOutcome::Kind::go_on) continue;
     const AdaptResult result =
@@ -110,7 +122,7 @@ Task<AdaptResult> Adaptation::run(AdaptedMessage& message) {
 
 Task<AdaptResult> Adaptation::run_lookup(const AdaptedMessage& message, std::string_view result) {
   for (Slot& slot : slots_) {
-    if (!slot.active || (slot.place->interests & kLookupInterest) == 0) continue;
+    if (!slot.is_asked(kLookupInterest)) continue;
     const FilterOutcome outcome = co_await in_time(
         slot.place->filter->on_lookup(message, result, slot.state), slot.place->settings->timeout);
     const AdaptResult settled = settle(slot, outcome, "cache_lookup", co_await this_context());
@@ -121,7 +133,7 @@ Task<AdaptResult> Adaptation::run_lookup(const AdaptedMessage& message, std::str
 
 Task<AdaptResult> Adaptation::run_connect(const AdaptedMessage& message, ConnectChoice& choice) {
   for (Slot& slot : slots_) {
-    if (!slot.active || (slot.place->interests & kConnectInterest) == 0) continue;
+    if (!slot.is_asked(kConnectInterest)) continue;
     const FilterOutcome outcome = co_await in_time(
         slot.place->filter->on_connect(message, choice, slot.state), slot.place->settings->timeout);
     const AdaptResult settled = settle(slot, outcome, "before_connect", co_await this_context());
@@ -134,7 +146,7 @@ void Adaptation::run_logged(RequestHead& request, ResponseHead* response,
                             const RecordView& record) {
   const LoggedMessages messages{*this, request, response};
   for (Slot& slot : slots_) {
-    if (!slot.active || (slot.place->interests & kLogInterest) == 0) continue;
+    if (!slot.is_asked(kLogInterest)) continue;
     slot.place->filter->on_logged(messages, record, slot.state);
   }
 }
@@ -155,16 +167,17 @@ AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::st
     return AdaptResult::answer;
   }
   if (outcome.kind == Kind::leave) {
-    slot.active = false;
+    leave(slot);
     return AdaptResult::go_on;
   }
+  if (outcome.kind == Kind::refuse) return AdaptResult::refused;
   // Nobody is left to care.
   if (context.cancelled()) return AdaptResult::refused;
   const bool answerless = outcome.kind == Kind::answer;
   set_->report(*slot.place, where, answerless ? "no answer was given" : outcome.reason);
   decided_by_ = slot.place->settings->name;
   const FailurePolicy policy = slot.place->settings->on_failure;
-  if (policy == FailurePolicy::skip) slot.active = false;
+  if (policy == FailurePolicy::skip) leave(slot);
   if (policy != FailurePolicy::closed) return AdaptResult::go_on;
   failure_status_ = slot.place->settings->failure_status;
   return AdaptResult::refused;
@@ -187,15 +200,20 @@ std::optional<Error> Adaptation::fail_content(const FilterState& state, AdaptPoi
   set_->report(*slot->place, to_string(point), reason);
   decided_by_ = slot->place->settings->name;
   const FailurePolicy policy = slot->place->settings->on_failure;
-  if (policy == FailurePolicy::skip) slot->active = false;
+  if (policy == FailurePolicy::skip) leave(*slot);
   if (policy != FailurePolicy::closed && !changed) return std::nullopt;
   failure_status_ = slot->place->settings->failure_status;
   return Error{.kind = ErrorKind::adaptation,
                .side = is_request(point) ? Side::client : Side::server};
 }
 
+void Adaptation::leave(Slot& slot) {
+  slot.active = false;
+  if (slot.state) slot.state->left = true;
+}
+
 void Adaptation::leave(const FilterState& state) {
-  if (Slot* const slot = slot_of(state)) slot->active = false;
+  if (Slot* const slot = slot_of(state)) leave(*slot);
 }
 
 Duration Adaptation::time_limit(const FilterState& state) const {

@@ -64,6 +64,9 @@ enum class AdaptResult : std::uint8_t {
             // or the transaction was cancelled meanwhile
 };
 
+// Whether a field of that name can be added to the access log: up to 64 letters, digits, "_".
+[[nodiscard]] bool is_record_name(std::string_view name);
+
 // The filters that have a say in one transaction, and what they keep for it. Bodies that they put
 // around others live here: it must outlive who pulls them.
 class Adaptation : public Pooled {
@@ -72,16 +75,17 @@ class Adaptation : public Pooled {
   // routes see them. All must outlive it.
   [[nodiscard]] static std::unique_ptr<Adaptation> begin(std::shared_ptr<FilterSet> set,
                                                          const TransactionFacts& facts,
-                                                         const RequestHead& request,
+                                                         RequestHead& request,
                                                          std::string_view host,
                                                          std::string_view path);
-  Adaptation(std::shared_ptr<FilterSet> set, const TransactionFacts& facts)
-      : set_(std::move(set)), facts_(facts) {}
+  Adaptation(std::shared_ptr<FilterSet> set, const TransactionFacts& facts, RequestHead& request)
+      : set_(std::move(set)), facts_(facts), request_(&request) {}
   Adaptation(const Adaptation&) = delete;
   Adaptation& operator=(const Adaptation&) = delete;
   ~Adaptation();
 
   [[nodiscard]] const TransactionFacts& facts() const { return facts_; }
+  [[nodiscard]] RequestHead& request() const { return *request_; }
   [[nodiscard]] bool wants(Interests some) const { return (interests_ & some) != 0; }
 
   // Asks the filters, in their order, about a message at its point. Suspends as long as they do,
@@ -91,6 +95,9 @@ class Adaptation : public Pooled {
   Task<AdaptResult> run_connect(const AdaptedMessage& message, ConnectChoice& choice);
   void run_logged(RequestHead& request, ResponseHead* response, const RecordView& record);
 
+  // The route that takes the request now: after a filter has led it elsewhere. Its name must
+  // outlive this.
+  void note_route(std::string_view route) { facts_.route = route; }
   // The server that the request was sent to; null: to none yet. Must outlive this.
   void note_server(const Address& server) { server_ = &server; }
   [[nodiscard]] const Address* server_address() const { return server_; }
@@ -103,7 +110,7 @@ class Adaptation : public Pooled {
   [[nodiscard]] std::string_view decided_by() const { return decided_by_; }
 
   // For filters: adds a field to the transaction's line of the JSON access log. False: there are
-  // too many, or the name is none.
+  // too many, or is_record_name() says no.
   bool add_record_field(std::string_view name, std::string_view value);
   [[nodiscard]] std::span<const std::pair<std::string, std::string>> record_fields() const {
     return record_fields_;
@@ -125,9 +132,14 @@ class Adaptation : public Pooled {
     const FilterPlace* place;
     std::unique_ptr<FilterState> state = nullptr;
     bool active = true;
+    bool met = true;  // its conditions of the response, where it has some, have been met
+    [[nodiscard]] bool is_asked(Interests about) const {
+      return active && met && (place->interests & about) != 0;
+    }
   };
   [[nodiscard]] const Slot* slot_of(const FilterState& state) const;
   Slot* slot_of(const FilterState& state);
+  static void leave(Slot& slot);
   // What a filter's outcome means for the transaction.
   AdaptResult settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
                      const TaskContext& context);
@@ -135,6 +147,7 @@ class Adaptation : public Pooled {
 
   std::shared_ptr<FilterSet> set_;
   TransactionFacts facts_;
+  RequestHead* request_;
   Interests interests_ = 0;
   std::vector<Slot, PoolAllocator<Slot>> slots_;
   // In the order in which they were put around each other.

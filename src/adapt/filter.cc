@@ -20,7 +20,8 @@ void AdaptedMessage::wrap(std::unique_ptr<OwnBody> body) {
 
 void AdaptedMessage::replace(std::unique_ptr<OwnBody> body, std::optional<std::uint64_t> length) {
   wrap(std::move(body));
-  if (length) {
+  // What is said to be empty would not be pulled, and who makes it would never see its source.
+  if (length && *length > 0) {
     framing_ = {.kind = BodyKind::length, .length = *length};
     if (fields().has(FieldId::content_length)) set_content_length(fields(), *length);
   } else {
@@ -38,6 +39,12 @@ void AdaptedMessage::answer_with(FilterAnswer answer) {
 Task<FilterOutcome> Filter::finish(AdaptedMessage& /*message*/,
                                    std::unique_ptr<FilterState>& /*state*/) {
   PENSTOCK_CHECK(false);  // start() never asks for it
+  co_return FilterOutcome{};
+}
+
+Task<FilterOutcome> Filter::look(AdaptedMessage& /*message*/,
+                                 std::unique_ptr<FilterState>& /*state*/) {
+  PENSTOCK_CHECK(false);  // nobody comes to that
   co_return FilterOutcome{};
 }
 

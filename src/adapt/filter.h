@@ -81,6 +81,9 @@ struct FilterAnswer {
 class FilterState : public Pooled {
  public:
   virtual ~FilterState() = default;
+  // The filter has nothing more to do with the transaction: it is asked for nothing, and its bodies
+  // let content pass. Set by Adaptation.
+  bool left = false;
 };
 
 class Adaptation;
@@ -178,6 +181,8 @@ struct FilterOutcome {
     answer,  // the client gets what AdaptedMessage::answer_with() was given
     leave,   // and has nothing more to do with this transaction
     failed,  // what happens then is the configuration's choice
+    look,    // it has to see content before it can say: look() is to be awaited
+    refuse,  // Adaptation::fail_content() was told of a failure that lets nothing pass
   };
   Kind kind = Kind::go_on;
   std::string_view reason = {};  // of a failure: a short name, static text
@@ -198,6 +203,9 @@ class Filter {
                                              std::unique_ptr<FilterState>& state) = 0;
   // Goes on with what start() could not do at once. Is cancelled when the filter's time is over.
   virtual Task<FilterOutcome> finish(AdaptedMessage& message, std::unique_ptr<FilterState>& state);
+  // Pulls content of the message, for who has come to `look`. Peers take what time they need for
+  // it, so it has to bound by itself what the filter takes.
+  virtual Task<FilterOutcome> look(AdaptedMessage& message, std::unique_ptr<FilterState>& state);
 
   // A client's connection is about to be served. False: it is to be closed. `state`: of this filter
   // and this connection, which lives as long as that.

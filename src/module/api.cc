@@ -21,12 +21,16 @@ std::string_view view_of(penstock_str text) { return {text.data, text.size}; }
 
 penstock_str str_of(std::string_view text) { return {text.data(), text.size()}; }
 
-// Framing and what ends at this hop is not theirs (RFC 9110 section 7.6.1, RFC 9112 section 6).
-bool is_editable(std::string_view name) {
+// Framing and what ends at this hop is not theirs (RFC 9110 section 7.6.1, RFC 9112 section 6);
+// Host is part of the target.
+bool is_editable(int section, std::string_view name) {
   if (name.empty() || name.size() > kLongestName) return false;
   if (!std::ranges::all_of(name, is_token_char)) return false;
   const FieldId id = field_id(name);
-  return !is_hop_by_hop(id) && id != FieldId::content_length;
+  const bool trailer =
+      section == PENSTOCK_REQUEST_TRAILERS || section == PENSTOCK_RESPONSE_TRAILERS;
+  if (trailer && is_forbidden_in_trailers(id)) return false;
+  return !is_hop_by_hop(id) && id != FieldId::content_length && id != FieldId::host;
 }
 
 bool is_value(std::string_view value) {
@@ -74,7 +78,7 @@ int field_at(penstock_call* call, int section, std::size_t index, penstock_field
 }
 
 int field_set(penstock_call* call, int section, penstock_str name, penstock_str value) {
-  if (!is_editable(view_of(name)) || !is_value(view_of(value))) return PENSTOCK_INVALID;
+  if (!is_editable(section, view_of(name)) || !is_value(view_of(value))) return PENSTOCK_INVALID;
   FieldSection* const fields = face_of(call).fields(section, true);
   if (fields == nullptr) return PENSTOCK_NOT_NOW;
   if (fields->size() >= kMostFields) return PENSTOCK_LIMIT;
@@ -90,7 +94,7 @@ int field_set(penstock_call* call, int section, penstock_str name, penstock_str 
 }
 
 int field_add(penstock_call* call, int section, penstock_str name, penstock_str value) {
-  if (!is_editable(view_of(name)) || !is_value(view_of(value))) return PENSTOCK_INVALID;
+  if (!is_editable(section, view_of(name)) || !is_value(view_of(value))) return PENSTOCK_INVALID;
   FieldSection* const fields = face_of(call).fields(section, true);
   if (fields == nullptr) return PENSTOCK_NOT_NOW;
   if (fields->size() >= kMostFields) return PENSTOCK_LIMIT;
@@ -101,7 +105,7 @@ int field_add(penstock_call* call, int section, penstock_str name, penstock_str 
 }
 
 int field_remove(penstock_call* call, int section, penstock_str name) {
-  if (!is_editable(view_of(name))) return PENSTOCK_INVALID;
+  if (!is_editable(section, view_of(name))) return PENSTOCK_INVALID;
   FieldSection* const fields = face_of(call).fields(section, true);
   if (fields == nullptr) return PENSTOCK_NOT_NOW;
   const FieldId id = field_id(view_of(name));

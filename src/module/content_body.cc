@@ -99,7 +99,8 @@ Task<Result<Slice>> ContentBody::next() {
 void ContentBody::begin(ModuleEvent event) {
   moment_->clear_call();
   moment_->event = event;
-  moment_->head_held = priming_;
+  moment_->head_held = held_ != nullptr;
+  moment_->message = held_;
   moment_->may_write = true;
 }
 
@@ -159,13 +160,16 @@ void ContentBody::settle(int returned) {
   const bool at_end = moment_->event == complete_event_;
   Slice piece = std::move(moment_->content);
   Slices written = std::exchange(moment_->written, {});
-  const bool failed = returned < 0 || returned == PENSTOCK_END || returned == PENSTOCK_WAIT;
-  const bool answers = returned == PENSTOCK_ANSWER;
   const bool replaces = returned == PENSTOCK_CHANGED;
-  if (failed || (answers && !priming_)) {
+  const bool ends = returned == PENSTOCK_DONE || returned == PENSTOCK_SKIP_CONTENT;
+  answered_ = returned == PENSTOCK_ANSWER && held_ != nullptr && moment_->answered;
+  if (answered_) return;
+  if (returned != PENSTOCK_CONTINUE && !replaces && !ends) {
     write_piece(std::move(piece));
     if (at_end) phase_ = Phase::completed;
-    fail_with(failed ? transaction_->caller().failure() : "answered too late");
+    fail_with(returned != PENSTOCK_ANSWER ? transaction_->caller().failure()
+              : held_ != nullptr          ? "answered without an answer"
+                                          : "answered too late");
     return;
   }
   if (!may_change_ && (!written.empty() || (replaces && !piece.empty()))) {
@@ -181,21 +185,15 @@ void ContentBody::settle(int returned) {
     for (Slice& slice : written) ready_.push_back(std::move(slice));
   }
   if (!replaces) write_piece(std::move(piece));
-  primed_ = answers ? PENSTOCK_ANSWER : PENSTOCK_CONTINUE;
   if (at_end) phase_ = Phase::completed;
-  if (returned == PENSTOCK_DONE || returned == PENSTOCK_SKIP_CONTENT) {
-    if (returned == PENSTOCK_DONE) transaction_->left = true;
+  if (ends) {
+    if (returned == PENSTOCK_DONE) transaction_->leave();
     if (phase_ == Phase::looking) phase_ = Phase::passing;
   }
 }
 
 void ContentBody::fail_with(std::string_view reason) {
   Adaptation& adaptation = transaction_->adaptation();
-  if (priming_) {
-    primed_ = PENSTOCK_ERROR;
-    phase_ = phase_ == Phase::completed ? phase_ : Phase::passing;
-    return;
-  }
   error_ = adaptation.fail_content(*transaction_, point_, reason, changed_);
   if (error_) {
     phase_ = Phase::failed;
@@ -206,26 +204,32 @@ void ContentBody::fail_with(std::string_view reason) {
   }
 }
 
-Task<Result<int>> ContentBody::prime() {
-  priming_ = true;
-  while (phase_ == Phase::looking || phase_ == Phase::waiting) {
+Task<ContentBody::Seen> ContentBody::prime(AdaptedMessage& message) {
+  held_ = &message;
+  bool broken = false;
+  while (next_ == ready_.size() && !answered_ && !broken) {
     if (phase_ == Phase::waiting) {
-      // Who primes limits the time.
-      const int returned = co_await transaction_->caller().finish(*transaction_, *moment_);
-      phase_ = Phase::looking;
-      settle(returned);
+      co_await wait();
+    } else if (phase_ != Phase::looking) {
+      break;
     } else if (source_->at_end()) {
       show_end();
     } else {
       auto slice = co_await source_->next();
-      if (!slice) co_return fail(slice.error());
-      if (!slice->empty()) show(std::move(*slice));
+      if (!slice) {
+        broken = true;
+        phase_ = Phase::failed;
+        error_ = slice.error();
+      } else if (!slice->empty()) {
+        show(std::move(*slice));
+      }
     }
-    if (next_ < ready_.size() || primed_ == PENSTOCK_ANSWER || primed_ == PENSTOCK_ERROR) break;
   }
-  priming_ = false;
+  held_ = nullptr;
   moment_->head_held = false;
-  co_return primed_;
+  moment_->message = nullptr;
+  if (answered_) co_return Seen::answer;
+  co_return phase_ == Phase::failed && !broken ? Seen::refused : Seen::enough;
 }
 
 Slice AnswerBody::take_ready() { return take_from(ready_, next_); }
@@ -250,7 +254,7 @@ Task<Result<Slice>> AnswerBody::next() {
     ready_ = std::exchange(moment.written, {});
     if (*returned != PENSTOCK_CONTINUE && *returned != PENSTOCK_CHANGED) {
       ended_ = true;
-      if (*returned == PENSTOCK_DONE) transaction_->left = true;
+      if (*returned == PENSTOCK_DONE) transaction_->leave();
       if (*returned != PENSTOCK_END && *returned != PENSTOCK_DONE) {
         const auto error = transaction_->adaptation().fail_content(
             *transaction_, AdaptPoint::client_response, reason, true);

@@ -28,10 +28,15 @@ class ContentBody final : public OwnBody {
   [[nodiscard]] Run run(std::uint64_t at_least) override;
   void moved(std::uint64_t bytes, bool ended) override { source_->moved(bytes, ended); }
 
-  // For a head that is held back: pulls until there is content to pass on, or all has been seen.
-  // What the module has returned last: PENSTOCK_CONTINUE, PENSTOCK_ANSWER, PENSTOCK_DONE (it has
-  // nothing more to do with the transaction) or PENSTOCK_ERROR. Errors are of the body.
-  Task<Result<int>> prime();
+  // What has come of looking at content while the head is held back.
+  enum class Seen : std::uint8_t {
+    enough,   // the head may go, and the content after it
+    answer,   // the module gives an answer, which has been begun
+    refused,  // it has failed, and nothing may pass; or the transaction was cancelled
+  };
+  // For a head that is held back: pulls until there is content to pass on, or all has been seen. A
+  // body that breaks is for whoever pulls it afterwards to find out.
+  Task<Seen> prime(AdaptedMessage& message);
 
  private:
   enum class Phase : std::uint8_t {
@@ -60,8 +65,8 @@ class ContentBody final : public OwnBody {
   ModuleEvent complete_event_;
   bool may_change_;
   bool changed_ = false;
-  bool priming_ = false;
-  int primed_ = 0;
+  AdaptedMessage* held_ = nullptr;  // the one whose head is held back
+  bool answered_ = false;
   Phase phase_ = Phase::looking;
   Slices ready_;  // to be handed out
   std::size_t next_ = 0;

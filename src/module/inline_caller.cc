@@ -83,6 +83,8 @@ Task<int> InlineCaller::finish(ModuleTransaction& transaction, Moment& moment) {
     const bool woken = co_await point->event.wait();
     moment.waiting.reset();
     if (!woken) co_return PENSTOCK_ERROR;
+    // It has said in the other direction that it wants nothing more.
+    if (transaction.left) co_return PENSTOCK_CONTINUE;
     failure_ = "error";
     const int returned = call(transaction, moment, true);
     if (returned != PENSTOCK_WAIT) co_return returned;
@@ -93,7 +95,7 @@ void InlineCaller::free(ModuleTransaction& transaction) {
   const auto callback = instance_->callbacks().free;
   if (transaction.opaque == nullptr || callback == nullptr) return;
   const WatchedCall watched(slot_, instance_->watched, ModuleEvent::free);
-  callback(&transaction.call_for(transaction.moment(ModuleEvent::logged), false));
+  callback(&transaction.call_for(transaction.moment(ModuleEvent::free), false));
 }
 
 Task<bool> InlineCaller::begin(ModuleConnection& connection) {

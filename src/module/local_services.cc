@@ -37,11 +37,11 @@ LocalServices::LocalServices(LocalShare& share, std::string name, const WatchedI
       subrequests_(std::make_shared<std::atomic<std::size_t>>(0)) {}
 
 LocalServices::~LocalServices() {
-  end();
+  stop();
   log_->say_left_out(kNever);
 }
 
-void LocalServices::end() {
+void LocalServices::stop() {
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(ended_, true)) return;

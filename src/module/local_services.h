@@ -61,7 +61,7 @@ class LocalServices final : public ModuleServices {
   // Nothing is called back any more when this returns; callbacks and blocking work that are under
   // way are waited for, unless this is called by one of them. Nothing new begins; logs and metrics
   // still work, so that an instance that closes may use them.
-  void end();
+  void stop() override;
 
   // A period of 0 is none, and at most 1024 at a time: 0.
   std::uint64_t start_timer(std::uint64_t period_ms, std::function<void()> f) override;

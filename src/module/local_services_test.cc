@@ -137,7 +137,7 @@ TEST_F(LocalServicesTest, TheEndWaitsForBlockingWorkAndTellsNothingOfIt) {
       },
       noting("done")));
   begun.get_future().wait();
-  services->end();
+  services->stop();
   EXPECT_TRUE(worked);
   worker.turn();
   EXPECT_THAT(take_called(), IsEmpty());
@@ -180,7 +180,7 @@ TEST_F(LocalServicesTest, TheEndOfAnInstanceEndsWhatItHasBegun) {
     called.emplace_back("subrequest");
   };
   EXPECT_TRUE(services->subrequest(job("http://a/"), subrequest));
-  services->end();
+  services->stop();
   EXPECT_EQ(services->start_timer(10, noting("timer")), 0U);
   EXPECT_EQ(services->start_watch(pair.ours.get(), POLLOUT, [](short /*e*/) {}), 0U);
   EXPECT_FALSE(services->run_blocking([] {}, {}));
@@ -272,7 +272,7 @@ TEST_F(LocalServicesTest, LinesThatAreLeftOutAreSaidWithoutAnyThatFollow) {
 TEST_F(LocalServicesTest, LogFiles) {
   const auto id = services->open_log_file(log.path("own.log"));
   services->write_log_file(id, "text");
-  services->end();
+  services->stop();
   services->write_log_file(id, "of close()");
   services.reset();
   EXPECT_EQ(TestLog::content(log.path("own.log")), "text\nof close()\n");
@@ -370,7 +370,7 @@ TEST(LocalServicesThreads, InstancesComeAndGo) {
             {}, [&](const SubrequestResult& /*result*/) { note("subrequest"); }));
         // Some end in the middle of it all.
         if (i % 3 != 0) enough.get_future().wait();
-        services.end();
+        services.stop();
       }
       calls.clear();
     }

@@ -38,6 +38,10 @@ bool has_callback(const penstock_module& module, ModuleEvent event) {
   }
 }
 
+ModuleEvent head_event(const AdaptedMessage& message) {
+  return is_request(message.point()) ? ModuleEvent::request_head : ModuleEvent::response_head;
+}
+
 }  // namespace
 
 ModuleFilter::ModuleFilter(std::unique_ptr<ModuleCaller> caller, FilterSide side)
@@ -71,12 +75,9 @@ bool ModuleFilter::wants_content(AdaptPoint point) const {
 std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
                                                  std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
-  if (transaction.left) return kLeave;
-  const ModuleEvent event =
-      message.response() == nullptr ? ModuleEvent::request_head : ModuleEvent::response_head;
-  transaction.request = &message.request();
+  const ModuleEvent event = head_event(message);
   if (message.response() == nullptr) {
-    transaction.request_framing = message.framing();
+    transaction.note_request(message);
   } else {
     transaction.response = message.response();
     transaction.response_framing = message.framing();
@@ -94,80 +95,88 @@ std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
 }
 
 // What start() has left: the callback takes time, or the one for the end of what has no content
-// does, or content has to be seen.
+// does.
 Task<FilterOutcome> ModuleFilter::finish(AdaptedMessage& message,
                                          std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
-  const ModuleEvent event =
-      message.response() == nullptr ? ModuleEvent::request_head : ModuleEvent::response_head;
-  Moment& moment = transaction.moment(event);
-  if (moment.head_held) co_return co_await hold_head(transaction, message, moment);
+  Moment& moment = transaction.moment(head_event(message));
   while (true) {
     const bool at_head = is_head(moment.event);
     const int returned = co_await caller_->finish(transaction, moment);
-    if (!at_head) {
-      co_return returned < 0      ? failed(caller_->failure())
-      : returned == PENSTOCK_DONE ? kLeave
-                                  : kGoOn;
-    }
-    const auto outcome = settle_head(transaction, moment, message, returned);
+    const auto outcome = at_head ? settle_head(transaction, moment, message, returned)
+                                 : settle_end(transaction, moment, message, returned);
     if (outcome) co_return *outcome;
-    if (moment.head_held) co_return co_await hold_head(transaction, message, moment);
   }
 }
 
 std::optional<FilterOutcome> ModuleFilter::settle_head(ModuleTransaction& transaction,
                                                        Moment& moment, AdaptedMessage& message,
                                                        int returned) {
-  moment.written.clear();
+  const bool changes = returned == PENSTOCK_CHANGED || returned == PENSTOCK_HOLD_HEAD;
   switch (returned) {
     case PENSTOCK_ANSWER:
       return answer(transaction, moment, message);
     case PENSTOCK_DONE:
-      transaction.left = true;
       return kLeave;
     case PENSTOCK_SKIP_CONTENT:
       return kGoOn;
     case PENSTOCK_CONTINUE:
     case PENSTOCK_CHANGED:
-      break;
     case PENSTOCK_HOLD_HEAD:
-      if (!message.has_content()) break;
-      moment.head_held = true;
-      return std::nullopt;
+      break;
     default:
       return failed(caller_->failure());
   }
-  if (message.has_content()) {
-    if (wants_content(message.point())) {
-      put_around(transaction, message, returned == PENSTOCK_CHANGED);
-    }
-    return kGoOn;
+  // Content that is empty can become something else, where there may be some.
+  const bool has_content =
+      message.has_content() || (changes && message.framing().kind != BodyKind::none);
+  if (!has_content) {
+    if (changes) message.content_would_change();
+    return show_end(transaction, moment, message, returned == PENSTOCK_HOLD_HEAD);
   }
-  if (returned != PENSTOCK_CONTINUE) message.content_would_change();
-  // There is nothing to wait for: what has no content is complete.
-  const ModuleEvent complete = message.response() == nullptr ? ModuleEvent::request_complete
-                                                             : ModuleEvent::response_complete;
+  if (!wants_content(message.point())) return kGoOn;
+  if (returned == PENSTOCK_HOLD_HEAD) return FilterOutcome{.kind = FilterOutcome::Kind::look};
+  put_around(transaction, moment, message, changes);
+  return kGoOn;
+}
+
+std::optional<FilterOutcome> ModuleFilter::show_end(ModuleTransaction& transaction, Moment& moment,
+                                                    AdaptedMessage& message, bool head_held) {
+  const ModuleEvent complete =
+      is_request(message.point()) ? ModuleEvent::request_complete : ModuleEvent::response_complete;
   if (!has_callback(caller_->instance().callbacks(), complete)) return kGoOn;
   moment.clear_call();
   moment.event = complete;
-  const auto at_end = caller_->start(transaction, moment);
-  if (!at_end) return std::nullopt;
-  if (*at_end < 0) return failed(caller_->failure());
-  return *at_end == PENSTOCK_DONE ? kLeave : kGoOn;
+  moment.head_held = head_held;
+  moment.message = head_held ? &message : nullptr;
+  const auto returned = caller_->start(transaction, moment);
+  if (!returned) return std::nullopt;
+  return settle_end(transaction, moment, message, *returned);
 }
 
-void ModuleFilter::put_around(ModuleTransaction& transaction, AdaptedMessage& message,
-                              bool may_change) {
+FilterOutcome ModuleFilter::settle_end(ModuleTransaction& transaction, Moment& moment,
+                                       AdaptedMessage& message, int returned) {
+  const bool head_held = std::exchange(moment.head_held, false);
+  switch (returned) {
+    case PENSTOCK_CONTINUE:
+    case PENSTOCK_CHANGED:
+    case PENSTOCK_SKIP_CONTENT:
+      return kGoOn;
+    case PENSTOCK_DONE:
+      return kLeave;
+    case PENSTOCK_ANSWER:
+      return head_held ? answer(transaction, moment, message) : failed("answered too late");
+    default:
+      return failed(caller_->failure());
+  }
+}
+
+void ModuleFilter::put_around(ModuleTransaction& transaction, Moment& moment,
+                              AdaptedMessage& message, bool may_change) {
   auto body =
       std::make_unique<ContentBody>(transaction, message.body(), message.point(), may_change);
   if (may_change) {
-    message.replace(std::move(body), std::exchange(transaction
-                                                       .moment(message.response() == nullptr
-                                                                   ? ModuleEvent::request_head
-                                                                   : ModuleEvent::response_head)
-                                                       .length,
-                                                   std::nullopt));
+    message.replace(std::move(body), std::exchange(moment.length, std::nullopt));
   } else {
     message.wrap(std::move(body));
   }
@@ -183,30 +192,29 @@ FilterOutcome ModuleFilter::answer(ModuleTransaction& transaction, Moment& momen
 }
 
 // The head stays until the module has seen enough of the content.
-Task<FilterOutcome> ModuleFilter::hold_head(ModuleTransaction& transaction, AdaptedMessage& message,
-                                            Moment& moment) {
+Task<FilterOutcome> ModuleFilter::look(AdaptedMessage& message,
+                                       std::unique_ptr<FilterState>& state) {
+  ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
+  Moment& moment = transaction.moment(head_event(message));
   auto body = std::make_unique<ContentBody>(transaction, message.body(), message.point(), true);
-  const Result<int> primed = co_await body->prime();
-  moment.head_held = false;
-  if (!primed) {
-    // The message itself is broken; whoever pulls it next hears of that.
-    message.replace(std::move(body), std::nullopt);
-    co_return kGoOn;
-  }
-  if (*primed == PENSTOCK_ANSWER) co_return answer(transaction, moment, message);
-  const bool went_wrong = *primed == PENSTOCK_ERROR;
+  ContentBody& looking = *body;
+  const auto seen = co_await looking.prime(message);
+  // Some of it has been pulled: whatever becomes of the message, the rest is had through this.
   message.replace(std::move(body), std::exchange(moment.length, std::nullopt));
-  co_return went_wrong ? failed(caller_->failure()) : kGoOn;
+  switch (seen) {
+    case ContentBody::Seen::enough:
+      co_return kGoOn;
+    case ContentBody::Seen::answer:
+      co_return answer(transaction, moment, message);
+    default:
+      co_return FilterOutcome{.kind = FilterOutcome::Kind::refuse};
+  }
 }
 
 Task<FilterOutcome> ModuleFilter::ask(ModuleTransaction& transaction, Moment& moment) {
-  if (transaction.left) co_return kLeave;
   auto returned = caller_->start(transaction, moment);
   if (!returned) returned = co_await caller_->finish(transaction, moment);
-  if (*returned == PENSTOCK_DONE) {
-    transaction.left = true;
-    co_return kLeave;
-  }
+  if (*returned == PENSTOCK_DONE) co_return kLeave;
   const bool good = *returned == PENSTOCK_CONTINUE || *returned == PENSTOCK_CHANGED;
   co_return good ? kGoOn : failed(caller_->failure());
 }
@@ -222,7 +230,7 @@ Task<bool> ModuleFilter::on_connection(const ClientInfo& client,
 Task<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message, std::string_view result,
                                             std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
-  transaction.request = &message.request();
+  transaction.note_request(message);
   Moment& moment = transaction.moment(ModuleEvent::cache_lookup);
   moment.clear_call();
   moment.event = ModuleEvent::cache_lookup;
@@ -234,7 +242,7 @@ Task<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message, std::
 Task<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message, ConnectChoice& choice,
                                              std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
-  transaction.request = &message.request();
+  transaction.note_request(message);
   Moment& moment = transaction.moment(ModuleEvent::before_connect);
   moment.clear_call();
   moment.event = ModuleEvent::before_connect;
@@ -247,7 +255,6 @@ Task<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message, Conn
 void ModuleFilter::on_logged(const LoggedMessages& messages, const RecordView& record,
                              std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(messages.adaptation, state);
-  if (transaction.left) return;
   transaction.request = &messages.request;
   transaction.response = messages.response;
   Moment& moment = transaction.moment(ModuleEvent::logged);

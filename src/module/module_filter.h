@@ -18,6 +18,7 @@ class ModuleFilter final : public Filter {
   std::optional<FilterOutcome> start(AdaptedMessage& message,
                                      std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> finish(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
+  Task<FilterOutcome> look(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
   Task<bool> on_connection(const ClientInfo& client, std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
                                 std::unique_ptr<FilterState>& state) override;
@@ -28,15 +29,17 @@ class ModuleFilter final : public Filter {
 
  private:
   ModuleTransaction& transaction_of(Adaptation& adaptation, std::unique_ptr<FilterState>& state);
-  // What a callback for a head has returned; nothing: content has to be seen first.
+  // What a callback for a head has returned; nothing: the one for the end takes time.
   std::optional<FilterOutcome> settle_head(ModuleTransaction& transaction, Moment& moment,
                                            AdaptedMessage& message, int returned);
+  // For a message without content, which is complete with its head.
+  std::optional<FilterOutcome> show_end(ModuleTransaction& transaction, Moment& moment,
+                                        AdaptedMessage& message, bool head_held);
+  FilterOutcome settle_end(ModuleTransaction& transaction, Moment& moment, AdaptedMessage& message,
+                           int returned);
   FilterOutcome answer(ModuleTransaction& transaction, Moment& moment, AdaptedMessage& message);
-  void put_around(ModuleTransaction& transaction, AdaptedMessage& message, bool may_change);
-  Task<FilterOutcome> finish_head(ModuleTransaction& transaction, AdaptedMessage& message,
-                                  Moment& moment);
-  Task<FilterOutcome> hold_head(ModuleTransaction& transaction, AdaptedMessage& message,
-                                Moment& moment);
+  static void put_around(ModuleTransaction& transaction, Moment& moment, AdaptedMessage& message,
+                         bool may_change);
   Task<FilterOutcome> ask(ModuleTransaction& transaction, Moment& moment);
   [[nodiscard]] bool wants_content(AdaptPoint point) const;
 

@@ -42,7 +42,10 @@ void Moment::clear_call() {
   record = nullptr;
   trailers = nullptr;
   content = Slice();
+  head_held = false;
   may_write = false;
+  waiting.reset();
+  texts_ = Arena();
 }
 
 bool Moment::may_change_head() const { return is_head(event) || head_held; }
@@ -144,7 +147,7 @@ int Moment::answer_stream(int status, const char* reason) {
 }
 
 penstock_waiter* Moment::waiter() {
-  if (event == ModuleEvent::logged) return nullptr;
+  if (event == ModuleEvent::logged || event == ModuleEvent::free) return nullptr;
   if (!waiting) waiting = std::make_shared<WaitPoint>();
   return make_waiter(of_->caller().gate(), waiting).release();
 }
@@ -154,8 +157,8 @@ std::size_t Moment::address_count() { return choice != nullptr ? choice->address
 int Moment::address_at(std::size_t index, penstock_str& address) {
   if (choice == nullptr) return PENSTOCK_NOT_NOW;
   if (index >= choice->addresses.size()) return PENSTOCK_NOT_FOUND;
-  scratch_ = choice->addresses[index].to_string();
-  address = {scratch_.data(), scratch_.size()};
+  const std::string_view text = texts_.copy(choice->addresses[index].to_string());
+  address = {text.data(), text.size()};
   return PENSTOCK_OK;
 }
 
@@ -176,12 +179,16 @@ int Moment::address_set(const penstock_str* addresses, std::size_t count) {
 
 int Moment::record_get(penstock_str name, penstock_str& value) {
   if (record == nullptr) return PENSTOCK_NOT_NOW;
-  if (!record->get({name.data, name.size}, scratch_)) return PENSTOCK_NOT_FOUND;
-  value = {scratch_.data(), scratch_.size()};
+  std::string found;
+  if (!record->get({name.data, name.size}, found)) return PENSTOCK_NOT_FOUND;
+  const std::string_view text = texts_.copy(found);
+  value = {text.data(), text.size()};
   return PENSTOCK_OK;
 }
 
 int Moment::record_add(penstock_str name, penstock_str value) {
+  if (event == ModuleEvent::free) return PENSTOCK_NOT_NOW;
+  if (!is_record_name({name.data, name.size})) return PENSTOCK_INVALID;
   const bool added =
       of_->adaptation().add_record_field({name.data, name.size}, {value.data, value.size});
   return added ? PENSTOCK_OK : PENSTOCK_LIMIT;

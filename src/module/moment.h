@@ -12,6 +12,7 @@
 #include "adapt/adaptation.h"
 #include "adapt/filter.h"
 #include "async/event.h"
+#include "base/arena.h"
 #include "base/copied_bytes.h"
 #include "base/slab.h"
 #include "module/call.h"
@@ -40,7 +41,9 @@ class Moment final : public CallFace {
   Slice content;                        // of a _body event
   FieldSection* trailers = nullptr;     // of a _complete event
   std::string_view lookup_result = {};  // of cache_lookup, and later
-  bool head_held = false;               // the head can still be changed: PENSTOCK_HOLD_HEAD
+  // The head can still be changed, in an event that is not its own: PENSTOCK_HOLD_HEAD. `message`
+  // is there then.
+  bool head_held = false;
   bool may_write = false;
 
   // -- What it has left.
@@ -87,7 +90,7 @@ class Moment final : public CallFace {
 
   ModuleTransaction* of_;
   CopiedBytes copied_;
-  std::string scratch_;  // what a view that was given out last points into
+  Arena texts_;  // what views that were given out during the call point into
 };
 
 }  // namespace penstock

@@ -12,6 +12,11 @@ namespace {
 
 std::string_view view_of(penstock_str text) { return {text.data, text.size}; }
 
+// Empty text has an address, too: C code may hand it on.
+penstock_str str_of(std::string_view text) {
+  return text.empty() ? penstock_str{"", 0} : penstock_str{text.data(), text.size()};
+}
+
 // RFC 9111 section 5.2.1.6 and 5.2.2.6.
 bool forbids_transform(const FieldSection& fields) {
   bool forbidden = false;
@@ -31,7 +36,7 @@ std::int64_t length_of(const Framing& framing) {
 
 }  // namespace
 
-// Views of text that lives as long as the transaction, or `scratch_`.
+// Views of text that lives as long as the transaction, or at least the call.
 std::string_view Moment::request_text(int text) {
   RequestHead& request = *of_->request;
   const bool secure = of_->facts().client->secure();
@@ -45,10 +50,9 @@ std::string_view Moment::request_text(int text) {
       return target.authority.empty() ? request.fields.value(FieldId::host) : target.authority;
     case PENSTOCK_PATH:
       if (!target.needs_slash) return target.path_and_query;
-      scratch_ = "/";
-      return scratch_ += target.path_and_query;
+      return texts_.join("/", target.path_and_query);
     case PENSTOCK_URL:
-      return scratch_ = url_of(request, secure);
+      return texts_.copy(url_of(request, secure));
     default:
       return to_string(request.version);
   }
@@ -64,7 +68,7 @@ int Moment::get_text(int text, penstock_str& value) {
     if (of_->response == nullptr) return PENSTOCK_NOT_NOW;
     found = of_->response->reason;
   } else if (text == PENSTOCK_CLIENT_IP) {
-    found = scratch_ = of_->facts().client->peer.host_text();
+    found = texts_.copy(of_->facts().client->peer.host_text());
   } else if (text == PENSTOCK_UPSTREAM || text == PENSTOCK_SERVER || text == PENSTOCK_TARGET_HOST) {
     if (choice == nullptr) return PENSTOCK_NOT_NOW;
     found = text == PENSTOCK_UPSTREAM ? choice->upstream
@@ -73,7 +77,7 @@ int Moment::get_text(int text, penstock_str& value) {
   } else if (text == PENSTOCK_SERVER_ADDRESS) {
     const Address* const server = of_->adaptation().server_address();
     if (server == nullptr) return PENSTOCK_NOT_NOW;
-    found = scratch_ = server->to_string();
+    found = texts_.copy(server->to_string());
   } else if (text == PENSTOCK_CACHE_RESULT) {
     if (lookup_result.empty()) return PENSTOCK_NOT_NOW;
     found = lookup_result;
@@ -83,7 +87,7 @@ int Moment::get_text(int text, penstock_str& value) {
   } else {
     return PENSTOCK_NOT_FOUND;
   }
-  value = {found.data(), found.size()};
+  value = str_of(found);
   return PENSTOCK_OK;
 }
 
@@ -113,7 +117,8 @@ int Moment::set_text(int text, penstock_str text_value) {
     case PENSTOCK_METHOD:
     case PENSTOCK_HOST:
     case PENSTOCK_PATH: {
-      if (event != ModuleEvent::request_head || message == nullptr) return PENSTOCK_NOT_NOW;
+      const bool at_request = message != nullptr && event <= ModuleEvent::request_complete;
+      if (!at_request || !may_change_head()) return PENSTOCK_NOT_NOW;
       if (text == PENSTOCK_METHOD) {
         return set_method(*of_->request, value) ? PENSTOCK_OK : PENSTOCK_INVALID;
       }
@@ -148,7 +153,8 @@ int Moment::get_number(int number, std::int64_t& value) {
       value = of_->response->status;
       return PENSTOCK_OK;
     case PENSTOCK_REQUEST_LENGTH:
-      value = length_of(of_->request_framing);
+      if (!of_->request_framing) return PENSTOCK_NOT_NOW;
+      value = length_of(*of_->request_framing);
       return PENSTOCK_OK;
     case PENSTOCK_RESPONSE_LENGTH:
       if (of_->response == nullptr) return PENSTOCK_NOT_NOW;

@@ -7,7 +7,7 @@ namespace penstock {
 
 ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
                                      Adaptation& adaptation)
-    : caller_(&caller), adaptation_(&adaptation) {
+    : request(&adaptation.request()), caller_(&caller), adaptation_(&adaptation) {
   const TransactionFacts& facts = adaptation.facts();
   call_.size = sizeof(penstock_call);
   call_.api = &module_api();
@@ -27,7 +27,14 @@ ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
   call_.resumed = 0;
 }
 
-ModuleTransaction::~ModuleTransaction() { caller_->free(*this); }
+ModuleTransaction::~ModuleTransaction() {
+  request = nullptr;
+  response = nullptr;
+  Moment& last = moment(ModuleEvent::free);
+  last.clear_call();
+  last.event = ModuleEvent::free;
+  caller_->free(*this);
+}
 
 ModuleInstance& ModuleTransaction::instance() const { return caller_->instance(); }
 

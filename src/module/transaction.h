@@ -37,19 +37,26 @@ class ModuleTransaction final : public FilterState {
     return event >= ModuleEvent::response_head ? response_moment_ : request_moment_;
   }
 
-  // The heads, from their events on. As long as the transaction.
-  RequestHead* request = nullptr;
+  // The heads; the response's from its event on. Null when the last callback is called: they may be
+  // gone by then.
+  RequestHead* request;
   ResponseHead* response = nullptr;
-  Framing request_framing;
+  std::optional<Framing> request_framing;  // as the module found it
   Framing response_framing;
 
   // What the module has left for its next call. In a helper process: a handle that means something
   // there only.
   void* opaque = nullptr;
   bool called = false;  // at least once: it is going to be told of the end
-  bool left = false;    // PENSTOCK_DONE, or its failure: nothing but `free` is called any more
+  // From the first event on.
+  void note_request(const AdaptedMessage& message) {
+    if (!request_framing) request_framing = message.framing();
+  }
   std::uint64_t held_bytes = 0;
   std::list<penstock_held> held;
+
+  // PENSTOCK_DONE: nothing but `free` is called any more.
+  void leave() { adaptation_->leave(*this); }
 
   // The call as C code sees it, ready for `moment`.
   [[nodiscard]] ModuleCall& call_for(Moment& moment, bool resumed);

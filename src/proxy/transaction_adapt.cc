@@ -50,6 +50,7 @@ Task<bool> Transaction::adapt_request() {
   if (!message.retargeted()) co_return true;
   destination_ = Destination{};
   const auto failure = route();
+  if (route_ != nullptr) adaptation_->note_route(route_->settings->name);
   if (failure) co_await fail_with(*failure);
   co_return !failure;
 }
