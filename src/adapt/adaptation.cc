@@ -16,13 +16,13 @@ constexpr Interests kBeforeResponse = interest(AdaptPoint::client_request) |
                                       interest(AdaptPoint::server_request) | kLookupInterest |
                                       kConnectInterest;
 
+}  // namespace
+
 bool is_record_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   });
 }
-
-}  // namespace
 
 FilterSet::FilterSet(std::shared_ptr<const void> owner, std::vector<FilterPlace> places,
                      unsigned worker, const Executor& executor, Log* log)
