@@ -32,9 +32,10 @@ int module_helper_command(const ModuleHelperCommand& command) {
   }
   ModuleLoader loader(module_api());
   InstanceReaper reaper;
-  MadeInstances made = make_instances(settings, loader, reaper, [](const ModuleSettings& /*of*/) {
-    return std::make_unique<IdleServices>();
-  });
+  MadeInstances made = make_instances(
+      settings, loader, reaper, [](const ModuleSettings& /*of*/, ModuleInstance& /*instance*/) {
+        return std::make_unique<IdleServices>();
+      });
   for (const ModuleProblem& problem : made.problems) {
     say(fmt::format("line {}: {}", problem.line, problem.text));
   }

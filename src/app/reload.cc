@@ -4,7 +4,6 @@
 
 #include "config/load.h"
 #include "config/summary.h"
-#include "module/idle_services.h"
 
 namespace penstock {
 namespace {
@@ -27,13 +26,28 @@ void say(Log& log, const std::vector<config::Diagnostic>& diagnostics) {
   }
 }
 
+// Where an instance has threads of its own, or a process, nothing of it runs on a worker.
+std::unique_ptr<ModuleServices> make_services(LocalShare& share, const ModuleSettings& of,
+                                              ModuleInstance& instance) {
+  CallbackStrand::Elsewhere elsewhere;
+  if (of.isolation == Isolation::in_line) {
+    instance.watched = share.watchdog.add_instance(of.name, of.watchdog);
+  } else {
+    elsewhere = [&share, &instance](CallbackStrand::Call f) {
+      static_cast<void>(share.blocking.run(&instance, std::move(f), {}));
+    };
+  }
+  return std::make_unique<LocalServices>(share, of.name, &instance.watched, std::move(elsewhere));
+}
+
 }  // namespace
 
-Reload::Reload(std::string path, unsigned workers, Log& log)
+Reload::Reload(std::string path, unsigned workers, LocalShare& share, Log& log)
     : path_(std::move(path)),
       log_(log),
-      host_([](const ModuleSettings& /*of*/) { return std::make_unique<IdleServices>(); }, workers,
-            log) {}
+      host_([&share](const ModuleSettings& of,
+                     ModuleInstance& instance) { return make_services(share, of, instance); },
+            workers, log) {}
 
 std::shared_ptr<const AdaptGeneration> Reload::make(
     const std::shared_ptr<const Snapshot>& snapshot) {

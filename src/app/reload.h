@@ -7,6 +7,7 @@
 #include "app/adapt_host.h"
 #include "base/log.h"
 #include "config/snapshot.h"
+#include "module/local_services.h"
 
 namespace penstock {
 
@@ -16,7 +17,8 @@ namespace penstock {
 class Reload {
  public:
   // `path`: of the configuration file; empty: there is none. `log` must outlive it.
-  Reload(std::string path, unsigned workers, Log& log);
+  // `share`: what instances work with. Both must outlive it.
+  Reload(std::string path, unsigned workers, LocalShare& share, Log& log);
 
   // The first generation; null: something is wrong with it, and was said in the log.
   [[nodiscard]] std::shared_ptr<const AdaptGeneration> begin(

@@ -25,6 +25,7 @@
 #include "app/worker.h"
 #include "base/log.h"
 #include "config/load.h"
+#include "module/metrics_file.h"
 
 namespace penstock {
 namespace {
@@ -75,11 +76,12 @@ std::string make_pseudonym(const ProxySettings& settings) {
 class Supervisor {
  public:
   Supervisor(const Signals& signals, Log& log, LogFile& log_file, LogFile* access_file,
-             Reload& reload)
+             ModuleLogFiles& module_files, Reload& reload)
       : signals_(signals),
         log_(log),
         log_file_(log_file),
         access_file_(access_file),
+        module_files_(module_files),
         reload_(reload) {}
 
   [[nodiscard]] std::function<void()> done_callback() const {
@@ -110,6 +112,7 @@ class Supervisor {
     if (signal == SIGUSR1) {
       log_file_.reopen();
       if (access_file_ != nullptr) access_file_->reopen();
+      module_files_.reopen_all();
       log_.info("log files reopened");
       return;
     }
@@ -151,6 +154,7 @@ class Supervisor {
   Log& log_;
   LogFile& log_file_;
   LogFile* access_file_;
+  ModuleLogFiles& module_files_;
   Reload& reload_;
   Fd done_{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   bool draining_ = false;
@@ -199,12 +203,16 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
   for (const std::string& line : listening->lines) log.info("{}", line);
   for (const std::string& warning : listening->warnings) log.warning("{}", warning);
 
-  Watchdog watchdog([&log](std::string_view line) { log.warning("{}", line); }, nullptr);
-  Reload reload(path, count, log);
+  LocalShare modules(log);
+  std::optional<MetricsFile> metrics_file;
+  if (const ModulesSettings& settings = snapshot->modules; !settings.metrics_file.empty()) {
+    metrics_file.emplace(modules.metrics, settings.metrics_file, settings.metrics_interval, log);
+  }
+  Reload reload(path, count, modules, log);
   auto generation = reload.begin(snapshot);
   if (!generation) return kExitFailed;
 
-  Supervisor supervisor(signals, log, log_file, access_file, reload);
+  Supervisor supervisor(signals, log, log_file, access_file, modules.log_files, reload);
   Shared shared{.snapshot = snapshot,
                 .server_settings = snapshot->server,
                 .listeners = {},
@@ -212,7 +220,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
                 .pseudonym = make_pseudonym(snapshot->proxy),
                 .upstream = UpstreamShare(snapshot->upstream),
                 .generation = std::move(generation),
-                .watchdog = &watchdog,
+                .modules = &modules,
                 .log = &log,
                 .access_file = access_file,
                 .on_worker_done = supervisor.done_callback()};
@@ -226,7 +234,6 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
   for (unsigned i = 0; i < count; ++i)
     workers.emplace_back(shared, i, std::move(listening->sockets[i]));
   shared.generation.reset();
-  watchdog.start();
   for (Worker& worker : workers) worker.start();
   log.info("penstock {} serving with {} worker{}", version(), count, count == 1 ? "" : "s");
   notify_service_manager("READY=1");

@@ -31,13 +31,20 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
                      .gate = gate_,
                      .network = &network_,
                      .loop = &loop_,
-                     .slot = shared.watchdog != nullptr ? &shared.watchdog->add_slot() : nullptr,
+                     .slot = &shared.modules->watchdog.add_slot(),
                      .log = shared.log},
       filters_{make_filter_set(shared.generation, filter_worker_)},
+      subrequests_(upstream_, shared.pseudonym),
       proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
                         shared.own_addresses, shared.pseudonym, &filters_}),
       tcp_proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
                             shared.own_addresses, shared.pseudonym}) {
+  if (number == 0) {
+    shared.modules->loop.attach({.gate = gate_,
+                                 .port = &loop_port_,
+                                 .subrequests = &subrequests_,
+                                 .slot = filter_worker_.slot});
+  }
   std::vector<Server*> of;
   for (ListenerShare& share : shared.listeners) {
     const Handlers handlers{.http = &proxy_, .streams = &tcp_proxy_};
@@ -80,6 +87,7 @@ void Worker::start() {
 void Worker::run() {
   upstream_.start(number_ == 0);
   loop_.run();
+  if (number_ == 0) shared_.modules->loop.detach();
   filters_.current.reset();
   shared_.on_worker_done();
 }
@@ -124,6 +132,7 @@ Task<void> Worker::end_when_drained(Worker& worker, Duration limit) {
   Executor& executor = worker.loop_.executor();
   executor.timers().arm(at_limit, deadline_after(executor.now(), limit));
   for (Server& server : worker.servers_) co_await server.drained();
+  co_await worker.subrequests_.stop();
   co_await worker.upstream_.stop();
   worker.loop_.stop();
 }

@@ -10,9 +10,12 @@
 
 #include "app/adapt_host.h"
 #include "app/listening.h"
+#include "app/subrequest.h"
 #include "base/log.h"
 #include "base/log_file.h"
 #include "config/snapshot.h"
+#include "module/local_services.h"
+#include "module/loop_port.h"
 #include "net/event_loop.h"
 #include "net/fd.h"
 #include "net/socket_listener.h"
@@ -36,7 +39,7 @@ struct Shared {
   std::string pseudonym;
   UpstreamShare upstream;
   std::shared_ptr<const AdaptGeneration> generation;  // at first; see Worker::adopt()
-  Watchdog* watchdog = nullptr;
+  LocalShare* modules = nullptr;
   Log* log = nullptr;
   LogFile* access_file = nullptr;
   std::function<void()> on_worker_done;  // called by each worker's thread when it has drained
@@ -84,6 +87,8 @@ class Worker {
   std::shared_ptr<WorkerGate> gate_;
   FilterWorker filter_worker_;
   FilterSlot filters_;
+  EventLoopPort loop_port_{loop_};
+  Subrequests subrequests_;
   Proxy proxy_;
   TcpProxy tcp_proxy_;
   std::list<Server> servers_;

@@ -19,6 +19,14 @@ void close(ModuleInstance& instance) {
   if (instance.configured && callbacks.close != nullptr) callbacks.close(&instance, instance.data);
 }
 
+// The callback that comes without being asked for.
+void start_timer(ModuleInstance& instance) {
+  const penstock_module& callbacks = instance.callbacks();
+  if (callbacks.timer == nullptr || callbacks.timer_ms == 0) return;
+  static_cast<void>(instance.services->start_timer(
+      callbacks.timer_ms, [&instance] { instance.callbacks().timer(&instance, instance.data); }));
+}
+
 // Null with what is wrong in `problems`.
 std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, ModuleLoader& loader,
                                               const ServicesFactory& services,
@@ -35,7 +43,7 @@ std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, Mo
   const std::size_t before = problems.size();
   const auto config = read_module_config(settings.config, instance->module->settings(), problems);
   if (problems.size() > before) return nullptr;
-  instance->services = services(settings);
+  instance->services = services(settings, *instance);
   const penstock_module& callbacks = instance->callbacks();
   // In a helper process there is another instance, and that one is configured.
   if (settings.isolation == Isolation::process) return instance;
@@ -53,7 +61,10 @@ std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, Mo
   if (instance->configured && settings.isolation == Isolation::thread) {
     instance->helpers = make_helper_threads(settings, *instance);
   }
-  if (instance->configured) return instance;
+  if (instance->configured) {
+    start_timer(*instance);
+    return instance;
+  }
   close(*instance);
   return nullptr;
 }

@@ -41,8 +41,9 @@ struct MadeInstances {
   std::vector<ModuleProblem> problems;
 };
 
-// What an instance works with beside its callbacks.
-using ServicesFactory = std::function<std::unique_ptr<ModuleServices>(const ModuleSettings& of)>;
+// What an instance works with beside its callbacks. May fill in how the watchdog knows it.
+using ServicesFactory = std::function<std::unique_ptr<ModuleServices>(const ModuleSettings& of,
+                                                                      ModuleInstance& instance)>;
 
 // Loads the modules, checks their tables, and calls `configure` of each. All that is wrong is told.
 // To be called on one thread, always the same.
