@@ -29,7 +29,7 @@ std::string describe_process() {
   for (int fd = 0; fd < 1'000; ++fd) {
     if (::fcntl(fd, F_GETFD) >= 0) text += " " + std::to_string(fd);
   }
-  std::ifstream status("/proc/self/status");
+  std::ifstream status("/proc/thread-self/status");
   for (std::string line; std::getline(status, line);) {
     if (!line.starts_with("SigBlk") && !line.starts_with("SigIgn")) continue;
     // Those above are the C library's own.
@@ -66,11 +66,12 @@ void handle(HelperRequest& request) {
   if (verb == "hang") {
     while (true) ::pause();
   }
-  if (verb == "die") ::raise(SIGKILL);
   if (verb == "exit") std::_Exit(std::stoi(text));
   if (verb == "print") std::fprintf(stderr, "%s", text.c_str());
-  if (verb == "tell") static_cast<void>(request.path->send(Payload("told " + text)));
-  if (verb == "flood") flood(*request.path, static_cast<unsigned>(std::stoul(text)));
+  if (verb == "tell" && !request.path->send(Payload("told " + text))) return;
+  if (verb == "flood" || verb == "burst")
+    flood(*request.path, static_cast<unsigned>(std::stoul(text)));
+  if (verb == "die" || verb == "burst") ::raise(SIGKILL);
   if (verb == "describe") text = describe_process();
   if (verb == "scribble") {
     scribble();
@@ -79,7 +80,7 @@ void handle(HelperRequest& request) {
     [[maybe_unused]] const auto written = ::write(HelperLink::kFirst + 1, &one, sizeof one);
     while (true) ::pause();
   }
-  if (request.id != 0) static_cast<void>(request.path->reply(request.id, Payload(text)));
+  if (request.id != 0 && !request.path->reply(request.id, Payload(text))) return;
   if (verb == "last") ::raise(SIGKILL);
 }
 
@@ -92,8 +93,8 @@ int serve(bool end_when_told) {
   (*service)->run([](HelperSeat& seat) {
     while (auto request = seat.receive()) handle(*request);
   });
-  while (!end_when_told) ::pause();
-  return 0;
+  if (end_when_told) return 0;
+  while (true) ::pause();
 }
 
 // A proxy whose helper's process id is printed; for a test of what its death leads to.

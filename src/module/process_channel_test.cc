@@ -24,7 +24,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 class ProcessChannelTest : public LoopTest {
  protected:
@@ -167,6 +166,16 @@ TEST_F(ProcessChannelTest, WhatItSaidBeforeItDiedCounts) {
   const CallOutcome& outcome = call("last word");
   run_until_down(1);
   EXPECT_EQ(said(outcome), "word");
+}
+
+// More than is read in a turn, and the news of its death is there in the first.
+TEST_F(ProcessChannelTest, AllThatItSaidBeforeItDiedCounts) {
+  start({}, 1h);
+  const CallOutcome& outcome = call("burst 3000");
+  while (process_->id() != 0) std::this_thread::yield();
+  run_until_down(1);
+  EXPECT_EQ(said(outcome), "(reset)");
+  EXPECT_EQ(sink_.messages.size(), 3'000U);
 }
 
 TEST_F(ProcessChannelTest, WorksAgainWhenThereIsANewOne) {

@@ -152,13 +152,23 @@ Result<void> RingWriter::flush() {
     ring_.header->writer_waits.store(1, std::memory_order_seq_cst);
     const auto found = look_for_room();
     if (!found) return fail(found.error());
-    if (*found == 0) return {};
+    if (*found == 0) {
+      forget_sent();
+      return {};
+    }
     ring_.header->writer_waits.store(0, std::memory_order_relaxed);
   }
   backlog_begin_ = 0;
   backlog_.clear();
   if (backlog_.capacity() > kKeptBacklog) backlog_ = {};
   return {};
+}
+
+void RingWriter::forget_sent() {
+  // Moving the rest forward costs no more than sending what was before it did.
+  if (backlog_begin_ < kKeptBacklog || backlog_begin_ < waiting()) return;
+  backlog_.erase(0, backlog_begin_);
+  backlog_begin_ = 0;
 }
 
 Result<void> RingWriter::copy_in_blocking(std::string_view bytes) {

@@ -104,6 +104,8 @@ class RingWriter {
   [[nodiscard]] Result<void> copy_in_blocking(std::string_view bytes);
   // Shows what was copied to the reader, and wakes it.
   void publish();
+  // Lets go of the memory of what of the backlog is in the ring by now.
+  void forget_sent();
 
   Ring ring_;
   Bell reader_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -115,6 +116,29 @@ TEST_F(RingTest, TheLargestMessage) {
     ASSERT_TRUE(writer.flush());
   }
   EXPECT_EQ(got, "2:" + most);
+}
+
+TEST(RingBacklog, TakesNoMoreThanWhatWaits) {
+  const RingMemory memory(std::size_t{64} * 1024);
+  RingWriter writer(memory.ring(), {});
+  RingReader reader(memory.ring(), {});
+  const std::string large(50'000, 'x');
+  const std::string_view parts[] = {large};
+  const auto in_use = [] {
+    const struct mallinfo2 info = ::mallinfo2();  // zeros under sanitizers
+    return info.uordblks + info.hblkhd;
+  };
+  const std::size_t before = in_use();
+  // Something always waits.
+  RingMessage message;
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(writer.write(1, parts));
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_TRUE(writer.write(1, parts));
+    ASSERT_EQ(reader.read(message), true);
+    ASSERT_TRUE(writer.flush());
+    ASSERT_GT(writer.waiting(), 0U);
+  }
+  EXPECT_LT(in_use(), before + 4'000'000);
 }
 
 TEST_F(RingTest, ClosedAfterWhatWasWritten) {

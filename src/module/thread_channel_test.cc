@@ -61,6 +61,7 @@ class Helpers {
     return handled_;
   }
   Gate gate;
+  std::atomic<int> replied = 0;
 
  private:
   void handle(HelperRequest& request) {
@@ -83,7 +84,7 @@ class Helpers {
                 fail(ErrorKind::limit));
     }
     if (request.id == 0) return;
-    static_cast<void>(request.path->reply(request.id, Payload("re: " + request.bytes)));
+    replied += request.path->reply(request.id, Payload("re: " + request.bytes)) ? 1 : 0;
   }
   std::mutex mutex_;
   std::vector<std::string> handled_;
