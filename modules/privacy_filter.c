@@ -61,7 +61,7 @@ static int keep_list(const penstock_api* api, const penstock_config* config, con
   return 1;
 }
 
-static void free_str(penstock_str text) { free((void*)(size_t)text.data); }
+static void free_str(penstock_str text) { free((void*)text.data); }
 
 static void free_list(struct texts* list) {
   for (size_t i = 0; i < list->count; ++i) free_str(list->items[i]);
@@ -148,8 +148,8 @@ static size_t filter_line(const struct privacy* privacy, penstock_str line, char
       continue;
     }
     if (size > 0) {
-      memcpy(out + size, "; ", 2);
-      size += 2;
+      out[size++] = ';';
+      out[size++] = ' ';
     }
     memcpy(out + size, cookie.data, cookie.size);
     size += cookie.size;

@@ -106,7 +106,8 @@ class Page : public penstock::Transaction {
         if (step(at(i)) && std::exchange(is_place_, false)) place = i + 1;
       } else if (at(i) == '<') {
         std::string word;
-        for (std::size_t j = i; j < end && word.size() < kLongest && !(j > i + 1 && ends(at(j)));) {
+        for (std::size_t j = i;
+             j < end && word.size() < kLongest && (j <= i + 1 || !ends(at(j)));) {
           word += at(j++);
         }
         if (i + word.size() == end && word.size() < kLongest) break;  // more of it comes

@@ -179,18 +179,19 @@ struct Glue {
                                   decltype(&Instance::connection_free)>) {
       out.connection_free = &connection_free;
     }
-#define PENSTOCK_SLOT(slot, event) out.event = slot<&Events::event, &I::event, &T::event>()
-    PENSTOCK_SLOT(slot, request_head);
-    PENSTOCK_SLOT(content_slot, request_body);
-    PENSTOCK_SLOT(slot, request_complete);
-    PENSTOCK_SLOT(slot, cache_lookup);
-    PENSTOCK_SLOT(slot, before_connect);
-    PENSTOCK_SLOT(slot, response_head);
-    PENSTOCK_SLOT(content_slot, response_body);
-    PENSTOCK_SLOT(slot, response_complete);
-    PENSTOCK_SLOT(slot, answer_body);
-    PENSTOCK_SLOT(slot, logged);
-#undef PENSTOCK_SLOT
+    out.request_head = slot<&Events::request_head, &I::request_head, &T::request_head>();
+    out.request_body = content_slot<&Events::request_body, &I::request_body, &T::request_body>();
+    out.request_complete =
+        slot<&Events::request_complete, &I::request_complete, &T::request_complete>();
+    out.cache_lookup = slot<&Events::cache_lookup, &I::cache_lookup, &T::cache_lookup>();
+    out.before_connect = slot<&Events::before_connect, &I::before_connect, &T::before_connect>();
+    out.response_head = slot<&Events::response_head, &I::response_head, &T::response_head>();
+    out.response_body =
+        content_slot<&Events::response_body, &I::response_body, &T::response_body>();
+    out.response_complete =
+        slot<&Events::response_complete, &I::response_complete, &T::response_complete>();
+    out.answer_body = slot<&Events::answer_body, &I::answer_body, &T::answer_body>();
+    out.logged = slot<&Events::logged, &I::logged, &T::logged>();
     if constexpr (!std::is_same_v<T, NoTransaction>) out.free = &free;
     return out;
   }

@@ -181,8 +181,9 @@ inline int send(const penstock_api* api, penstock_instance* instance, const Subr
       if (mine->done) mine->done(copy_of(*response));
     });
   };
-  const int code = api->subrequest(instance, &raw, finish, state.get());
-  if (code >= 0) static_cast<void>(state.release());  // `finish` has it
+  SendState* const given = state.release();  // to `finish`
+  const int code = api->subrequest(instance, &raw, finish, given);
+  if (code < 0) state.reset(given);
   return code;
 }
 
@@ -207,8 +208,9 @@ inline int run_blocking(const penstock_api* api, penstock_instance* instance,
       if (mine->done) mine->done();
     });
   };
-  const int code = api->run_blocking(instance, begin, finish, state.get());
-  if (code >= 0) static_cast<void>(state.release());
+  WorkState* const given = state.release();  // to `finish`
+  const int code = api->run_blocking(instance, begin, finish, given);
+  if (code < 0) state.reset(given);
   return code;
 }
 
@@ -222,12 +224,14 @@ inline int ask_cache(const penstock_api* api, penstock_instance* instance, Cache
                      std::string_view url, CacheDone done, bool many) {
   auto state = std::make_unique<CacheState>(CacheState{api, std::move(done), many});
   const auto tell = [](penstock_instance* owner, void* data, const penstock_cache_object* object) {
-    std::unique_ptr<CacheState> mine(static_cast<CacheState*>(data));
-    guarded(mine->api, owner, [&] { mine->done(*object); });
-    if (mine->many && object->result == PENSTOCK_OK) static_cast<void>(mine.release());
+    auto* const state = static_cast<CacheState*>(data);
+    guarded(state->api, owner, [&] { state->done(*object); });
+    const bool is_last = !state->many || object->result != PENSTOCK_OK;
+    const std::unique_ptr<CacheState> ends(is_last ? state : nullptr);
   };
-  const int code = ask(instance, str(url), tell, state.get());
-  if (code >= 0) static_cast<void>(state.release());  // `tell` has it
+  CacheState* const given = state.release();  // to `tell`
+  const int code = ask(instance, str(url), tell, given);
+  if (code < 0) state.reset(given);
   return code;
 }
 

@@ -125,7 +125,7 @@ TEST(Compressor, ChoosesWhatTheClientLikesBest) {
 
 TEST(Compressor, SaysThatTheResponseVariesAlsoWhereItStaysAsItIs) {
   Host host("compressor");
-  const auto vary = [&](Response response) {
+  const auto vary = [&](const Response& response) {
     return field(host.run(accepting("identity"), response).to_client.fields, "Vary");
   };
   EXPECT_EQ(vary(text(1000, true)), "Accept-Encoding");

@@ -63,10 +63,10 @@ Outcome get(Host& host, const std::string& type, const std::string& content,
 
 std::string kind(const Response& response) {
   const std::string& content = response.content;
-  const std::string seen = content.compare(0, 3, "\xff\xd8\xff") == 0 ? "image/jpeg"
-                           : content.compare(8, 4, "WEBP") == 0       ? "image/webp"
-                           : content.compare(1, 3, "PNG") == 0        ? "image/png"
-                                                                      : "unknown";
+  const std::string seen = content.starts_with("\xff\xd8\xff")  ? "image/jpeg"
+                           : content.compare(8, 4, "WEBP") == 0 ? "image/webp"
+                           : content.compare(1, 3, "PNG") == 0  ? "image/png"
+                                                                : "unknown";
   const std::string said = field(response.fields, "Content-Type");
   return seen == said ? seen : "is " + seen + ", said to be " + said;
 }

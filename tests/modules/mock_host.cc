@@ -202,7 +202,7 @@ Outcome Host::run(const Request& request, const Server& server, const Cuts& requ
                   const Cuts& response_cuts) {
   MockTransaction transaction(*this, request, ++last_transaction_);
   Outcome outcome = transaction.run(server, request_cuts, response_cuts);
-  if (outcome.failed) violations.push_back("transaction failed");
+  if (outcome.failed) violations.emplace_back("transaction failed");
   return outcome;
 }
 
