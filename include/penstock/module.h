@@ -311,8 +311,11 @@ typedef struct penstock_api {
   /* -- What else is known of the transaction ----------------------------------------------------
    */
 
+  /* One of PENSTOCK_METHOD and so on. PENSTOCK_NOT_NOW in events where it is not known yet, or not
+   * any more, or cannot be set; PENSTOCK_INVALID where it would not be one. */
   int (*get_text)(penstock_call* call, int text, penstock_str* value);
   int (*set_text)(penstock_call* call, int text, penstock_str value);
+  /* One of PENSTOCK_STATUS and so on; the same. */
   int (*get_number)(penstock_call* call, int number, int64_t* value);
   int (*set_number)(penstock_call* call, int number, int64_t value);
 
