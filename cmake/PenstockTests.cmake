@@ -145,6 +145,8 @@ function(penstock_source_checks)
   add_test(NAME check.headers
     COMMAND ${CMAKE_SOURCE_DIR}/tools/check-headers ${CMAKE_BINARY_DIR})
   add_test(NAME check.format COMMAND ${CMAKE_SOURCE_DIR}/tools/format --check)
-  set_tests_properties(check.rooms check.format PROPERTIES TIMEOUT 120)
+  add_test(NAME check.module-reference
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/module-reference --check)
+  set_tests_properties(check.rooms check.format check.module-reference PROPERTIES TIMEOUT 120)
   set_tests_properties(check.headers PROPERTIES TIMEOUT 300)
 endfunction()
