@@ -56,8 +56,10 @@ class FilterMaker {
                                             worker_.slot);
     }
     auto channel = instance->helpers->channel(worker_.number, *worker_.network, *worker_.loop);
-    return std::make_unique<RemoteCaller>(instance, settings.hold_limit, worker_.gate,
-                                          std::move(channel));
+    auto caller = std::make_unique<RemoteCaller>(instance, settings.hold_limit, worker_.gate,
+                                                 std::move(channel));
+    if (settings.isolation == Isolation::process) caller->serve_helper();
+    return caller;
   }
 
   const AdaptGeneration& generation_;

@@ -1,24 +1,92 @@
 #include "app/module_helper.h"
 
+#include <chrono>
 #include <cstdio>
-
-#include <fmt/format.h>
+#include <memory>
+#include <thread>
+#include <utility>
 
 #include "app/exit_code.h"
+#include "base/log.h"
+#include "base/log_file.h"
 #include "module/call.h"
 #include "module/helper_service.h"
 #include "module/helpers.h"
-#include "module/idle_services.h"
+#include "module/local_services.h"
+#include "module/loop_port.h"
 #include "module/make_instances.h"
+#include "module/process_services.h"
 #include "module/remote_host.h"
 
 namespace penstock {
 namespace {
 
-// What goes to stderr is in the proxy's log, with the instance's name.
-void say(std::string_view text) {
-  const std::string line = fmt::format("{}\n", text);
-  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
+constexpr Duration kTellMetrics = std::chrono::seconds(1);
+
+// What the module has of this process, and of the proxy by messages. Its own callbacks (timers,
+// descriptors) are called on a thread of their own, which they may block.
+class Services {
+ public:
+  explicit Services(const std::shared_ptr<ReturnPath>& path)
+      : gate_(std::make_shared<WorkerGate>(
+            [this](std::function<void()> f) { loop_.call(std::move(f)); })),
+        link_(path, gate_) {
+    share_.loop.attach({.gate = gate_, .port = &port_, .subrequests = &link_, .slot = nullptr});
+    static_cast<void>(share_.loop.start_timer(
+        kTellMetrics, [this](std::uint64_t /*id*/) { link_.tell_metrics(share_.metrics); }));
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+  ~Services() {
+    loop_.stop();
+    thread_.join();
+    link_.tell_metrics(share_.metrics);
+    gate_->close();
+    share_.loop.detach();
+  }
+  Services(const Services&) = delete;
+  Services& operator=(const Services&) = delete;
+
+  [[nodiscard]] Log& log() { return log_; }
+  [[nodiscard]] ProxyLink& link() { return link_; }
+  [[nodiscard]] std::unique_ptr<ModuleServices> make(const std::string& name) {
+    return std::make_unique<LocalServices>(share_, name, nullptr);
+  }
+
+ private:
+  // The proxy has what goes to stderr in its own log, with the module's name.
+  LogFile file_{"stderr"};
+  Log log_{file_, LogLevel::debug};
+  LocalShare share_{log_};
+  EventLoop loop_;
+  EventLoopPort port_{loop_};
+  std::shared_ptr<WorkerGate> gate_;
+  ProxyLink link_;
+  std::thread thread_;
+};
+
+int serve(HelperService& service, const ModulesSettings& settings) {
+  Services services(service.path(0));
+  ModuleLoader loader(module_api());
+  InstanceReaper reaper;
+  MadeInstances made =
+      make_instances(settings, loader, reaper,
+                     [&services](const ModuleSettings& of, ModuleInstance& /*instance*/) {
+                       return services.make(of.name);
+                     });
+  for (const ModuleProblem& problem : made.problems) {
+    services.log().error("line {}: {}", problem.line, problem.text);
+  }
+  if (made.instances.empty()) return kExitFailed;
+  {
+    RemoteHost host(*made.instances.front(), settings.modules.front().hold_limit);
+    const RemoteHost::Other other = [&services](std::string_view message) {
+      services.link().on_message(message);
+    };
+    service.run([&host, &other](HelperSeat& seat) { host.work(seat, other); });
+  }
+  made.instances.clear();
+  reaper.reap();
+  return kExitOk;
 }
 
 }  // namespace
@@ -27,26 +95,10 @@ int module_helper_command(const ModuleHelperCommand& command) {
   const auto service = HelperService::open();
   ModulesSettings settings;
   if (!service || !settings_from_word(command.settings, settings.modules.emplace_back())) {
-    say("this command is for the proxy itself");
+    static_cast<void>(std::fputs("penstock: this command is for the proxy itself\n", stderr));
     return kExitUsage;
   }
-  ModuleLoader loader(module_api());
-  InstanceReaper reaper;
-  MadeInstances made = make_instances(
-      settings, loader, reaper, [](const ModuleSettings& /*of*/, ModuleInstance& /*instance*/) {
-        return std::make_unique<IdleServices>();
-      });
-  for (const ModuleProblem& problem : made.problems) {
-    say(fmt::format("line {}: {}", problem.line, problem.text));
-  }
-  if (made.instances.empty()) return kExitFailed;
-  {
-    RemoteHost host(*made.instances.front(), settings.modules.front().hold_limit);
-    (*service)->run([&host](HelperSeat& seat) { host.work(seat); });
-  }
-  made.instances.clear();
-  reaper.reap();
-  return kExitOk;
+  return serve(**service, settings);
 }
 
 }  // namespace penstock

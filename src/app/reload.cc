@@ -32,7 +32,7 @@ std::unique_ptr<ModuleServices> make_services(LocalShare& share, const ModuleSet
   CallbackStrand::Elsewhere elsewhere;
   if (of.isolation == Isolation::in_line) {
     instance.watched = share.watchdog.add_instance(of.name, of.watchdog);
-  } else {
+  } else if (of.isolation == Isolation::thread) {
     elsewhere = [&share, &instance](CallbackStrand::Call f) {
       static_cast<void>(share.blocking.run(&instance, std::move(f), {}));
     };

@@ -193,8 +193,22 @@ void HelperProcess::end_output() {
   output_.reset();
 }
 
+// Lines of a log of its own (base/log.h) keep their level; anything else is unusual.
 void HelperProcess::print(std::string_view line) {
-  log_->warning("helper {}: {}", settings_.name, line);
+  constexpr std::size_t kLevel = sizeof "2026-01-31T12:00:00.123Z";
+  constexpr std::size_t kText = kLevel + sizeof "error";
+  const bool is_log = line.size() > kText && line[10] == 'T' && line[kLevel - 2] == 'Z';
+  const std::string_view level = is_log ? line.substr(kLevel, 5) : std::string_view();
+  const std::string_view text = is_log ? line.substr(kText) : line;
+  if (level == "debug") {
+    log_->debug("helper {}: {}", settings_.name, text);
+  } else if (level == "info ") {
+    log_->info("helper {}: {}", settings_.name, text);
+  } else if (level == "error") {
+    log_->error("helper {}: {}", settings_.name, text);
+  } else {
+    log_->warning("helper {}: {}", settings_.name, text);
+  }
 }
 
 void HelperProcess::look_after_child() {

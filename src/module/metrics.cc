@@ -106,6 +106,13 @@ std::string ModuleMetrics::publish() {
   return text;
 }
 
+void ModuleMetrics::visit(const Visitor& visitor) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, family] : families_) {
+    for (const auto& [instance, metric] : family.instances) visitor(name, family.help, *metric);
+  }
+}
+
 std::string ModuleMetrics::text_locked() const {
   std::string text;
   const auto out = std::back_inserter(text);

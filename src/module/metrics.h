@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,7 +54,11 @@ class ModuleMetrics {
   // In the text format of Prometheus, version 0.0.4: penstock_module_NAME{instance="..."} 3. A name
   // is a gauge if it is one in any instance. In the order of the names.
   [[nodiscard]] std::string text() const;
-  // The same, and forgets those that nobody keeps any more: their last numbers are in the text.
+  // Calls `visitor` for each one there is; it must not use this.
+  using Visitor =
+      std::function<void(std::string_view name, std::string_view help, const ModuleMetric& metric)>;
+  void visit(const Visitor& visitor) const;
+  // The text, and forgets those that nobody keeps any more: their last numbers are in the text.
   [[nodiscard]] std::string publish();
 
  private:

@@ -60,14 +60,17 @@ class RemoteCaller::Waiting {
 };
 
 RemoteCaller::RemoteCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
-                           std::shared_ptr<WorkerGate> gate, std::unique_ptr<Channel> channel,
-                           Other other)
+                           std::shared_ptr<WorkerGate> gate, std::unique_ptr<Channel> channel)
     : instance_(std::move(instance)),
       hold_limit_(hold_limit),
       gate_(std::move(gate)),
-      channel_(std::move(channel)),
-      other_(std::move(other)) {
+      channel_(std::move(channel)) {
   channel_->set_sink(this);
+}
+
+void RemoteCaller::serve_helper() {
+  helper_requests_ = std::make_unique<HelperRequests>(
+      *instance_->services, gate_, [this](std::string bytes) { tell(std::move(bytes), 0); });
 }
 
 RemoteCaller::~RemoteCaller() {
@@ -278,8 +281,8 @@ void RemoteCaller::on_message(std::string_view bytes) {
   if (in.take<WireKind>() == WireKind::resumed) {
     const auto at = waiting_.find(in.take<std::uint64_t>());
     if (at != waiting_.end()) at->second->resumed.set();
-  } else if (other_) {
-    other_(bytes);
+  } else if (helper_requests_) {
+    helper_requests_->on_message(bytes);
   }
   tell_waiting();
 }

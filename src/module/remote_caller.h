@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "module/channel.h"
+#include "module/process_services.h"
 #include "module/transaction.h"
 #include "module/wire.h"
 
@@ -17,12 +18,12 @@ namespace penstock {
 // Writes calls down and sends them; does what comes back to the transaction. Belongs to one worker.
 class RemoteCaller final : public ModuleCaller, private ChannelSink {
  public:
-  // Takes messages that are not about transactions; may be null.
-  using Other = std::function<void(std::string_view message)>;
   // `channel`: its own; what has to outlive the channel has to outlive this.
   RemoteCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
-               std::shared_ptr<WorkerGate> gate, std::unique_ptr<Channel> channel,
-               Other other = nullptr);
+               std::shared_ptr<WorkerGate> gate, std::unique_ptr<Channel> channel);
+  // What the helper asks for beside transactions is done, by the instance's services: for helpers
+  // in another process.
+  void serve_helper();
   ~RemoteCaller() override;
 
   [[nodiscard]] ModuleInstance& instance() override { return *instance_; }
@@ -58,7 +59,7 @@ class RemoteCaller final : public ModuleCaller, private ChannelSink {
   std::uint64_t hold_limit_;
   std::shared_ptr<WorkerGate> gate_;
   std::unique_ptr<Channel> channel_;
-  Other other_;
+  std::unique_ptr<HelperRequests> helper_requests_;  // null where they are not served
   std::unordered_map<std::uint64_t, Waiting*> waiting_;
   std::uint64_t last_wait_id_ = 0;
   std::deque<Message> unsent_;
