@@ -39,6 +39,10 @@ function(penstock_loader_modules)
       SUBJECT_${definition})
     add_dependencies(module_test loader_${kind})
   endforeach()
+  # `check` loads modules, too.
+  add_dependencies(app_test loader_good)
+  target_compile_definitions(app_test PRIVATE
+    PENSTOCK_TEST_MODULES="${CMAKE_BINARY_DIR}/test_modules")
   target_link_options(loader_stays PRIVATE -Wl,-z,nodelete)
   target_compile_definitions(module_test PRIVATE
     PENSTOCK_TEST_MODULES="${CMAKE_BINARY_DIR}/test_modules")

@@ -1,10 +1,10 @@
 #include "app/adapt_host.h"
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 #include <variant>
 
+#include "config/load.h"
 #include "module/inline_caller.h"
 #include "module/module_filter.h"
 #include "module/remote_caller.h"
@@ -12,26 +12,15 @@
 namespace penstock {
 namespace {
 
-std::string line_of_file(const std::string& path, std::size_t number) {
-  std::ifstream file(path);
-  std::string line;
-  for (std::size_t i = 0; i < number && std::getline(file, line); ++i) {
-  }
-  return file ? line : std::string();
-}
-
 std::vector<config::Diagnostic> diagnostics_of(const std::vector<ModuleProblem>& problems,
                                                const std::string& path) {
-  std::vector<config::Diagnostic> found;
+  std::vector<config::Finding> found;
   for (const ModuleProblem& problem : problems) {
-    found.push_back({.file = path,
-                     .line = static_cast<unsigned>(problem.line),
-                     .column = static_cast<unsigned>(problem.column),
-                     .source_line = line_of_file(path, problem.line),
-                     .message = problem.text,
-                     .warning = false});
+    found.push_back({.place = {.line = static_cast<unsigned>(problem.line),
+                               .column = static_cast<unsigned>(problem.column)},
+                     .message = problem.text});
   }
-  return found;
+  return config::diagnose(path, found);
 }
 
 // Makes the filter that does the work.

@@ -8,12 +8,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "app/adapt_host.h"
 #include "app/tls_files.h"
 #include "app/version.h"
 #include "base/wording.h"
 #include "config/load.h"
 #include "config/summary.h"
 #include "module/helpers.h"
+#include "module/idle_services.h"
 
 namespace penstock {
 namespace {
@@ -34,6 +36,14 @@ std::string complaint(const CLI::ParseError& error, int argc, const char* const*
 
 void print(std::FILE* to, std::string_view text) {
   static_cast<void>(std::fwrite(text.data(), 1, text.size(), to));
+}
+
+// Makes and closes an instance of each module, as run would; prints what is wrong.
+bool check_modules(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path) {
+  AdaptHost host([](const ModuleSettings& /*of*/) { return std::make_unique<IdleServices>(); });
+  const auto made = host.make(snapshot, path);
+  if (!made) print_diagnostics(made.error());
+  return made.has_value();
 }
 
 }  // namespace
@@ -105,7 +115,8 @@ int check_command(const CheckCommand& command) {
   print(stdout, config::summary(*loaded->snapshot));
   const auto problems = problems_of_files(*loaded->snapshot);
   for (const std::string& problem : problems) print(stderr, fmt::format("error: {}\n", problem));
-  return problems.empty() ? kExitOk : kExitFailed;
+  const bool modules_are_good = check_modules(loaded->snapshot, command.config);
+  return problems.empty() && modules_are_good ? kExitOk : kExitFailed;
 }
 
 void version_command() { print(stdout, fmt::format("penstock {}\n", version())); }

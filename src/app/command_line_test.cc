@@ -16,6 +16,7 @@ namespace penstock {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 Command parse(std::initializer_list<const char*> words) {
@@ -145,6 +146,46 @@ TEST_F(CheckCommandTest, PrintsErrorsWithoutColor) {
 TEST_F(CheckCommandTest, WarningsDoNotFail) {
   EXPECT_EQ(check("upstream.a.servers = ['a']\n"), kExitOk);
   EXPECT_THAT(err_, HasSubstr("warning: no route leads to \"a\""));
+}
+
+constexpr const char* kWithModule = R"([module.m]
+file = "{}"
+{}
+[[filter]]
+module = "m"
+)";
+
+TEST_F(CheckCommandTest, LoadsModulesAndShowsThemTheirSettings) {
+  const std::string good = PENSTOCK_TEST_MODULES "/loader_good.so";
+  const auto check_module = [this](std::string_view file, std::string_view config) {
+    return check(fmt::format(kWithModule, file, config).c_str());
+  };
+  EXPECT_EQ(check_module(good, "config = { level = 9 }"), kExitOk);
+  EXPECT_EQ(err_, "");
+  EXPECT_EQ(check_module(good, "config = { levle = 1 }"), kExitFailed);
+  EXPECT_EQ(err_, path_ +
+                      ":3:12: error: unknown key \"levle\" in [module.NAME.config]: did you "
+                      "mean \"level\"?\n"
+                      "    3 | config = { levle = 1 }\n"
+                      "      |            ^\n");
+  // What only the module itself can say.
+  EXPECT_EQ(check_module(good, "config = { level = 4 }"), kExitFailed);
+  EXPECT_EQ(err_, path_ +
+                      ":3:20: error: 4 brings bad luck\n"
+                      "    3 | config = { level = 4 }\n"
+                      "      |                    ^\n");
+  EXPECT_EQ(check_module(good, "config = { level = 5 }"), kExitFailed);
+  EXPECT_THAT(err_, HasSubstr(path_ + ":1:1: error: "));
+  EXPECT_THAT(err_, HasSubstr("does not say why"));
+  EXPECT_EQ(check_module("/no/such.so", "config = { password = 'hidden' }"), kExitFailed);
+  EXPECT_EQ(err_, path_ +
+                      ":2:8: error: \"/no/such.so\" cannot be opened: No such file or "
+                      "directory\n"
+                      "    2 | file = \"/no/such.so\"\n"
+                      "      |        ^\n");
+  EXPECT_EQ(check_module(good, "config = { password = 'hidden' }"), kExitFailed);
+  EXPECT_THAT(err_, HasSubstr("unknown key \"password\""));
+  EXPECT_THAT(err_, Not(HasSubstr("hidden")));
 }
 
 TEST(VersionCommandTest, PrintsTheVersion) {

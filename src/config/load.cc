@@ -92,4 +92,11 @@ LoadResult load_file(const std::string& path) {
                                                 .warning = false}});
 }
 
+std::vector<Diagnostic> diagnose(const std::string& path, const std::vector<Finding>& findings) {
+  const std::string text = read_whole(path).value_or("");
+  Report report(path, text);
+  for (const Finding& finding : findings) report.error(finding.place, finding.message);
+  return report.take();
+}
+
 }  // namespace penstock::config

@@ -27,4 +27,13 @@ using LoadResult = std::expected<Loaded, std::vector<Diagnostic>>;
 // proxy on 127.0.0.1:3128.
 [[nodiscard]] LoadResult load_text(std::string_view text, std::string_view name);
 
+// Something that was found out about a file only after it was loaded.
+struct Finding {
+  Place place;
+  std::string message;
+};
+// Those as errors, with the lines of the file as it is now, in its order.
+[[nodiscard]] std::vector<Diagnostic> diagnose(const std::string& path,
+                                               const std::vector<Finding>& findings);
+
 }  // namespace penstock::config

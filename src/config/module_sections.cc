@@ -17,11 +17,16 @@ constexpr std::array kIsolations{
     std::pair{std::string_view("process"), Isolation::process},
 };
 
-Complaint check_output_path(std::string_view text) {
+Complaint check_path(std::string_view text) {
   return text.find('\0') == std::string_view::npos ? Complaint{}
                                                    : "a path cannot contain a zero byte";
 }
-constexpr TextRule kOutputPath{.type = "path", .plural = {}, .check = &check_output_path};
+Complaint check_module_path(std::string_view text) {
+  return text.empty() ? "expected the path of a file, found an empty text" : check_path(text);
+}
+constexpr TextRule kOutputPath{.type = "path", .plural = {}, .check = &check_path};
+// Whether it can be loaded is seen, and said, when it is.
+constexpr TextRule kModulePath{.type = "path of a file", .plural = {}, .check = &check_module_path};
 
 ModuleValue module_value(const toml::node& node, Report& report);
 
@@ -77,8 +82,8 @@ std::string show_module_config(const ModuleSettings& module) {
 }
 
 constexpr std::array kModuleKeys{
-    key<ModuleSettings, FileValue>("file", "", "The module, a shared object.",
-                                   [](auto& m) { return std::tie(m.file); }),
+    key<ModuleSettings, TextValue<kModulePath>>("file", "", "The module, a shared object.",
+                                                [](auto& m) { return std::tie(m.file); }),
     key<ModuleSettings, ChoiceValue<kIsolations>>(
         "isolation", R"("inline")",
         "Where it runs. `\"inline\"`: on the workers, which is the fastest; it must never block. "
@@ -105,9 +110,6 @@ constexpr std::array kModuleKeys{
 };
 
 void check_module(const toml::table& table, Report& report, const ModuleSettings& module) {
-  if (module.file.empty()) {
-    report.error(place_in(table, "file"), "expected the path of a file, found an empty text");
-  }
   const auto counts_with = [&](std::string_view name, Isolation isolation, std::string_view word) {
     if (!table.contains(name) || module.isolation == isolation) return;
     report.warning(place_in(table, name),

@@ -167,6 +167,9 @@ void read_module(const toml::key& name, const toml::node& node, Report& report, 
     module.name = name.str();
     module.line = place.line;
     module.column = place.column;
+    const Place file = place_in(*table, "file");
+    module.file_line = file.line;
+    module.file_column = file.column;
     // Where there is no table for it: what it lacks is lacking here.
     module.config = {.value = ModuleValue::Table{}, .line = place.line, .column = place.column};
     read_table(*table, kModule, report, module);

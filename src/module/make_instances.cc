@@ -33,8 +33,7 @@ std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, Mo
                                               std::vector<ModuleProblem>& problems) {
   auto module = loader.load(settings.file);
   if (!module) {
-    problems.push_back({settings.line, settings.column,
-                        fmt::format("[module.{}]: {}", settings.name, module.error())});
+    problems.push_back({settings.file_line, settings.file_column, module.error()});
     return nullptr;
   }
   auto instance = std::make_unique<ModuleInstance>();

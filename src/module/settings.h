@@ -49,8 +49,11 @@ struct ModuleSettings {
   Duration watchdog = std::chrono::milliseconds(50);
   std::uint64_t hold_limit = std::uint64_t{16} * 1024 * 1024;  // of content, a transaction
   ModuleValue config;                                          // a table
-  std::size_t line = 0;                                        // of the table's header
+  // Places of the table's header and of `file`.
+  std::size_t line = 0;
   std::size_t column = 0;
+  std::size_t file_line = 0;
+  std::size_t file_column = 0;
 };
 
 struct ModulesSettings {

@@ -1,13 +1,17 @@
 /* A module for tests of loading, built several times: a definition says what is the matter with
- * each. What it does it tells by log(), with itself in place of the instance. */
+ * each. To a proxy that is a test (by its version) it tells of what happens, by log(). */
 #include <penstock/module.h>
+#include <string.h>
 
 static const penstock_api* api;
-static int configured;
+
+static void tell(const char* what) {
+  if (strcmp(api->version, "test") == 0) api->log(NULL, PENSTOCK_LOG_INFO, what);
+}
 
 static int load(const penstock_api* given) {
   api = given;
-  api->log(NULL, PENSTOCK_LOG_INFO, "load");
+  tell("load");
 #ifdef SUBJECT_LOAD_FAILS
   return PENSTOCK_FAILED;
 #else
@@ -15,14 +19,23 @@ static int load(const penstock_api* given) {
 #endif
 }
 
-static void unload(void) { api->log(NULL, PENSTOCK_LOG_INFO, "unload"); }
+static void unload(void) { tell("unload"); }
+
+static int configure(penstock_instance* instance, const penstock_api* given,
+                     const penstock_config* config, void** data) {
+  const int64_t level = given->setting_integer(config, "level");
+  (void)instance;
+  *data = NULL;
+  if (level == 4) given->setting_error(config, "level", "4 brings bad luck");
+  return level == 4 || level == 5 ? PENSTOCK_ERROR : PENSTOCK_OK;
+}
 
 static int request_head(penstock_call* call) {
   (void)call;
 #ifdef SUBJECT_OTHER
   return PENSTOCK_DONE;
 #else
-  return PENSTOCK_CONTINUE + configured;
+  return PENSTOCK_CONTINUE;
 #endif
 }
 
@@ -71,6 +84,7 @@ static const struct later subject = {
             .settings = settings,
             .setting_count = sizeof(settings) / sizeof(settings[0]),
             .load = load,
+            .configure = configure,
             .unload = unload,
             .request_head = request_head,
         },
