@@ -44,9 +44,9 @@ struct FilterWorker {
 // Makes generations. Belongs to the main thread; outlives the workers.
 class AdaptHost {
  public:
-  // `workers`: how many there will be. `log` must outlive it.
-  AdaptHost(ServicesFactory services, unsigned workers, Log& log)
-      : services_(std::move(services)), workers_(workers), log_(&log) {}
+  // `workers`: how many there will be. `log` must outlive it; null where no module has a process.
+  AdaptHost(ServicesFactory services, unsigned workers, Log* log)
+      : services_(std::move(services)), workers_(workers), log_(log) {}
 
   // The filters and modules of a snapshot. `path`: of its file, for what is said of it.
   [[nodiscard]] std::expected<std::shared_ptr<const AdaptGeneration>,

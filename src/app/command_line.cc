@@ -40,8 +40,13 @@ void print(std::FILE* to, std::string_view text) {
 
 // Makes and closes an instance of each module, as run would; prints what is wrong.
 bool check_modules(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path) {
-  AdaptHost host([](const ModuleSettings& /*of*/) { return std::make_unique<IdleServices>(); });
-  const auto made = host.make(snapshot, path);
+  AdaptHost host([](const ModuleSettings& /*of*/,
+                    ModuleInstance& /*instance*/) { return std::make_unique<IdleServices>(); },
+                 0, nullptr);
+  // Here, wherever they would run.
+  Snapshot here = *snapshot;
+  for (ModuleSettings& module : here.modules.modules) module.isolation = Isolation::in_line;
+  const auto made = host.make(std::make_shared<const Snapshot>(std::move(here)), path);
   if (!made) print_diagnostics(made.error());
   return made.has_value();
 }

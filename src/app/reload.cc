@@ -47,7 +47,7 @@ Reload::Reload(std::string path, unsigned workers, LocalShare& share, Log& log)
       log_(log),
       host_([&share](const ModuleSettings& of,
                      ModuleInstance& instance) { return make_services(share, of, instance); },
-            workers, log) {}
+            workers, &log) {}
 
 std::shared_ptr<const AdaptGeneration> Reload::make(
     const std::shared_ptr<const Snapshot>& snapshot) {
