@@ -13,8 +13,9 @@
 #include <gtest/gtest.h>
 
 #include "adapt/adaptation.h"
+#include "module/idle_services.h"
 #include "module/inline_caller.h"
-#include "module/loaded_module.h"
+#include "module/loader.h"
 #include "module/module_filter.h"
 #include "proxy/proxy_test.h"
 #include "tests/module_recorder.h"
@@ -38,11 +39,12 @@ class ModuleHost {
   // Must outlive this.
   void add(const penstock_module& module, void* data, FilterSettings settings = {},
            std::uint64_t hold_limit = std::uint64_t{16} * 1024 * 1024) {
-    auto loaded = LoadedModule::make(&module);
+    auto loaded = loader_.add(module);
     ASSERT_TRUE(loaded) << loaded.error();
     auto instance = std::make_shared<ModuleInstance>();
     instance->name = "test";
     instance->module = *loaded;
+    instance->services = std::make_unique<IdleServices>();
     instance->data = data;
     if (settings.name.empty()) settings.name = "filter " + std::to_string(places_.size() + 1);
     places_.push_back({std::move(instance), std::move(settings), hold_limit});
@@ -57,7 +59,7 @@ class ModuleHost {
           {.filter = std::make_unique<ModuleFilter>(std::move(caller), place.settings.at),
            .settings = &place.settings});
     }
-    return std::make_shared<FilterSet>(std::move(places), 0, world_->executor(), nullptr);
+    return std::make_shared<FilterSet>(nullptr, std::move(places), 0, world_->executor(), nullptr);
   }
   // Runs what other threads have asked for.
   void run_posted() {
@@ -86,6 +88,7 @@ class ModuleHost {
   }
 
   SimWorld* world_;
+  ModuleLoader loader_{module_api()};
   std::thread::id thread_;
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;

@@ -56,8 +56,9 @@ void FilterSet::report(const FilterPlace& place, std::string_view where, std::st
 }
 
 std::unique_ptr<Adaptation> Adaptation::begin(std::shared_ptr<FilterSet> set,
-                                              const TransactionFacts& facts, RequestHead& request,
-                                              std::string_view host, std::string_view path) {
+                                              const TransactionFacts& facts,
+                                              const RequestHead& request, std::string_view host,
+                                              std::string_view path) {
   std::unique_ptr<Adaptation> adaptation;
   for (const FilterPlace& place : set->places()) {
     if (!place.conditions.matches_request(*facts.client, facts.route, host, path,
@@ -65,18 +66,13 @@ std::unique_ptr<Adaptation> Adaptation::begin(std::shared_ptr<FilterSet> set,
       continue;
     }
     if (!adaptation) {
-      adaptation = std::make_unique<Adaptation>(set, facts, request);
+      adaptation = std::make_unique<Adaptation>(set, facts);
       adaptation->facts_.id = set->next_id();
       adaptation->slots_.reserve(set->places().size());
     }
-    const bool needs_response = place.conditions.needs_response();
-    adaptation->slots_.push_back({.place = &place, .met = !needs_response});
     Interests interests = place.interests;
-    if (needs_response) {
-      interests &= ~kBeforeResponse;
-      // Else nobody would look whether they are met.
-      if ((interests & kLogInterest) != 0) interests |= interest(AdaptPoint::client_response);
-    }
+    if (place.conditions.needs_response()) interests &= ~kBeforeResponse;
+    adaptation->slots_.push_back({.place = &place, .interests = interests});
     adaptation->interests_ |= interests;
   }
   return adaptation;
@@ -93,17 +89,13 @@ Adaptation::~Adaptation() {
 Task<AdaptResult> Adaptation::run(AdaptedMessage& message) {
   const Interests wanted = interest(message.point());
   for (Slot& slot : slots_) {
-    if (!slot.active) continue;
+    if (!slot.is_asked(wanted)) continue;
     const Conditions& conditions = slot.place->conditions;
-    if (conditions.needs_response()) {
-      if (message.response() == nullptr) continue;
-      if (!conditions.matches_response(message.response()->status,
-                                       message.fields().value(FieldId::content_type))) {
-        continue;
-      }
-      slot.met = true;
+    if (conditions.needs_response() &&
+        !conditions.matches_response(message.response()->status,
+                                     message.fields().value(FieldId::content_type))) {
+      continue;
     }
-    if ((slot.place->interests & wanted) == 0) continue;
     Filter& filter = *slot.place->filter;
     auto outcome = filter.start(message, slot.state);
     if (!outcome) {

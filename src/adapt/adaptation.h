@@ -75,17 +75,16 @@ class Adaptation : public Pooled {
   // routes see them. All must outlive it.
   [[nodiscard]] static std::unique_ptr<Adaptation> begin(std::shared_ptr<FilterSet> set,
                                                          const TransactionFacts& facts,
-                                                         RequestHead& request,
+                                                         const RequestHead& request,
                                                          std::string_view host,
                                                          std::string_view path);
-  Adaptation(std::shared_ptr<FilterSet> set, const TransactionFacts& facts, RequestHead& request)
-      : set_(std::move(set)), facts_(facts), request_(&request) {}
+  Adaptation(std::shared_ptr<FilterSet> set, const TransactionFacts& facts)
+      : set_(std::move(set)), facts_(facts) {}
   Adaptation(const Adaptation&) = delete;
   Adaptation& operator=(const Adaptation&) = delete;
   ~Adaptation();
 
   [[nodiscard]] const TransactionFacts& facts() const { return facts_; }
-  [[nodiscard]] RequestHead& request() const { return *request_; }
   [[nodiscard]] bool wants(Interests some) const { return (interests_ & some) != 0; }
 
   // Asks the filters, in their order, about a message at its point. Suspends as long as they do,
@@ -130,11 +129,11 @@ class Adaptation : public Pooled {
   friend class AdaptedMessage;
   struct Slot {
     const FilterPlace* place;
+    Interests interests;
     std::unique_ptr<FilterState> state = nullptr;
     bool active = true;
-    bool met = true;  // its conditions of the response, where it has some, have been met
     [[nodiscard]] bool is_asked(Interests about) const {
-      return active && met && (place->interests & about) != 0;
+      return active && (interests & about) != 0;
     }
   };
   [[nodiscard]] const Slot* slot_of(const FilterState& state) const;
@@ -147,7 +146,6 @@ class Adaptation : public Pooled {
 
   std::shared_ptr<FilterSet> set_;
   TransactionFacts facts_;
-  RequestHead* request_;
   Interests interests_ = 0;
   std::vector<Slot, PoolAllocator<Slot>> slots_;
   // In the order in which they were put around each other.

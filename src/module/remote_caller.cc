@@ -138,7 +138,7 @@ Task<int> RemoteCaller::finish(ModuleTransaction& transaction, Moment& moment) {
                                                          : to_string(result.error().kind);
       // Died: what it knew of the transaction is gone. Else: nothing was sent.
       if (result.error().kind == ErrorKind::reset) {
-        transaction.left = true;
+        transaction.leave();
       } else if (result.error().kind != ErrorKind::cancelled) {
         transaction.called = was_called;
       }
@@ -150,7 +150,7 @@ Task<int> RemoteCaller::finish(ModuleTransaction& transaction, Moment& moment) {
     if (!woken) co_return PENSTOCK_ERROR;
     if (waiting.lost) {
       failure_ = "helper_died";
-      transaction.left = true;
+      transaction.leave();
       co_return PENSTOCK_ERROR;
     }
     resumed = true;

@@ -7,7 +7,7 @@ namespace penstock {
 
 ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
                                      Adaptation& adaptation)
-    : request(&adaptation.request()), caller_(&caller), adaptation_(&adaptation) {
+    : caller_(&caller), adaptation_(&adaptation) {
   const TransactionFacts& facts = adaptation.facts();
   call_.size = sizeof(penstock_call);
   call_.api = &module_api();

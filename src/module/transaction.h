@@ -37,9 +37,9 @@ class ModuleTransaction final : public FilterState {
     return event >= ModuleEvent::response_head ? response_moment_ : request_moment_;
   }
 
-  // The heads; the response's from its event on. Null when the last callback is called: they may be
+  // The heads, from their events on. Null when the last callback is called: they may be
   // gone by then.
-  RequestHead* request;
+  RequestHead* request = nullptr;
   ResponseHead* response = nullptr;
   std::optional<Framing> request_framing;  // as the module found it
   Framing response_framing;
@@ -48,13 +48,13 @@ class ModuleTransaction final : public FilterState {
   // there only.
   void* opaque = nullptr;
   bool called = false;  // at least once: it is going to be told of the end
-  // From the first event on.
-  void note_request(const AdaptedMessage& message) {
-    if (!request_framing) request_framing = message.framing();
-  }
   std::uint64_t held_bytes = 0;
   std::list<penstock_held> held;
 
+  void note_request(const AdaptedMessage& message) {
+    request = &message.request();
+    if (!request_framing) request_framing = message.framing();
+  }
   // PENSTOCK_DONE: nothing but `free` is called any more.
   void leave() { adaptation_->leave(*this); }
 
