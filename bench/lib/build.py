@@ -25,6 +25,18 @@ def tool(name):
     return binary
 
 
+def module(name):
+    """The path of a module of modules/, built as other people's modules are."""
+    folder = os.path.join(TOOLS, "modules")
+    os.makedirs(folder, exist_ok=True)
+    source, binary = (os.path.join(BENCH, "modules", name + ".c"),
+                      os.path.join(folder, name + ".so"))
+    subprocess.run(["clang-19", "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                    "-fPIC", "-shared", "-I" + os.path.join(ROOT, "include"), source, "-o",
+                    binary], check=True)
+    return binary
+
+
 def before():
     """The path of the other build of Penstock, or what is wrong: (path, error)."""
     binary = os.environ.get("PENSTOCK_BEFORE", "")

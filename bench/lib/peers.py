@@ -9,12 +9,23 @@ from lib import build
 from lib.process import Process, free_port, wait_for_port
 
 CONF = os.path.join(build.BENCH, "conf")
+# The module of each such peer, and where its callbacks run.
+MODULES = {
+    "module-empty": ("empty", "inline"),
+    "module-headers": ("headers", "inline"),
+    "module-read": ("read", "inline"),
+    "module-copy": ("copy", "inline"),
+    "module-thread": ("empty", "thread"),
+    "module-process": ("empty", "process"),
+}
 # Forward proxies know both absolute-form targets and CONNECT.
 MODES = {
     "relay": ("reverse", "forward"),
     "penstock": ("reverse", "forward", "tls", "tcp"),
     # Another build of Penstock, named by --before.
     "before": ("reverse", "forward", "tls", "tcp"),
+    # Penstock with one of bench/modules/ as a filter; only when asked for.
+    **{name: ("reverse",) for name in MODULES},
     "haproxy": ("reverse", "tls", "tcp"),
     "nginx": ("reverse", "tls", "tcp"),
     "squid": ("reverse", "forward"),
@@ -63,6 +74,11 @@ class Peer:
             self.make_certificate()
         if self.name == "relay":
             return [build.tool("relay"), str(self.port), str(self.origin)]
+        if self.name in MODULES:
+            binary, error = build.penstock()
+            if error:
+                raise RuntimeError(error)
+            return [binary, "run", "-c", self.configure("penstock-module.toml")]
         if self.name in ("penstock", "before"):
             binary, error = build.penstock() if self.name == "penstock" else build.before()
             if error:
@@ -99,6 +115,9 @@ class Peer:
             text = file.read()
         values = {"PORT": self.port, "ORIGIN": self.origin, "DIR": self.folder,
                   "CONNECTIONS": MAX_CONNECTIONS}
+        if self.name in MODULES:
+            module, isolation = MODULES[self.name]
+            values |= {"MODULE": build.module(module), "ISOLATION": isolation}
         for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
         path = os.path.join(self.folder, template)
