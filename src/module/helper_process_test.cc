@@ -54,9 +54,8 @@ class Hearer final : public HelperProcess::Listener {
 class HelperProcessTest : public testing::Test {
  protected:
   HelperProcessTest() {
-    char name[] = "/tmp/penstock_test_XXXXXX";
-    const Fd made(::mkstemp(name));
-    path_ = name;
+    const Fd made(::mkstemp(path_.data()));
+    EXPECT_TRUE(made);
     log_file_ = std::make_unique<LogFile>(path_);
     log_ = std::make_unique<Log>(*log_file_, LogLevel::info);
   }
@@ -89,7 +88,7 @@ class HelperProcessTest : public testing::Test {
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   }
 
-  std::string path_;
+  std::string path_ = testing::TempDir() + "penstock_helper_XXXXXX";
   std::unique_ptr<LogFile> log_file_;
   std::unique_ptr<Log> log_;
   Hearer hearer_;
