@@ -58,13 +58,13 @@ std::optional<std::uint64_t> ContentBody::remaining() const {
 }
 
 BodySource::Run ContentBody::run(std::uint64_t at_least) {
-  if (phase_ != Phase::passing || next_ < ready_.size()) return {};
+  if (phase_ != Phase::passing || next_ < ready_.size() || promised_) return {};
   return source_->run(at_least);
 }
 
 Slice ContentBody::take_ready() {
   while (next_ == ready_.size()) {
-    if (phase_ == Phase::passing) return source_->take_ready();
+    if (phase_ == Phase::passing) return pass(source_->take_ready());
     if (phase_ != Phase::looking) return {};
     Slice slice = source_->take_ready();
     const bool had = !slice.empty();
@@ -90,10 +90,31 @@ Task<Result<Slice>> ContentBody::next() {
       continue;
     }
     auto slice = co_await source_->next();
-    if (!slice || phase_ == Phase::passing) co_return slice;
+    if (!slice) co_return slice;
+    if (phase_ == Phase::passing) {
+      Slice passed = pass(std::move(*slice));
+      if (error_) continue;
+      co_return passed;
+    }
     if (!slice->empty()) show(std::move(*slice));
     if (phase_ == Phase::looking && source_->at_end()) show_end();
   }
+}
+
+// What is not shown any more.
+Slice ContentBody::pass(Slice slice) {
+  made_ += slice.size();
+  check_promise();
+  return error_ ? Slice() : slice;
+}
+
+// Who has said how long the content is going to be is not to be let down by the module.
+void ContentBody::check_promise() {
+  if (!promised_ || error_ || made_ == *promised_) return;
+  const bool ended = phase_ == Phase::completed || (phase_ == Phase::passing && source_->at_end());
+  if (made_ < *promised_ && !ended) return;
+  changed_ = true;
+  fail_with("content_length() was wrong");
 }
 
 void ContentBody::begin(ModuleEvent event) {
@@ -108,6 +129,7 @@ void ContentBody::show(Slice slice) {
   if (transaction_->left) phase_ = Phase::passing;
   if (phase_ == Phase::passing || !has_callback(body_event_)) {
     write_piece(std::move(slice));
+    check_promise();
     return;
   }
   begin(body_event_);
@@ -123,6 +145,7 @@ void ContentBody::show(Slice slice) {
 void ContentBody::show_end() {
   if (transaction_->left || !has_callback(complete_event_)) {
     phase_ = Phase::completed;
+    check_promise();
     return;
   }
   begin(complete_event_);
@@ -147,49 +170,50 @@ Task<void> ContentBody::wait() {
     phase_ = Phase::failed;
     error_ = returned.error().at(is_request(point_) ? Side::client : Side::server);
   } else {
-    fail_with("timed_out");
+    give_up("timed_out");
   }
 }
 
 void ContentBody::write_piece(Slice slice) {
-  if (!slice.empty()) ready_.push_back(std::move(slice));
+  if (slice.empty()) return;
+  made_ += slice.size();
+  ready_.push_back(std::move(slice));
+}
+
+// The module has failed over the present piece, or the end.
+void ContentBody::give_up(std::string_view reason) {
+  moment_->written.clear();
+  write_piece(std::move(moment_->content));
+  if (moment_->event == complete_event_) phase_ = Phase::completed;
+  fail_with(reason);
+  check_promise();
 }
 
 // The module is done with the piece.
 void ContentBody::settle(int returned) {
-  const bool at_end = moment_->event == complete_event_;
-  Slice piece = std::move(moment_->content);
-  Slices written = std::exchange(moment_->written, {});
   const bool replaces = returned == PENSTOCK_CHANGED;
   const bool ends = returned == PENSTOCK_DONE || returned == PENSTOCK_SKIP_CONTENT;
   answered_ = returned == PENSTOCK_ANSWER && held_ != nullptr && moment_->answered;
   if (answered_) return;
+  if (returned == PENSTOCK_ANSWER) {
+    return give_up(held_ != nullptr ? "answered without an answer" : "answered too late");
+  }
   if (returned != PENSTOCK_CONTINUE && !replaces && !ends) {
-    write_piece(std::move(piece));
-    if (at_end) phase_ = Phase::completed;
-    fail_with(returned != PENSTOCK_ANSWER ? transaction_->caller().failure()
-              : held_ != nullptr          ? "answered without an answer"
-                                          : "answered too late");
-    return;
+    return give_up(transaction_->caller().failure());
   }
-  if (!may_change_ && (!written.empty() || (replaces && !piece.empty()))) {
-    write_piece(std::move(piece));
-    if (at_end) phase_ = Phase::completed;
-    fail_with("changed content without having said so");
-    return;
+  const bool drops = replaces && !moment_->content.empty();
+  if (!may_change_ && (!moment_->written.empty() || drops)) {
+    return give_up("changed content without having said so");
   }
-  changed_ = changed_ || !written.empty() || replaces;
-  if (ready_.empty()) {
-    ready_ = std::move(written);
-  } else {
-    for (Slice& slice : written) ready_.push_back(std::move(slice));
-  }
+  changed_ = changed_ || !moment_->written.empty() || replaces;
+  Slices written = std::exchange(moment_->written, {});
+  for (Slice& slice : written) write_piece(std::move(slice));
+  Slice piece = std::move(moment_->content);
   if (!replaces) write_piece(std::move(piece));
-  if (at_end) phase_ = Phase::completed;
-  if (ends) {
-    if (returned == PENSTOCK_DONE) transaction_->leave();
-    if (phase_ == Phase::looking) phase_ = Phase::passing;
-  }
+  if (moment_->event == complete_event_) phase_ = Phase::completed;
+  if (returned == PENSTOCK_DONE) transaction_->leave();
+  if (ends && phase_ == Phase::looking) phase_ = Phase::passing;
+  check_promise();
 }
 
 void ContentBody::fail_with(std::string_view reason) {
@@ -229,6 +253,7 @@ Task<ContentBody::Seen> ContentBody::prime(AdaptedMessage& message) {
   moment_->head_held = false;
   moment_->message = nullptr;
   if (answered_) co_return Seen::answer;
+  if (moment_->length) promise(*moment_->length);
   co_return phase_ == Phase::failed && !broken ? Seen::refused : Seen::enough;
 }
 

@@ -20,6 +20,12 @@ class ContentBody final : public OwnBody {
   ContentBody(ModuleTransaction& transaction, BodySource& source, AdaptPoint point,
               bool may_change);
 
+  // The content is going to be that long; if it is not, the module has failed.
+  void promise(std::uint64_t length) {
+    promised_ = length;
+    check_promise();
+  }
+
   Slice take_ready() override;
   Task<Result<Slice>> next() override;
   [[nodiscard]] bool at_end() const override;
@@ -54,8 +60,11 @@ class ContentBody final : public OwnBody {
   Task<void> wait();
   void begin(ModuleEvent event);
   void settle(int returned);
+  void give_up(std::string_view reason);
   void fail_with(std::string_view reason);
   void write_piece(Slice slice);
+  Slice pass(Slice slice);
+  void check_promise();
 
   ModuleTransaction* transaction_;
   Moment* moment_;
@@ -65,6 +74,8 @@ class ContentBody final : public OwnBody {
   ModuleEvent complete_event_;
   bool may_change_;
   bool changed_ = false;
+  std::optional<std::uint64_t> promised_;
+  std::uint64_t made_ = 0;          // bytes that were put into `ready_`, or passed
   AdaptedMessage* held_ = nullptr;  // the one whose head is held back
   bool answered_ = false;
   Phase phase_ = Phase::looking;

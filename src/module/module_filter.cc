@@ -176,7 +176,9 @@ void ModuleFilter::put_around(ModuleTransaction& transaction, Moment& moment,
   auto body =
       std::make_unique<ContentBody>(transaction, message.body(), message.point(), may_change);
   if (may_change) {
-    message.replace(std::move(body), std::exchange(moment.length, std::nullopt));
+    const auto length = std::exchange(moment.length, std::nullopt);
+    if (length) body->promise(*length);
+    message.replace(std::move(body), length);
   } else {
     message.wrap(std::move(body));
   }
