@@ -79,6 +79,7 @@ std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
   if (message.response() == nullptr) {
     transaction.note_request(message);
   } else {
+    transaction.request = &message.request();
     transaction.response = message.response();
     transaction.response_framing = message.framing();
   }

@@ -251,10 +251,6 @@ class ProcessTest(Samples, ScenarioTest):
     """In a process."""
 
     isolation = "process"
-    # Logs and subrequests of helper processes are not there yet.
-    test_custom_logger = None
-    test_request_mirror = None
-    test_request_mirror_whose_server_does_not_answer = None
 
 
 if __name__ == "__main__":
