@@ -54,6 +54,7 @@ struct TransactionFacts {
   const ClientInfo* client = nullptr;
   const AdaptedConnection* connection = nullptr;  // null where no filter cares for connections
   std::string_view route = {};                    // its name
+  Framing request_framing = {};                   // as the client sent it
 };
 
 // Memory of the thread's pool for what lives as long as a transaction and is made for many of them.

@@ -9,6 +9,7 @@ ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
                                      Adaptation& adaptation)
     : caller_(&caller), adaptation_(&adaptation) {
   const TransactionFacts& facts = adaptation.facts();
+  request_framing = facts.request_framing;
   call_.size = sizeof(penstock_call);
   call_.api = &module_api();
   call_.instance = &caller.instance();

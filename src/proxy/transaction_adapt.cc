@@ -35,7 +35,8 @@ void Transaction::begin_adaptation() {
       .request = exchange_.traffic().requests_before + 1,
       .client = &exchange_.client(),
       .connection = state != nullptr ? state->filters.get() : nullptr,
-      .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view()};
+      .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
+      .request_framing = exchange_.body_framing()};
   adaptation_ =
       Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(), path_to_match());
 }
