@@ -16,6 +16,10 @@ constexpr Interests kBeforeResponse = interest(AdaptPoint::client_request) |
                                       interest(AdaptPoint::server_request) | kLookupInterest |
                                       kConnectInterest;
 
+Task<FilterOutcome> awaited(MaybeTask<FilterOutcome> outcome) {
+  co_return co_await std::move(outcome);
+}
+
 }  // namespace
 
 bool is_record_name(std::string_view name) {
@@ -85,19 +89,43 @@ Adaptation::~Adaptation() {
   slots_.clear();
 }
 
-// Not as a coroutine's own code where it can be avoided: most filters need no time.
-Task<AdaptResult> Adaptation::run(AdaptedMessage& message) {
+std::optional<FilterOutcome> Adaptation::start(Slot& slot, AdaptedMessage& message) {
+  const Conditions& conditions = slot.place->conditions;
+  if (conditions.needs_response() &&
+      !conditions.matches_response(message.response()->status,
+                                   message.fields().value(FieldId::content_type))) {
+    return FilterOutcome{};
+  }
+  return slot.place->filter->start(message, slot.state);
+}
+
+// Most filters need no time: then there is no coroutine.
+MaybeTask<AdaptResult> Adaptation::run(AdaptedMessage& message) {
   const Interests wanted = interest(message.point());
-  for (Slot& slot : slots_) {
-    if (!slot.is_asked(wanted)) continue;
-    const Conditions& conditions = slot.place->conditions;
-    if (conditions.needs_response() &&
-        !conditions.matches_response(message.response()->status,
-                                     message.fields().value(FieldId::content_type))) {
-      continue;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].is_asked(wanted)) continue;
+    const auto outcome = start(slots_[i], message);
+    if (!outcome) return finish(message, i, false);
+    if (outcome->kind == FilterOutcome::Kind::go_on) continue;
+    if (outcome->kind == FilterOutcome::Kind::look) return finish(message, i, true);
+    const AdaptResult result = settle(slots_[i], *outcome, to_string(message.point()), false);
+    if (result != AdaptResult::go_on) return result;
+  }
+  return AdaptResult::go_on;
+}
+
+Task<AdaptResult> Adaptation::finish(AdaptedMessage& message, std::size_t at, bool looks) {
+  const Interests wanted = interest(message.point());
+  const TaskContext& context = co_await this_context();
+  std::optional<FilterOutcome> outcome;
+  if (looks) outcome = FilterOutcome{.kind = FilterOutcome::Kind::look};
+  for (bool first = true; at < slots_.size(); ++at, first = false) {
+    Slot& slot = slots_[at];
+    if (!first) {
+      if (!slot.is_asked(wanted)) continue;
+      outcome = start(slot, message);
     }
     Filter& filter = *slot.place->filter;
-    auto outcome = filter.start(message, slot.state);
     if (!outcome) {
       outcome = co_await in_time(filter.finish(message, slot.state), slot.place->settings->timeout);
     }
@@ -106,32 +134,48 @@ Task<AdaptResult> Adaptation::run(AdaptedMessage& message) {
     }
     if (outcome->kind == FilterOutcome::Kind::go_on) continue;
     const AdaptResult result =
-        settle(slot, *outcome, to_string(message.point()), co_await this_context());
+        settle(slot, *outcome, to_string(message.point()), context.cancelled());
     if (result != AdaptResult::go_on) co_return result;
   }
   co_return AdaptResult::go_on;
 }
 
-Task<AdaptResult> Adaptation::run_lookup(const AdaptedMessage& message, std::string_view result) {
-  for (Slot& slot : slots_) {
-    if (!slot.is_asked(kLookupInterest)) continue;
-    const FilterOutcome outcome = co_await in_time(
-        slot.place->filter->on_lookup(message, result, slot.state), slot.place->settings->timeout);
-    const AdaptResult settled = settle(slot, outcome, "cache_lookup", co_await this_context());
-    if (settled != AdaptResult::go_on) co_return settled;
+template <class Ask>
+MaybeTask<AdaptResult> Adaptation::ask_from(std::size_t at, Interests about, std::string_view where,
+                                            Ask ask) {
+  for (; at < slots_.size(); ++at) {
+    if (!slots_[at].is_asked(about)) continue;
+    MaybeTask<FilterOutcome> outcome = ask(slots_[at]);
+    if (!outcome.ready()) return wait_for(std::move(outcome), at, about, where, ask);
+    const AdaptResult settled = settle(slots_[at], outcome.value(), where, false);
+    if (settled != AdaptResult::go_on) return settled;
   }
-  co_return AdaptResult::go_on;
+  return AdaptResult::go_on;
 }
 
-Task<AdaptResult> Adaptation::run_connect(const AdaptedMessage& message, ConnectChoice& choice) {
-  for (Slot& slot : slots_) {
-    if (!slot.is_asked(kConnectInterest)) continue;
-    const FilterOutcome outcome = co_await in_time(
-        slot.place->filter->on_connect(message, choice, slot.state), slot.place->settings->timeout);
-    const AdaptResult settled = settle(slot, outcome, "before_connect", co_await this_context());
-    if (settled != AdaptResult::go_on) co_return settled;
-  }
-  co_return AdaptResult::go_on;
+template <class Ask>
+Task<AdaptResult> Adaptation::wait_for(MaybeTask<FilterOutcome> slow, std::size_t at,
+                                       Interests about, std::string_view where, Ask ask) {
+  const FilterOutcome outcome =
+      co_await in_time(awaited(std::move(slow)), slots_[at].place->settings->timeout);
+  const AdaptResult settled =
+      settle(slots_[at], outcome, where, (co_await this_context()).cancelled());
+  if (settled != AdaptResult::go_on) co_return settled;
+  co_return co_await ask_from(at + 1, about, where, ask);
+}
+
+MaybeTask<AdaptResult> Adaptation::run_lookup(const AdaptedMessage& message,
+                                              std::string_view result) {
+  return ask_from(0, kLookupInterest, "cache_lookup", [&message, result](Slot& slot) {
+    return slot.place->filter->on_lookup(message, result, slot.state);
+  });
+}
+
+MaybeTask<AdaptResult> Adaptation::run_connect(const AdaptedMessage& message,
+                                               ConnectChoice& choice) {
+  return ask_from(0, kConnectInterest, "before_connect", [&message, &choice](Slot& slot) {
+    return slot.place->filter->on_connect(message, choice, slot.state);
+  });
 }
 
 void Adaptation::run_logged(RequestHead& request, ResponseHead* response,
@@ -151,7 +195,7 @@ Task<FilterOutcome> Adaptation::in_time(Task<FilterOutcome> work, Duration limit
 }
 
 AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
-                               const TaskContext& context) {
+                               bool cancelled) {
   using Kind = FilterOutcome::Kind;
   if (outcome.kind == Kind::go_on) return AdaptResult::go_on;
   if (outcome.kind == Kind::answer && answer_) {
@@ -164,7 +208,7 @@ AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::st
   }
   if (outcome.kind == Kind::refuse) return AdaptResult::refused;
   // Nobody is left to care.
-  if (context.cancelled()) return AdaptResult::refused;
+  if (cancelled) return AdaptResult::refused;
   const bool answerless = outcome.kind == Kind::answer;
   set_->report(*slot.place, where, answerless ? "no answer was given" : outcome.reason);
   decided_by_ = slot.place->settings->name;

@@ -87,11 +87,18 @@ class Adaptation : public Pooled {
   [[nodiscard]] const TransactionFacts& facts() const { return facts_; }
   [[nodiscard]] bool wants(Interests some) const { return (interests_ & some) != 0; }
 
+  // The message, or choice, that filters are asked about next; stays until the next one.
+  AdaptedMessage& begin_message(AdaptPoint point, RequestHead& request, ResponseHead* response,
+                                BodySource& body, const Framing& framing) {
+    return message_.emplace(*this, point, request, response, body, framing);
+  }
+  ConnectChoice& begin_choice() { return choice_.emplace(); }
+
   // Asks the filters, in their order, about a message at its point. Suspends as long as they do,
   // each for no longer than its time.
-  Task<AdaptResult> run(AdaptedMessage& message);
-  Task<AdaptResult> run_lookup(const AdaptedMessage& message, std::string_view result);
-  Task<AdaptResult> run_connect(const AdaptedMessage& message, ConnectChoice& choice);
+  MaybeTask<AdaptResult> run(AdaptedMessage& message);
+  MaybeTask<AdaptResult> run_lookup(const AdaptedMessage& message, std::string_view result);
+  MaybeTask<AdaptResult> run_connect(const AdaptedMessage& message, ConnectChoice& choice);
   void run_logged(RequestHead& request, ResponseHead* response, const RecordView& record);
 
   // The route that takes the request now: after a filter has led it elsewhere. Its name must
@@ -141,7 +148,17 @@ class Adaptation : public Pooled {
   static void leave(Slot& slot);
   // What a filter's outcome means for the transaction.
   AdaptResult settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
-                     const TaskContext& context);
+                     bool cancelled);
+  // What the filter has to say at once; nothing: it takes time.
+  static std::optional<FilterOutcome> start(Slot& slot, AdaptedMessage& message);
+  // The rest of run(), from a filter that takes time.
+  Task<AdaptResult> finish(AdaptedMessage& message, std::size_t at, bool looks);
+  // Goes on with the filters from `at` on; `ask(slot)` asks one.
+  template <class Ask>
+  MaybeTask<AdaptResult> ask_from(std::size_t at, Interests about, std::string_view where, Ask ask);
+  template <class Ask>
+  Task<AdaptResult> wait_for(MaybeTask<FilterOutcome> slow, std::size_t at, Interests about,
+                             std::string_view where, Ask ask);
   static Task<FilterOutcome> in_time(Task<FilterOutcome> work, Duration limit);
 
   std::shared_ptr<FilterSet> set_;
@@ -151,6 +168,8 @@ class Adaptation : public Pooled {
   // In the order in which they were put around each other.
   std::vector<std::unique_ptr<OwnBody>, PoolAllocator<std::unique_ptr<OwnBody>>> bodies_;
   std::optional<FilterAnswer> answer_;
+  std::optional<AdaptedMessage> message_;
+  std::optional<ConnectChoice> choice_;
   const Address* server_ = nullptr;
   int failure_status_ = 0;
   std::string_view decided_by_;

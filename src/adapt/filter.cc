@@ -53,15 +53,16 @@ Task<bool> Filter::on_connection(const ClientInfo& /*client*/,
   co_return true;
 }
 
-Task<FilterOutcome> Filter::on_lookup(const AdaptedMessage& /*message*/,
-                                      std::string_view /*result*/,
-                                      std::unique_ptr<FilterState>& /*state*/) {
-  co_return FilterOutcome{};
+MaybeTask<FilterOutcome> Filter::on_lookup(const AdaptedMessage& /*message*/,
+                                           std::string_view /*result*/,
+                                           std::unique_ptr<FilterState>& /*state*/) {
+  return FilterOutcome{};
 }
 
-Task<FilterOutcome> Filter::on_connect(const AdaptedMessage& /*message*/, ConnectChoice& /*choice*/,
-                                       std::unique_ptr<FilterState>& /*state*/) {
-  co_return FilterOutcome{};
+MaybeTask<FilterOutcome> Filter::on_connect(const AdaptedMessage& /*message*/,
+                                            ConnectChoice& /*choice*/,
+                                            std::unique_ptr<FilterState>& /*state*/) {
+  return FilterOutcome{};
 }
 
 void Filter::on_logged(const LoggedMessages& /*messages*/, const RecordView& /*record*/,

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "async/maybe_task.h"
 #include "async/task.h"
 #include "base/frame_pool.h"
 #include "message/body.h"
@@ -213,11 +214,11 @@ class Filter {
   virtual Task<bool> on_connection(const ClientInfo& client, std::unique_ptr<FilterState>& state);
 
   // The cache has been asked; `result` is what came of it.
-  virtual Task<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
-                                        std::unique_ptr<FilterState>& state);
+  virtual MaybeTask<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
+                                             std::unique_ptr<FilterState>& state);
   // A server is about to be chosen. Is cancelled when the filter's time is over.
-  virtual Task<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
-                                         std::unique_ptr<FilterState>& state);
+  virtual MaybeTask<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
+                                              std::unique_ptr<FilterState>& state);
   // The transaction is over.
   virtual void on_logged(const LoggedMessages& messages, const RecordView& record,
                          std::unique_ptr<FilterState>& state);

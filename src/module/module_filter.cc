@@ -214,12 +214,20 @@ Task<FilterOutcome> ModuleFilter::look(AdaptedMessage& message,
   }
 }
 
-Task<FilterOutcome> ModuleFilter::ask(ModuleTransaction& transaction, Moment& moment) {
-  auto returned = caller_->start(transaction, moment);
-  if (!returned) returned = co_await caller_->finish(transaction, moment);
-  if (*returned == PENSTOCK_DONE) co_return kLeave;
-  const bool good = *returned == PENSTOCK_CONTINUE || *returned == PENSTOCK_CHANGED;
-  co_return good ? kGoOn : failed(caller_->failure());
+FilterOutcome ModuleFilter::settle_choice(int returned) const {
+  if (returned == PENSTOCK_DONE) return kLeave;
+  const bool good = returned == PENSTOCK_CONTINUE || returned == PENSTOCK_CHANGED;
+  return good ? kGoOn : failed(caller_->failure());
+}
+
+MaybeTask<FilterOutcome> ModuleFilter::ask(ModuleTransaction& transaction, Moment& moment) {
+  const auto returned = caller_->start(transaction, moment);
+  if (returned) return settle_choice(*returned);
+  return finish_asking(transaction, moment);
+}
+
+Task<FilterOutcome> ModuleFilter::finish_asking(ModuleTransaction& transaction, Moment& moment) {
+  co_return settle_choice(co_await caller_->finish(transaction, moment));
 }
 
 Task<bool> ModuleFilter::on_connection(const ClientInfo& client,
@@ -230,8 +238,9 @@ Task<bool> ModuleFilter::on_connection(const ClientInfo& client,
   co_return co_await caller_->begin(begun);
 }
 
-Task<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message, std::string_view result,
-                                            std::unique_ptr<FilterState>& state) {
+MaybeTask<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message,
+                                                 std::string_view result,
+                                                 std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
   transaction.note_request(message);
   Moment& moment = transaction.moment(ModuleEvent::cache_lookup);
@@ -239,20 +248,19 @@ Task<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message, std::
   moment.event = ModuleEvent::cache_lookup;
   moment.lookup_result = result;
   transaction.moment(ModuleEvent::response_head).lookup_result = result;
-  co_return co_await ask(transaction, moment);
+  return ask(transaction, moment);
 }
 
-Task<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message, ConnectChoice& choice,
-                                             std::unique_ptr<FilterState>& state) {
+MaybeTask<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message,
+                                                  ConnectChoice& choice,
+                                                  std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
   transaction.note_request(message);
   Moment& moment = transaction.moment(ModuleEvent::before_connect);
   moment.clear_call();
   moment.event = ModuleEvent::before_connect;
   moment.choice = &choice;
-  const FilterOutcome outcome = co_await ask(transaction, moment);
-  moment.choice = nullptr;
-  co_return outcome;
+  return ask(transaction, moment);
 }
 
 void ModuleFilter::on_logged(const LoggedMessages& messages, const RecordView& record,

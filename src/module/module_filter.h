@@ -20,10 +20,10 @@ class ModuleFilter final : public Filter {
   Task<FilterOutcome> finish(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> look(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
   Task<bool> on_connection(const ClientInfo& client, std::unique_ptr<FilterState>& state) override;
-  Task<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
-                                std::unique_ptr<FilterState>& state) override;
-  Task<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
-                                 std::unique_ptr<FilterState>& state) override;
+  MaybeTask<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
+                                     std::unique_ptr<FilterState>& state) override;
+  MaybeTask<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
+                                      std::unique_ptr<FilterState>& state) override;
   void on_logged(const LoggedMessages& messages, const RecordView& record,
                  std::unique_ptr<FilterState>& state) override;
 
@@ -40,7 +40,10 @@ class ModuleFilter final : public Filter {
   FilterOutcome answer(ModuleTransaction& transaction, Moment& moment, AdaptedMessage& message);
   static void put_around(ModuleTransaction& transaction, Moment& moment, AdaptedMessage& message,
                          bool may_change);
-  Task<FilterOutcome> ask(ModuleTransaction& transaction, Moment& moment);
+  // Of events that are about a choice, not about a message.
+  MaybeTask<FilterOutcome> ask(ModuleTransaction& transaction, Moment& moment);
+  Task<FilterOutcome> finish_asking(ModuleTransaction& transaction, Moment& moment);
+  [[nodiscard]] FilterOutcome settle_choice(int returned) const;
   [[nodiscard]] bool wants_content(AdaptPoint point) const;
 
   std::unique_ptr<ModuleCaller> caller_;

@@ -42,12 +42,22 @@ class Transaction final : private DeliveryOwner {
   void prepare();
   // In transaction_adapt.cc. False: the client has got something else instead.
   void begin_adaptation();
-  Task<bool> adapt_request();
-  Task<bool> adapt_for_server();
-  Task<bool> choose_server();
+  MaybeTask<bool> adapt_request();
+  Task<bool> finish_request(MaybeTask<AdaptResult> adapted, AdaptedMessage& message);
+  AdaptedMessage& begin_request_message(AdaptPoint point);
+  MaybeTask<bool> adapt_for_server();
+  Task<bool> finish_lookup(MaybeTask<AdaptResult> asked);
+  MaybeTask<bool> adapt_server_request();
+  Task<bool> finish_server_request(MaybeTask<AdaptResult> adapted, AdaptedMessage& message);
+  MaybeTask<bool> choose_server();
+  Task<bool> resolve_and_choose(ConnectChoice& choice);
+  MaybeTask<bool> ask_for_choice(ConnectChoice& choice);
+  Task<bool> finish_choice(MaybeTask<AdaptResult> asked, ConnectChoice& choice);
   [[nodiscard]] bool take_choice(ConnectChoice& choice);
   void take_request_body(const AdaptedMessage& message);
-  Task<bool> adapt_response(AdaptPoint point, BodySource*& body, Framing& framing);
+  MaybeTask<bool> adapt_response(AdaptPoint point, BodySource*& body, Framing& framing);
+  Task<bool> finish_response(MaybeTask<AdaptResult> adapted, AdaptedMessage& message,
+                             BodySource*& body, Framing& framing);
   Task<bool> end_by_filter(AdaptResult result);
   void report_to_filters();
   [[nodiscard]] std::string_view host_to_match() const;

@@ -41,11 +41,19 @@ void Transaction::begin_adaptation() {
       Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(), path_to_match());
 }
 
-Task<bool> Transaction::adapt_request() {
-  if (!adaptation_->wants(interest(AdaptPoint::client_request))) co_return true;
-  AdaptedMessage message(*adaptation_, AdaptPoint::client_request, request_, nullptr,
-                         *request_body_, request_framing_);
-  const AdaptResult result = co_await adaptation_->run(message);
+// Each step is taken without a coroutine where no filter has to wait, and all want to go on.
+MaybeTask<bool> Transaction::adapt_request() {
+  if (!adaptation_->wants(interest(AdaptPoint::client_request))) return true;
+  AdaptedMessage& message = begin_request_message(AdaptPoint::client_request);
+  MaybeTask<AdaptResult> adapted = adaptation_->run(message);
+  const bool done = adapted.ready() && adapted.value() == AdaptResult::go_on;
+  if (!done || message.retargeted()) return finish_request(std::move(adapted), message);
+  take_request_body(message);
+  return true;
+}
+
+Task<bool> Transaction::finish_request(MaybeTask<AdaptResult> adapted, AdaptedMessage& message) {
+  const AdaptResult result = co_await std::move(adapted);
   if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
   take_request_body(message);
   if (!message.retargeted()) co_return true;
@@ -56,41 +64,75 @@ Task<bool> Transaction::adapt_request() {
   co_return !failure;
 }
 
+AdaptedMessage& Transaction::begin_request_message(AdaptPoint point) {
+  return adaptation_->begin_message(point, request_, nullptr, *request_body_, request_framing_);
+}
+
 void Transaction::take_request_body(const AdaptedMessage& message) {
   request_body_ = &message.body();
   body_.pull_from(*request_body_);
   request_framing_ = message.framing();
 }
 
-Task<bool> Transaction::adapt_for_server() {
-  if (adaptation_->wants(kLookupInterest)) {
-    const AdaptedMessage message(*adaptation_, AdaptPoint::client_request, request_, nullptr,
-                                 *request_body_, request_framing_);
-    const AdaptResult result = co_await adaptation_->run_lookup(message, "none");
-    if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
-  }
-  if (adaptation_->wants(interest(AdaptPoint::server_request))) {
-    AdaptedMessage message(*adaptation_, AdaptPoint::server_request, request_, nullptr,
-                           *request_body_, request_framing_);
-    const AdaptResult result = co_await adaptation_->run(message);
-    if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
-    take_request_body(message);
-  }
+MaybeTask<bool> Transaction::adapt_for_server() {
+  if (!adaptation_->wants(kLookupInterest)) return adapt_server_request();
+  const AdaptedMessage& message = begin_request_message(AdaptPoint::client_request);
+  MaybeTask<AdaptResult> asked = adaptation_->run_lookup(message, "none");
+  const bool done = asked.ready() && asked.value() == AdaptResult::go_on;
+  if (!done) return finish_lookup(std::move(asked));
+  return adapt_server_request();
+}
+
+Task<bool> Transaction::finish_lookup(MaybeTask<AdaptResult> asked) {
+  const AdaptResult result = co_await std::move(asked);
+  if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
+  co_return co_await adapt_server_request();
+}
+
+MaybeTask<bool> Transaction::adapt_server_request() {
+  if (!adaptation_->wants(interest(AdaptPoint::server_request))) return choose_server();
+  AdaptedMessage& message = begin_request_message(AdaptPoint::server_request);
+  MaybeTask<AdaptResult> adapted = adaptation_->run(message);
+  const bool done = adapted.ready() && adapted.value() == AdaptResult::go_on;
+  if (!done) return finish_server_request(std::move(adapted), message);
+  take_request_body(message);
+  return choose_server();
+}
+
+Task<bool> Transaction::finish_server_request(MaybeTask<AdaptResult> adapted,
+                                              AdaptedMessage& message) {
+  const AdaptResult result = co_await std::move(adapted);
+  if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
+  take_request_body(message);
   co_return co_await choose_server();
 }
 
 // The addresses are looked for beforehand only where somebody may want to choose among them.
-Task<bool> Transaction::choose_server() {
-  if (!adaptation_->wants(kConnectInterest)) co_return true;
-  ConnectChoice choice{.host = destination_.host, .port = destination_.port};
-  if (destination_.group != nullptr) {
-    choice.upstream = destination_.group->name();
-  } else if (destination_.via.empty()) {
-    if (auto found = co_await target_addresses()) choice.addresses = std::move(*found);
-  }
-  const AdaptedMessage message(*adaptation_, AdaptPoint::server_request, request_, nullptr,
-                               *request_body_, request_framing_);
-  const AdaptResult result = co_await adaptation_->run_connect(message, choice);
+MaybeTask<bool> Transaction::choose_server() {
+  if (!adaptation_->wants(kConnectInterest)) return true;
+  ConnectChoice& choice = adaptation_->begin_choice();
+  choice.host = destination_.host;
+  choice.port = destination_.port;
+  if (destination_.group == nullptr && destination_.via.empty()) return resolve_and_choose(choice);
+  if (destination_.group != nullptr) choice.upstream = destination_.group->name();
+  return ask_for_choice(choice);
+}
+
+Task<bool> Transaction::resolve_and_choose(ConnectChoice& choice) {
+  if (auto found = co_await target_addresses()) choice.addresses = std::move(*found);
+  co_return co_await ask_for_choice(choice);
+}
+
+MaybeTask<bool> Transaction::ask_for_choice(ConnectChoice& choice) {
+  const AdaptedMessage& message = begin_request_message(AdaptPoint::server_request);
+  MaybeTask<AdaptResult> asked = adaptation_->run_connect(message, choice);
+  const bool done = asked.ready() && asked.value() == AdaptResult::go_on;
+  if (!done || !take_choice(choice)) return finish_choice(std::move(asked), choice);
+  return true;
+}
+
+Task<bool> Transaction::finish_choice(MaybeTask<AdaptResult> asked, ConnectChoice& choice) {
+  const AdaptResult result = co_await std::move(asked);
   if (result != AdaptResult::go_on) co_return co_await end_by_filter(result);
   const bool taken = take_choice(choice);
   if (!taken) co_await fail_with(kNoSuchUpstream);
@@ -121,11 +163,22 @@ bool Transaction::take_choice(ConnectChoice& choice) {
   return true;
 }
 
+MaybeTask<bool> Transaction::adapt_response(AdaptPoint point, BodySource*& body, Framing& framing) {
+  if (!adaptation_->wants(interest(point))) return true;
+  AdaptedMessage& message =
+      adaptation_->begin_message(point, request_, &delivery_.response(), *body, framing);
+  MaybeTask<AdaptResult> adapted = adaptation_->run(message);
+  const bool done = adapted.ready() && adapted.value() == AdaptResult::go_on;
+  if (!done) return finish_response(std::move(adapted), message, body, framing);
+  body = &message.body();
+  framing = message.framing();
+  return true;
+}
+
 // What the server has sent is not wanted any more where a filter has something else to say.
-Task<bool> Transaction::adapt_response(AdaptPoint point, BodySource*& body, Framing& framing) {
-  if (!adaptation_->wants(interest(point))) co_return true;
-  AdaptedMessage message(*adaptation_, point, request_, &delivery_.response(), *body, framing);
-  const AdaptResult result = co_await adaptation_->run(message);
+Task<bool> Transaction::finish_response(MaybeTask<AdaptResult> adapted, AdaptedMessage& message,
+                                        BodySource*& body, Framing& framing) {
+  const AdaptResult result = co_await std::move(adapted);
   if (result != AdaptResult::go_on) {
     co_await settle(false);
     co_return co_await end_by_filter(result);
