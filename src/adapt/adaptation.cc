@@ -72,6 +72,7 @@ std::unique_ptr<Adaptation> Adaptation::begin(std::shared_ptr<FilterSet> set,
     if (!adaptation) {
       adaptation = std::make_unique<Adaptation>(set, facts);
       adaptation->facts_.id = set->next_id();
+      adaptation->facts_.host = host;
       adaptation->slots_.reserve(set->places().size());
     }
     Interests interests = place.interests;

@@ -101,9 +101,12 @@ class Adaptation : public Pooled {
   MaybeTask<AdaptResult> run_connect(const AdaptedMessage& message, ConnectChoice& choice);
   void run_logged(RequestHead& request, ResponseHead* response, const RecordView& record);
 
-  // The route that takes the request now: after a filter has led it elsewhere. Its name must
-  // outlive this.
-  void note_route(std::string_view route) { facts_.route = route; }
+  // The name of the route that takes the request now, and the host it is for: after a filter has
+  // led it elsewhere. Both must outlive this.
+  void note_target(std::string_view route, std::string_view host) {
+    facts_.route = route;
+    facts_.host = host;
+  }
   // The server that the request was sent to; null: to none yet. Must outlive this.
   void note_server(const Address& server) { server_ = &server; }
   [[nodiscard]] const Address* server_address() const { return server_; }
@@ -120,6 +123,13 @@ class Adaptation : public Pooled {
   bool add_record_field(std::string_view name, std::string_view value);
   [[nodiscard]] std::span<const std::pair<std::string, std::string>> record_fields() const {
     return record_fields_;
+  }
+
+  // For filters: the Accept-Encoding that responses to the client go by, where that of the request
+  // was changed for the server's sake. Must live as long as the request.
+  void keep_accepted_codings(std::string_view accepted) { accepted_codings_ = accepted; }
+  [[nodiscard]] std::optional<std::string_view> accepted_codings() const {
+    return accepted_codings_;
   }
 
   // For bodies of filters: the filter whose state that is has failed over content. The error to end
@@ -170,6 +180,7 @@ class Adaptation : public Pooled {
   std::optional<FilterAnswer> answer_;
   std::optional<AdaptedMessage> message_;
   std::optional<ConnectChoice> choice_;
+  std::optional<std::string_view> accepted_codings_;
   const Address* server_ = nullptr;
   int failure_status_ = 0;
   std::string_view decided_by_;

@@ -1,5 +1,7 @@
 #include "adapt/coding.h"
 
+#include <string>
+
 #include "message/characters.h"
 
 namespace penstock {
@@ -48,10 +50,11 @@ class Weights {
  public:
   explicit Weights(const FieldSection& request) {
     for (const Field& line : request) {
-      if (!equals_ignoring_case(line.name, kAcceptEncoding)) continue;
-      for_each_element(line.value, [this](std::string_view element) { add(element); });
+      if (equals_ignoring_case(line.name, kAcceptEncoding)) add_all(line.value);
     }
   }
+  explicit Weights(std::string_view accepted) { add_all(accepted); }
+
   // Not named: 0, but identity is always taken, if nothing else is wanted.
   [[nodiscard]] int of(ContentCoding coding) const {
     const auto& named = named_[static_cast<std::size_t>(coding)];
@@ -61,6 +64,9 @@ class Weights {
   }
 
  private:
+  void add_all(std::string_view list) {
+    for_each_element(list, [this](std::string_view element) { add(element); });
+  }
   void add(std::string_view element) {
     const auto preference = parse_preference(element);
     if (!preference) return;
@@ -104,9 +110,20 @@ std::optional<ContentCodings> parse_content_encoding(const FieldSection& fields)
   return understood ? std::optional(codings) : std::nullopt;
 }
 
-std::optional<ContentCoding> choose_coding(const FieldSection& request,
-                                           std::span<const ContentCoding> ours) {
-  const Weights weights(request);
+std::string_view accept_encoding(FieldSection& request) {
+  std::string_view only;
+  std::string joined;
+  for (const Field& line : request) {
+    if (!equals_ignoring_case(line.name, kAcceptEncoding)) continue;
+    if (!only.empty()) joined.append(joined.empty() ? only : "").append(", ").append(line.value);
+    if (only.empty()) only = line.value;
+  }
+  return joined.empty() ? only : request.keep(joined);
+}
+
+namespace {
+
+std::optional<ContentCoding> choose(const Weights& weights, std::span<const ContentCoding> ours) {
   // Identity last: with equal weights the smaller message is preferred.
   std::optional<ContentCoding> best;
   int most = 0;
@@ -118,6 +135,18 @@ std::optional<ContentCoding> choose_coding(const FieldSection& request,
   for (const ContentCoding coding : ours) consider(coding);
   consider(ContentCoding::identity);
   return best;
+}
+
+}  // namespace
+
+std::optional<ContentCoding> choose_coding(const FieldSection& request,
+                                           std::span<const ContentCoding> ours) {
+  return choose(Weights(request), ours);
+}
+
+std::optional<ContentCoding> choose_coding(std::string_view accepted,
+                                           std::span<const ContentCoding> ours) {
+  return choose(Weights(accepted), ours);
 }
 
 }  // namespace penstock

@@ -47,6 +47,10 @@ class ContentCodings {
 // stay as it is.
 [[nodiscard]] std::optional<ContentCodings> parse_content_encoding(const FieldSection& fields);
 
+// All that the Accept-Encoding lines of a request say, as one list; of the section's arena where
+// there are several.
+[[nodiscard]] std::string_view accept_encoding(FieldSection& request);
+
 // The coding to apply for a request: of those in `ours`, which stand in the order of preference,
 // the one the client gives the most weight; identity if it would rather have that, or wants none of
 // them (RFC 9110 section 12.5.3). Nothing is returned when the client takes none of ours and no
@@ -56,6 +60,9 @@ class ContentCodings {
 // coding in the first case, but clients that do not say what they take often take nothing. Elements
 // with a weight that is none are left out. Of several elements with one coding the first counts.
 [[nodiscard]] std::optional<ContentCoding> choose_coding(const FieldSection& request,
+                                                         std::span<const ContentCoding> ours);
+// The same by the list itself.
+[[nodiscard]] std::optional<ContentCoding> choose_coding(std::string_view accepted,
                                                          std::span<const ContentCoding> ours);
 
 }  // namespace penstock

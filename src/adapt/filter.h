@@ -56,6 +56,7 @@ struct TransactionFacts {
   const AdaptedConnection* connection = nullptr;  // null where no filter cares for connections
   std::string_view route = {};                    // its name
   Framing request_framing = {};                   // as the client sent it
+  std::string_view host = {};                     // that the request is for, without port
 };
 
 // Memory of the thread's pool for what lives as long as a transaction and is made for many of them.

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "adapt/work_settings.h"
 #include "base/time.h"
 
 namespace penstock {
@@ -21,6 +22,8 @@ struct FilterConditions {
   // Of the response; a filter with these is not asked about requests.
   std::vector<std::string> statuses;       // "404", "5xx", "200-299"
   std::vector<std::string> content_types;  // "text/html", "text/*"
+
+  [[nodiscard]] bool need_response() const { return !statuses.empty() || !content_types.empty(); }
 };
 
 // What becomes of a transaction when a filter of it fails.
@@ -47,7 +50,7 @@ struct FilterSettings {
   FailurePolicy on_failure = FailurePolicy::closed;
   int failure_status = 502;
   Duration timeout = std::chrono::seconds(10);  // for a head, or for one piece of content
-  std::variant<ModuleFilterSettings> work;
+  std::variant<ModuleFilterSettings, FieldsFilterSettings, AnswerFilterSettings> work;
 };
 
 struct AdaptSettings {

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "adapt/answer_filter.h"
+#include "adapt/fields_filter.h"
 #include "config/load.h"
 #include "module/inline_caller.h"
 #include "module/module_filter.h"
@@ -35,6 +37,13 @@ class FilterMaker {
     const auto at = std::ranges::find(modules, work.module, &ModuleSettings::name);
     const auto index = static_cast<std::size_t>(at - modules.begin());
     return std::make_unique<ModuleFilter>(caller(generation_.instances[index], *at), settings_.at);
+  }
+
+  std::unique_ptr<Filter> operator()(const FieldsFilterSettings& work) const {
+    return std::make_unique<FieldsFilter>(work, settings_.at);
+  }
+  std::unique_ptr<Filter> operator()(const AnswerFilterSettings& work) const {
+    return std::make_unique<AnswerFilter>(work, settings_.at, settings_.conditions.need_response());
   }
 
  private:

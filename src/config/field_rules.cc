@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "adapt/variable_settings.h"
 #include "base/wording.h"
 #include "message/characters.h"
 #include "message/fields.h"
-#include "proxy/variable_settings.h"
 
 namespace penstock::config {
 

@@ -155,6 +155,10 @@ constexpr std::array kWorkKeys{
                         .type = [] { return std::string(kModuleName.type); },
                         .read = &read_module_work,
                         .show = &show_module_work},
+    work_table<FieldsFilterSettings, kFilterFields>(
+        "fields", "Changes to header fields; see `[filter.fields]`."),
+    work_table<AnswerFilterSettings, kFilterAnswer>(
+        "answer", "A response in place of a server's; see `[filter.answer]`."),
 };
 static_assert(kWorkKeys.size() == std::variant_size_v<decltype(FilterSettings::work)>);
 

@@ -76,6 +76,15 @@ Complaint check_media_range(std::string_view text) {
                      quoted(text));
 }
 
+Complaint check_content_type(std::string_view text) {
+  const std::string_view bare = media_type_of(text);
+  if (is_media_range(bare) && bare.find('*') == std::string_view::npos && !has_control(text)) {
+    return {};
+  }
+  return fmt::format(R"(expected a content type such as "text/html; charset=utf-8", found {})",
+                     quoted(text));
+}
+
 Complaint check_module_name(std::string_view text) {
   if (text.empty()) return "a module needs a name";
   const auto bad = std::ranges::find_if_not(text, is_name_char);

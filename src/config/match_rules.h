@@ -21,6 +21,8 @@ namespace penstock::config {
 [[nodiscard]] Complaint check_status_range(std::string_view text);
 // "text/html" or "text/*".
 [[nodiscard]] Complaint check_media_range(std::string_view text);
+// The value of a Content-Type: "text/html; charset=utf-8".
+[[nodiscard]] Complaint check_content_type(std::string_view text);
 // The NAME of [module.NAME]: letters, digits, "_", "-".
 [[nodiscard]] Complaint check_module_name(std::string_view text);
 

@@ -41,7 +41,8 @@ std::vector<KeyReference> reference() {
              kUpstreamBreaker, kUpstreamRetry, kUpstreamHedge, kUpstreamTls);
   append_all(kPeer, kPeerLogin, kPeerTls, kPeerPool, kPeerQueue, kPeerEjection, kPeerCheck);
   append_all(kCredentials);
-  append_all(kFilter, kModule);
+  append_all(kFilter, kFilterFields, kFilterRequestEdits, kFilterResponseEdits, kFilterAnswer);
+  append_all(kModule);
   for (const Section<Draft>* section : single_sections()) append(*section, out);
   append_all(kTargetsPool, kTargetsRetry);
   return out;

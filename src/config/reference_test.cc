@@ -10,8 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include "adapt/variable_settings.h"
 #include "config/load.h"
-#include "proxy/variable_settings.h"
 
 namespace penstock::config {
 namespace {

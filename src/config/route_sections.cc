@@ -3,7 +3,6 @@
 #include <array>
 #include <utility>
 
-#include "config/field_rules.h"
 #include "config/match_rules.h"
 #include "config/sections.h"
 #include "config/values.h"
@@ -30,8 +29,6 @@ constexpr TextRule kListenerName{
     .type = "name of a listener", .plural = "names of listeners", .check = &check_named_listener};
 constexpr TextRule kViaName{
     .type = "name of a peer", .plural = "names of peers", .check = &check_via_name};
-constexpr TextRule kEditedField{
-    .type = "field name", .plural = "field names", .check = &check_edited_field};
 
 constexpr std::array kViaOrders{
     std::pair{std::string_view("order"), false},
@@ -73,17 +70,6 @@ std::string show_host_header(const RouteSettings& route) {
   }
   return {};
 }
-
-constexpr std::array kEditKeys{
-    key<FieldEdits, TextsValue<kEditedField, true>>("remove", "[]", "Fields to take out.",
-                                                    [](auto& e) { return std::tie(e.remove); }),
-    key<FieldEdits, FieldLinesValue<false>>(
-        "set", "{}", "Fields to put in place of all lines of that name, or where there is none.",
-        [](auto& e) { return std::tie(e.set); }),
-    key<FieldEdits, FieldLinesValue<true>>(
-        "add", "{}", "Lines to add to those there are. A list adds several lines of one name.",
-        [](auto& e) { return std::tie(e.add); }),
-};
 
 constexpr std::array kProofs{
     std::pair{std::string_view("any"), ClientProof::any},
@@ -165,10 +151,6 @@ void check_route(const toml::table& table, Report& report, const RouteSettings& 
 
 }  // namespace
 
-constexpr Section<FieldEdits> kRequestEdits{
-    .name = "route.request", .title = "[route.request]", .keys = kEditKeys};
-constexpr Section<FieldEdits> kResponseEdits{
-    .name = "route.response", .title = "[route.response]", .keys = kEditKeys};
 constexpr Section<RouteSettings> kRoute{
     .name = "route", .title = "[[route]]", .keys = kRouteKeys, .check = &check_route};
 

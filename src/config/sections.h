@@ -61,6 +61,12 @@ extern const Section<FilterSettings> kFilter;
 // The keys of [[filter]] that say what it does; each has one of them.
 [[nodiscard]] std::span<const std::string_view> filter_works();
 
+// Tables of these: what they do.
+extern const Section<FieldsFilterSettings> kFilterFields;
+extern const Section<FieldEdits> kFilterRequestEdits;
+extern const Section<FieldEdits> kFilterResponseEdits;
+extern const Section<AnswerFilterSettings> kFilterAnswer;
+
 extern const Section<ModuleSettings> kModule;
 
 }  // namespace penstock::config

@@ -3,26 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapt/text_answer.h"
 #include "message/status.h"
 #include "module/transaction.h"
 #include "module/waiter.h"
 
 namespace penstock {
 namespace {
-
-// An answer's content that is there already.
-class AnswerText final : public OwnBody {
- public:
-  explicit AnswerText(std::string text) : text_(std::move(text)), rest_(text_) {}
-  Slice take_ready() override { return Slice(std::exchange(rest_, {})); }
-  Task<Result<Slice>> next() override { co_return take_ready(); }
-  [[nodiscard]] bool at_end() const override { return rest_.empty(); }
-  [[nodiscard]] std::optional<std::uint64_t> remaining() const override { return rest_.size(); }
-
- private:
-  std::string text_;
-  std::string_view rest_;
-};
 
 constexpr std::size_t kMostAddresses = 64;
 

@@ -1,6 +1,7 @@
 // What callbacks read and set by get_text(), set_text(), get_number() and set_number().
 #include <algorithm>
 
+#include "adapt/content_fields.h"
 #include "adapt/retarget.h"
 #include "message/target.h"
 #include "module/connection.h"
@@ -15,18 +16,6 @@ std::string_view view_of(penstock_str text) { return {text.data, text.size}; }
 // Empty text has an address, too: C code may hand it on.
 penstock_str str_of(std::string_view text) {
   return text.empty() ? penstock_str{"", 0} : penstock_str{text.data(), text.size()};
-}
-
-// RFC 9111 section 5.2.1.6 and 5.2.2.6.
-bool forbids_transform(const FieldSection& fields) {
-  bool forbidden = false;
-  for (const Field& field : fields) {
-    if (field.id != FieldId::cache_control) continue;
-    for_each_element(field.value, [&forbidden](std::string_view directive) {
-      forbidden = forbidden || equals_ignoring_case(directive, "no-transform");
-    });
-  }
-  return forbidden;
 }
 
 std::int64_t length_of(const Framing& framing) {

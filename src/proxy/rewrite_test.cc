@@ -9,8 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "adapt/field_edits.h"
 #include "proxy/fake_exchange_test.h"
-#include "proxy/field_edits.h"
 
 namespace penstock {
 namespace {

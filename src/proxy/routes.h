@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "adapt/field_edits.h"
 #include "message/match.h"
-#include "proxy/field_edits.h"
 #include "proxy/settings.h"
 #include "server/client_info.h"
 #include "upstream/rendezvous.h"

@@ -7,16 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "adapt/edit_settings.h"
 #include "base/time.h"
 
 namespace penstock {
-
-// Changes to a field section, applied in this order: remove, set (replaces all lines), add.
-struct FieldEdits {
-  std::vector<std::string> remove;
-  std::vector<std::pair<std::string, std::string>> set;
-  std::vector<std::pair<std::string, std::string>> add;
-};
 
 enum class HostPolicy : std::uint8_t { keep, server, set };
 

@@ -125,7 +125,8 @@ Task<void> Transaction::send_response() {
     if (!co_await adapt_response(AdaptPoint::server_response, body, framing)) co_return;
     if (!co_await adapt_response(AdaptPoint::client_response, body, framing)) co_return;
   }
-  if (route_ != nullptr) route_->response.apply(variables(), response.fields);
+  if (route_ != nullptr && !route_->response.empty())
+    route_->response.apply(variables(), response.fields);
   if (destination_.group != nullptr) {
     const bool secure = exchange_.client().secure();
     const std::string_view cookie =
@@ -149,7 +150,13 @@ void Transaction::note_cut(const Error& error) {
 }
 
 VariableContext Transaction::variables() {
-  return {.client = exchange_.client(), .request = exchange_.traffic().requests_before + 1};
+  const auto asked = parse_authority(asked_host_);
+  return {.client = exchange_.client(),
+          .request = exchange_.traffic().requests_before + 1,
+          .head = &request_,
+          .host = asked ? asked->host : std::string_view(),
+          .route = route_->settings->name,
+          .status = delivery_.response().status};
 }
 
 void Transaction::note_client_gone() {

@@ -59,7 +59,9 @@ Task<bool> Transaction::finish_request(MaybeTask<AdaptResult> adapted, AdaptedMe
   if (!message.retargeted()) co_return true;
   destination_ = Destination{};
   const auto failure = route();
-  if (route_ != nullptr) adaptation_->note_route(route_->settings->name);
+  adaptation_->note_target(
+      route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
+      host_to_match());
   if (failure) co_await fail_with(*failure);
   co_return !failure;
 }

@@ -205,16 +205,17 @@ Task<Result<AddressList>> Transaction::target_addresses() {
 }
 
 void Transaction::prepare() {
-  const std::string_view asked_host = host_field_;
+  asked_host_ = host_field_;
   if (route_ != nullptr && route_->settings->host_policy == HostPolicy::set) {
     host_field_ = route_->settings->host_value;
   }
   hop_ = prepare_request(request_, request_framing_, host_field_, parts_.pseudonym);
   if (destination_.group != nullptr) {
     destination_.cookie = destination_.group->take_cookie(request_);
-    add_forwarding_fields(request_, exchange_, asked_host, parts_.settings);
+    add_forwarding_fields(request_, exchange_, asked_host_, parts_.settings);
   }
   if (route_ == nullptr) return;
+  if (route_->request.empty()) return;
   route_->request.apply(variables(), request_.fields);
   body_.withhold(route_->request.claimed());
 }

@@ -7,16 +7,27 @@
 #include <string_view>
 #include <vector>
 
+#include "adapt/variable_settings.h"
 #include "base/arena.h"
-#include "proxy/variable_settings.h"
+#include "message/head.h"
 #include "server/client_info.h"
 
 namespace penstock {
 
-// What variables are about. Both must outlive it.
+// What variables are about. All of it must outlive it.
 struct VariableContext {
   const ClientInfo& client;
-  std::uint64_t request = 0;  // its number on the connection, from 1
+  std::uint64_t request = 0;          // its number on the connection, from 1
+  const RequestHead* head = nullptr;  // of the request
+  std::string_view host = {};         // that it is for, without port or brackets
+  std::string_view route = {};        // its name
+  int status = 0;                     // of the response, once there is one
+};
+
+// What is done with text of variables, by where it goes to.
+enum class Escaping : std::uint8_t {
+  none,
+  html,  // markup and quotes become character references
 };
 
 // A text with variables, taken apart once. What has none costs nothing to expand.
@@ -30,6 +41,8 @@ class TextTemplate {
   // bytes are written as a backslash and two hex digits, as RFC 4514 does. Empty where variables
   // had nothing to say.
   [[nodiscard]] std::string_view expand(const VariableContext& context, Arena& arena) const;
+  // The same as a text of its own, with white space as it is.
+  [[nodiscard]] std::string fill(const VariableContext& context, Escaping escaping) const;
   [[nodiscard]] bool has_variables() const { return has_variables_; }
 
  private:

@@ -1,4 +1,4 @@
-#include "proxy/variables.h"
+#include "adapt/variables.h"
 
 #include <memory>
 #include <string>
@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "proxy/field_edits.h"
+#include "adapt/field_edits.h"
 
 namespace penstock {
 namespace {
@@ -95,6 +95,55 @@ TEST_F(VariablesTest, NothingThatBreaksALineGetsIn) {
 TEST_F(VariablesTest, OfAUnixSocket) {
   client.peer = client.local = Address::unix_socket("/run/x.sock");
   EXPECT_EQ(expand("${client_ip}${client_port}${server_ip}${server_port}"), "");
+}
+
+class RequestVariablesTest : public VariablesTest {
+ protected:
+  std::string expand(std::string_view text) {
+    const TextTemplate made(text);
+    return std::string(made.expand(
+        {.client = client, .head = &head, .host = host, .route = "inner", .status = status},
+        arena));
+  }
+  void ask(std::string_view method, std::string_view target) {
+    head.method_text = method;
+    head.target = parse_target(method, target).value();
+  }
+
+  RequestHead head;
+  std::string_view host = "www.example";
+  int status = 0;
+};
+
+TEST_F(RequestVariablesTest, OfTheRequest) {
+  const std::string_view all = "${method} ${host} ${path} ${query} ${path_and_query} ${route}";
+  ask("GET", "/a/b?c=d?e");
+  EXPECT_EQ(expand(all), "GET www.example /a/b c=d?e /a/b?c=d?e inner");
+  ask("PUT", "http://www.example");
+  EXPECT_EQ(expand(all), "PUT www.example /  / inner");
+  ask("GET", "http://www.example?x");
+  EXPECT_EQ(expand(all), "GET www.example / x /?x inner");
+  ask("OPTIONS", "*");
+  EXPECT_EQ(expand("${path}${query}"), "*");
+  ask("CONNECT", "www.example:443");
+  EXPECT_EQ(expand("[${path}${query}${path_and_query}]"), "[]");
+  host = "2001:db8::1";
+  EXPECT_EQ(expand("http://${host}/"), "http://[2001:db8::1]/");
+}
+
+TEST_F(RequestVariablesTest, OfTheResponse) {
+  EXPECT_EQ(expand("[${status}]"), "[]");
+  status = 404;
+  EXPECT_EQ(expand("[${status}]"), "[404]");
+}
+
+TEST_F(RequestVariablesTest, MarkupStaysText) {
+  ask("GET", "/a\"'&|x");
+  const TextTemplate made("<a title=\"${path}\">$$</a> ");
+  const VariableContext context{.client = client, .head = &head};
+  EXPECT_EQ(made.fill(context, Escaping::html), "<a title=\"/a&#34;&#39;&#38;|x\">$</a> ");
+  EXPECT_EQ(made.fill(context, Escaping::none), "<a title=\"/a\"'&|x\">$</a> ");
+  EXPECT_EQ(TextTemplate(" <b> ").fill(context, Escaping::html), " <b> ");
 }
 
 std::string lines_of(const FieldSection& fields) {

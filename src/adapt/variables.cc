@@ -1,7 +1,10 @@
-#include "proxy/variables.h"
+#include "adapt/variables.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+
+#include <fmt/format.h>
 
 #include "base/frame_pool.h"
 #include "message/characters.h"
@@ -77,6 +80,27 @@ void append_tls(Text& out, Variable variable, const TlsClientFacts& tls) {
   }
 }
 
+// As in a URL.
+void append_asked_host(Text& out, std::string_view host) {
+  const bool literal = host.find(':') != std::string_view::npos;
+  if (literal) out += '[';
+  append_harmless(out, host);
+  if (literal) out += ']';
+}
+
+// Of the request's target.
+void append_target(Text& out, Variable variable, const RequestHead& head) {
+  const Target& target = head.target;
+  const std::string_view whole = target.path_and_query;
+  const std::size_t mark = std::min(whole.find('?'), whole.size());
+  if (variable == Variable::query) {
+    if (mark < whole.size()) append_harmless(out, whole.substr(mark + 1));
+    return;
+  }
+  if (target.form != TargetForm::authority && !whole.starts_with('/') && whole != "*") out += '/';
+  append_harmless(out, variable == Variable::path ? whole.substr(0, mark) : whole);
+}
+
 void append_variable(Text& out, Variable variable, const VariableContext& context) {
   const ClientInfo& client = context.client;
   switch (variable) {
@@ -100,8 +124,34 @@ void append_variable(Text& out, Variable variable, const VariableContext& contex
       append_number(out, client.connection_id);
       out += '-';
       return append_number(out, context.request);
+    case Variable::method:
+      if (context.head != nullptr) append_harmless(out, context.head->method_text);
+      return;
+    case Variable::host:
+      return append_asked_host(out, context.host);
+    case Variable::path:
+    case Variable::query:
+    case Variable::path_and_query:
+      if (context.head != nullptr) append_target(out, variable, *context.head);
+      return;
+    case Variable::route:
+      return append_harmless(out, context.route);
+    case Variable::status:
+      if (context.status != 0) append_number(out, static_cast<std::uint64_t>(context.status));
+      return;
     default:
       if (client.tls() != nullptr) append_tls(out, variable, *client.tls());
+  }
+}
+
+void append_escaped(std::string& out, std::string_view text, Escaping escaping) {
+  for (const char c : text) {
+    if (escaping == Escaping::none ||
+        std::string_view("&<>\"'").find(c) == std::string_view::npos) {
+      out += c;
+    } else {
+      out += fmt::format("&#{};", static_cast<int>(c));
+    }
   }
 }
 
@@ -136,6 +186,20 @@ std::string_view TextTemplate::expand(const VariableContext& context, Arena& are
   }
   const std::string_view trimmed = trim_whitespace(text);
   return trimmed.empty() ? std::string_view() : arena.copy(trimmed);
+}
+
+std::string TextTemplate::fill(const VariableContext& context, Escaping escaping) const {
+  std::string out = plain_;
+  for (const Part& part : parts_) {
+    if (!part.is_variable) {
+      out += part.text;
+      continue;
+    }
+    Text text;
+    append_variable(text, part.variable, context);
+    append_escaped(out, text, escaping);
+  }
+  return out;
 }
 
 }  // namespace penstock

@@ -1,4 +1,4 @@
-// Variables in configured texts: "${name}" stands for what is known of a request's client and
+// Variables in configured texts: "${name}" stands for what is known of a request, its client and
 // connection, "$$" for a dollar sign.
 #pragma once
 
@@ -20,6 +20,13 @@ enum class Variable : std::uint8_t {
   listener,
   connection_id,
   request_id,
+  method,
+  host,
+  path,
+  query,
+  path_and_query,
+  route,
+  status,
   tls_version,
   tls_cipher,
   tls_server_name,
@@ -33,7 +40,7 @@ enum class Variable : std::uint8_t {
 };
 
 // Their names, in the order of the enum.
-inline constexpr std::array<std::string_view, 18> kVariableNames{
+inline constexpr std::array<std::string_view, 25> kVariableNames{
     "client_ip",
     "client_port",
     "server_ip",
@@ -42,6 +49,13 @@ inline constexpr std::array<std::string_view, 18> kVariableNames{
     "listener",
     "connection_id",
     "request_id",
+    "method",
+    "host",
+    "path",
+    "query",
+    "path_and_query",
+    "route",
+    "status",
     "tls_version",
     "tls_cipher",
     "tls_server_name",

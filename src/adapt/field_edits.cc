@@ -1,4 +1,4 @@
-#include "proxy/field_edits.h"
+#include "adapt/field_edits.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-// A route's changes to header fields, ready to be made.
+// Changes to header fields, of routes and filters, ready to be made.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "adapt/edit_settings.h"
+#include "adapt/variables.h"
 #include "message/fields.h"
-#include "proxy/settings.h"
-#include "proxy/variables.h"
 
 namespace penstock {
 
