@@ -83,16 +83,18 @@ int Moment::content_hold(std::size_t offset, std::size_t size, penstock_held** h
 
 int Moment::content_emit(penstock_held* held) {
   if (!may_write) return PENSTOCK_NOT_NOW;
-  if (held == nullptr) return PENSTOCK_INVALID;
-  if (!held->slice.empty()) written.push_back(held->slice);
-  return content_drop(held);
+  return release(held, true);
 }
 
-int Moment::content_drop(penstock_held* held) {
+int Moment::content_drop(penstock_held* held) { return release(held, false); }
+
+// Only what is held is looked at: the module may have it wrong.
+int Moment::release(const penstock_held* held, bool write) {
   const auto at =
       std::ranges::find_if(of_->held, [held](const penstock_held& one) { return &one == held; });
   if (at == of_->held.end()) return PENSTOCK_INVALID;
   of_->held_bytes -= at->slice.size();
+  if (write && !at->slice.empty()) written.push_back(std::move(at->slice));
   of_->held.erase(at);
   return PENSTOCK_OK;
 }

@@ -83,6 +83,7 @@ class Moment final : public CallFace {
 
  private:
   [[nodiscard]] bool may_change_head() const;
+  int release(const penstock_held* held, bool write);
   bool begin_answer(int status, const char* reason);
   [[nodiscard]] std::string_view text_of(int text);
   [[nodiscard]] std::string_view request_text(int text);

@@ -53,8 +53,9 @@ class ScriptedServer final : private AcceptHandler {
   [[nodiscard]] bool was_reset(std::size_t i) const {
     return end(i) && !*end(i) && end(i)->error().kind == ErrorKind::reset;
   }
-  // Beside the script.
+  // Beside the script; to nobody where the connection has ended.
   void say(std::size_t i, std::string text) {
+    if (connections_.at(i)->stream == nullptr) return;
     scope_.spawn(send(*connections_.at(i)->stream, std::move(text)));
   }
   void close(std::size_t i) { connections_.at(i)->stream->shutdown_write(); }
