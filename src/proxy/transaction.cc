@@ -98,7 +98,8 @@ void Transaction::on_acquired(const Lease& lease, const NextHop* server) {
   if (adaptation_) adaptation_->note_server(server_);
   // HTTP/1.0 clients need not send Host, HTTP/1.1 servers need to get one.
   if (destination_.group == nullptr || server == nullptr) return;
-  if (route_->settings->host_policy == HostPolicy::server || host_field_.empty()) {
+  const bool theirs = route_ != nullptr && route_->settings->host_policy == HostPolicy::server;
+  if (theirs || host_field_.empty()) {
     request_.fields.set(FieldId::host, server->host_field());
   }
 }

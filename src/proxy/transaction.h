@@ -88,6 +88,7 @@ class Transaction final : private DeliveryOwner {
   std::string_view host_field_;    // what the server gets as Host
   std::string_view asked_host_;    // the host the client asked for, with its port
   AddressList chosen_addresses_;   // by a filter, in place of resolving
+  bool target_chosen_ = false;     // by a filter
   std::optional<Failure> denied_;  // why none of the target's addresses may be reached
   // Intercepted: the client chose the server's address as well as Host, and that the name has that
   // address was not checked. What the server answers is for this client only: a cache must not give

@@ -122,6 +122,7 @@ MaybeTask<bool> Transaction::choose_server() {
 
 Task<bool> Transaction::resolve_and_choose(ConnectChoice& choice) {
   if (auto found = co_await target_addresses()) choice.addresses = std::move(*found);
+  denied_.reset();  // a filter may know others
   co_return co_await ask_for_choice(choice);
 }
 
@@ -149,6 +150,7 @@ bool Transaction::take_choice(ConnectChoice& choice) {
     if (group == nullptr && !choice.upstream.empty()) return false;
     destination_.group = group;
     if (group != nullptr) {
+      destination_.via = {};
       destination_.name = group->name();
       destination_.key = group->key_of(request_, &exchange_.client().peer);
       destination_.cookie = group->take_cookie(request_);
@@ -160,6 +162,7 @@ bool Transaction::take_choice(ConnectChoice& choice) {
     destination_.host = choice.host;
     destination_.port = choice.port;
     destination_.name = request_.fields.keep(fmt::format("{}:{}", choice.host, choice.port));
+    target_chosen_ = true;
   }
   if (choice.addresses_changed) chosen_addresses_ = std::move(choice.addresses);
   return true;

@@ -189,7 +189,7 @@ Task<Result<AddressList>> Transaction::target_addresses() {
   AddressList addresses;
   if (!chosen_addresses_.empty()) {
     addresses = chosen_addresses_;
-  } else if (exchange_.client().intercepted) {
+  } else if (exchange_.client().intercepted && !target_chosen_) {
     addresses.push_back(exchange_.client().local);
   } else {
     const TimePoint deadline =
