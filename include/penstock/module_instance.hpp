@@ -224,10 +224,10 @@ inline int ask_cache(const penstock_api* api, penstock_instance* instance, Cache
                      std::string_view url, CacheDone done, bool many) {
   auto state = std::make_unique<CacheState>(CacheState{api, std::move(done), many});
   const auto tell = [](penstock_instance* owner, void* data, const penstock_cache_object* object) {
-    auto* const state = static_cast<CacheState*>(data);
-    guarded(state->api, owner, [&] { state->done(*object); });
-    const bool is_last = !state->many || object->result != PENSTOCK_OK;
-    const std::unique_ptr<CacheState> ends(is_last ? state : nullptr);
+    auto* const asked = static_cast<CacheState*>(data);
+    guarded(asked->api, owner, [&] { asked->done(*object); });
+    const bool is_last = !asked->many || object->result != PENSTOCK_OK;
+    const std::unique_ptr<CacheState> ends(is_last ? asked : nullptr);
   };
   CacheState* const given = state.release();  // to `tell`
   const int code = ask(instance, str(url), tell, given);

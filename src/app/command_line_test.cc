@@ -174,6 +174,8 @@ TEST_F(CheckCommandTest, LoadsModulesAndShowsThemTheirSettings) {
                       ":3:20: error: 4 brings bad luck\n"
                       "    3 | config = { level = 4 }\n"
                       "      |                    ^\n");
+  EXPECT_EQ(check_module(good, "isolation = 'process'\nconfig = { level = 4 }"), kExitFailed);
+  EXPECT_THAT(err_, HasSubstr(path_ + ":4:20: error: 4 brings bad luck\n"));
   EXPECT_EQ(check_module(good, "config = { level = 5 }"), kExitFailed);
   EXPECT_THAT(err_, HasSubstr(path_ + ":1:1: error: "));
   EXPECT_THAT(err_, HasSubstr("does not say why"));
