@@ -50,7 +50,11 @@ struct FilterSettings {
   FailurePolicy on_failure = FailurePolicy::closed;
   int failure_status = 502;
   Duration timeout = std::chrono::seconds(10);  // for a head, or for one piece of content
-  std::variant<ModuleFilterSettings, FieldsFilterSettings, AnswerFilterSettings> work;
+  std::variant<ModuleFilterSettings, FieldsFilterSettings, AnswerFilterSettings,
+               CompressFilterSettings, DecompressFilterSettings, SubstituteFilterSettings,
+               RewriteFilterSettings, RedirectFilterSettings, CookiesFilterSettings,
+               PrivacyFilterSettings>
+      work;
 };
 
 struct AdaptSettings {

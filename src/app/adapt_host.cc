@@ -5,7 +5,14 @@
 #include <variant>
 
 #include "adapt/answer_filter.h"
+#include "adapt/compress_filter.h"
+#include "adapt/cookies_filter.h"
+#include "adapt/decompress_filter.h"
 #include "adapt/fields_filter.h"
+#include "adapt/privacy_filter.h"
+#include "adapt/redirect_filter.h"
+#include "adapt/rewrite_filter.h"
+#include "adapt/substitute_filter.h"
 #include "config/load.h"
 #include "module/inline_caller.h"
 #include "module/module_filter.h"
@@ -44,6 +51,28 @@ class FilterMaker {
   }
   std::unique_ptr<Filter> operator()(const AnswerFilterSettings& work) const {
     return std::make_unique<AnswerFilter>(work, settings_.at, settings_.conditions.need_response());
+  }
+
+  std::unique_ptr<Filter> operator()(const CompressFilterSettings& work) const {
+    return std::make_unique<CompressFilter>(work, settings_.at);
+  }
+  std::unique_ptr<Filter> operator()(const DecompressFilterSettings& work) const {
+    return std::make_unique<DecompressFilter>(work, settings_.at);
+  }
+  std::unique_ptr<Filter> operator()(const SubstituteFilterSettings& work) const {
+    return std::make_unique<SubstituteFilter>(work, settings_.at);
+  }
+  std::unique_ptr<Filter> operator()(const RewriteFilterSettings& work) const {
+    return std::make_unique<RewriteFilter>(work, settings_.at);
+  }
+  std::unique_ptr<Filter> operator()(const RedirectFilterSettings& work) const {
+    return std::make_unique<RedirectFilter>(work, settings_.at);
+  }
+  std::unique_ptr<Filter> operator()(const CookiesFilterSettings& work) const {
+    return std::make_unique<CookiesFilter>(work, settings_.at);
+  }
+  std::unique_ptr<Filter> operator()(const PrivacyFilterSettings& work) const {
+    return std::make_unique<PrivacyFilter>(work, settings_.at);
   }
 
  private:

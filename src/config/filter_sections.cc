@@ -159,6 +159,20 @@ constexpr std::array kWorkKeys{
         "fields", "Changes to header fields; see `[filter.fields]`."),
     work_table<AnswerFilterSettings, kFilterAnswer>(
         "answer", "A response in place of a server's; see `[filter.answer]`."),
+    work_table<CompressFilterSettings, kFilterCompress>(
+        "compress", "Responses compressed for clients that take it; see `[filter.compress]`."),
+    work_table<DecompressFilterSettings, kFilterDecompress>(
+        "decompress", "Content taken out of its codings; see `[filter.decompress]`."),
+    work_table<SubstituteFilterSettings, kFilterSubstitute>(
+        "substitute", "Text in content replaced; see `[filter.substitute]`."),
+    work_table<RewriteFilterSettings, kFilterRewrite>(
+        "rewrite", "Requests sent elsewhere; see `[filter.rewrite]`."),
+    work_table<RedirectFilterSettings, kFilterRedirect>(
+        "redirect", "Clients sent elsewhere; see `[filter.redirect]`."),
+    work_table<CookiesFilterSettings, kFilterCookies>(
+        "cookies", "Cookies taken away or made safer; see `[filter.cookies]`."),
+    work_table<PrivacyFilterSettings, kFilterPrivacy>(
+        "privacy", "What requests tell of who makes them; see `[filter.privacy]`."),
 };
 static_assert(kWorkKeys.size() == std::variant_size_v<decltype(FilterSettings::work)>);
 
@@ -176,6 +190,25 @@ constexpr auto kFilterKeys = [] {
   return keys;
 }();
 
+// Whether work has something to do with requests that it cannot leave out.
+struct NeedsRequests {
+  template <class Work>
+  bool operator()(const Work& /*work*/) const {
+    return false;
+  }
+  bool operator()(const FieldsFilterSettings& work) const { return !work.request.empty(); }
+  bool operator()(const DecompressFilterSettings& work) const {
+    return work.requests || work.ask != AskedCodings::client;
+  }
+  bool operator()(const SubstituteFilterSettings& work) const {
+    return work.requests || work.whole;
+  }
+  bool operator()(const RewriteFilterSettings& /*work*/) const { return true; }
+  bool operator()(const RedirectFilterSettings& /*work*/) const { return true; }
+  bool operator()(const CookiesFilterSettings& work) const { return !work.remove.empty(); }
+  bool operator()(const PrivacyFilterSettings& /*work*/) const { return true; }
+};
+
 void check_filter(const toml::table& table, Report& report, const FilterSettings& filter) {
   std::string_view first;
   for (const std::string_view name : kWorkNames) {
@@ -190,6 +223,11 @@ void check_filter(const toml::table& table, Report& report, const FilterSettings
   if (first.empty()) {
     report.error(place_of(table),
                  fmt::format("[[filter]] lacks what it does: {}", fmt::join(kWorkNames, " or ")));
+  }
+  if (filter.conditions.need_response() && std::visit(NeedsRequests(), filter.work)) {
+    report.error(place_in(table, first),
+                 "what this does to requests is never done: with status or content_type the filter "
+                 "sees none; make it two");
   }
   if (table.contains("failure_status") && filter.on_failure != FailurePolicy::closed) {
     report.warning(place_in(table, "failure_status"),

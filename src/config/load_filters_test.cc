@@ -210,6 +210,150 @@ TEST(LoadFilters, MistakesInFilters) {
                 errors_of("[filter]\nmodule = 'm'"));
 }
 
+TEST(LoadFilters, WorkThatIsBuiltIn) {
+  const Snapshot snapshot = load(R"toml(
+    [[filter]]
+    fields = { request = { remove = ["X-A"], set = { X-B = "${host}" } } }
+    [[filter]]
+    answer = { status = 451, type = "text/html", content = "<p>", fields = { X-C = ["1", "2"] } }
+    [[filter]]
+    [filter.compress]
+    codings = ["gzip", "br"]
+    types = ["text/*"]
+    least = "0B"
+    gzip_level = 9
+    br_level = 0
+    zstd_level = 12
+    flush = "at_end"
+    [[filter]]
+    decompress = { responses = false, requests = true, ask = "all", most = "1MiB", ratio = 0 }
+    [[filter]]
+    [filter.substitute]
+    in = "request"
+    types = ["a/b"]
+    longest = "1KiB"
+    whole = true
+    [[filter.substitute.rules]]
+    pattern = "a(b)"
+    with = '\1'
+    regex = true
+    once = true
+    ignore_case = true
+    [[filter]]
+    rewrite = { pattern = "^/(a)", with = '/\1', of = "url" }
+    [[filter]]
+    redirect = { pattern = "x", to = "/y", status = 308 }
+    [[filter]]
+    [filter.cookies]
+    remove = ["a*"]
+    remove_set = ["b"]
+    keep = ["c"]
+    harden = ["d"]
+    secure = true
+    http_only = true
+    same_site = "strict"
+    [[filter]]
+    name = "own name"
+    [filter.privacy]
+    referer = "same_origin"
+    user_agent = "x y"
+    do_not_track = false
+    hide_client = false
+    third_party_cookies = false
+  )toml");
+  const auto& filters = snapshot.adapt.filters;
+  ASSERT_THAT(filters, SizeIs(9));
+  EXPECT_EQ(filters[0].name, "fields");
+  EXPECT_EQ(filters[8].name, "own name");
+  EXPECT_THAT(std::get<FieldsFilterSettings>(filters[0].work).request.remove, ElementsAre("X-A"));
+  const auto& answer = std::get<AnswerFilterSettings>(filters[1].work);
+  EXPECT_EQ(answer.status, 451);
+  EXPECT_EQ(answer.type, "text/html");
+  EXPECT_EQ(answer.content, "<p>");
+  EXPECT_THAT(answer.fields, SizeIs(2));
+  const auto& compress = std::get<CompressFilterSettings>(filters[2].work);
+  EXPECT_THAT(compress.codings, ElementsAre(ContentCoding::gzip, ContentCoding::br));
+  EXPECT_THAT(compress.types, ElementsAre("text/*"));
+  EXPECT_EQ(compress.least, 0U);
+  EXPECT_EQ(compress.gzip_level, 9);
+  EXPECT_EQ(compress.br_level, 0);
+  EXPECT_EQ(compress.zstd_level, 12);
+  EXPECT_EQ(compress.flush, FlushPolicy::at_end);
+  const auto& decompress = std::get<DecompressFilterSettings>(filters[3].work);
+  EXPECT_FALSE(decompress.responses);
+  EXPECT_TRUE(decompress.requests);
+  EXPECT_EQ(decompress.ask, AskedCodings::all);
+  EXPECT_EQ(decompress.limits.output, 1024U * 1024);
+  EXPECT_EQ(decompress.limits.ratio, 0U);
+  const auto& substitute = std::get<SubstituteFilterSettings>(filters[4].work);
+  EXPECT_TRUE(substitute.requests && substitute.whole);
+  EXPECT_EQ(substitute.longest, 1024U);
+  ASSERT_THAT(substitute.rules, SizeIs(1));
+  EXPECT_EQ(substitute.rules[0].replacement, "\\1");
+  EXPECT_TRUE(substitute.rules[0].regex && substitute.rules[0].once);
+  EXPECT_TRUE(substitute.rules[0].ignore_case);
+  const auto& rewrite = std::get<RewriteFilterSettings>(filters[5].work);
+  EXPECT_EQ(rewrite.pattern, "^/(a)");
+  EXPECT_EQ(rewrite.with, "/\\1");
+  EXPECT_TRUE(rewrite.url);
+  const auto& redirect = std::get<RedirectFilterSettings>(filters[6].work);
+  EXPECT_EQ(redirect.pattern, "x");
+  EXPECT_EQ(redirect.to, "/y");
+  EXPECT_EQ(redirect.status, 308);
+  const auto& cookies = std::get<CookiesFilterSettings>(filters[7].work);
+  EXPECT_THAT(cookies.remove, ElementsAre("a*"));
+  EXPECT_THAT(cookies.remove_set, ElementsAre("b"));
+  EXPECT_THAT(cookies.keep, ElementsAre("c"));
+  EXPECT_THAT(cookies.harden, ElementsAre("d"));
+  EXPECT_TRUE(cookies.secure && cookies.http_only);
+  EXPECT_EQ(cookies.same_site, SameSite::strict);
+  const auto& privacy = std::get<PrivacyFilterSettings>(filters[8].work);
+  EXPECT_EQ(privacy.referer, RefererPolicy::same_origin);
+  EXPECT_EQ(privacy.user_agent, "x y");
+  EXPECT_FALSE(privacy.do_not_track || privacy.forwarding || privacy.third_party_cookies);
+}
+
+// "@" stands where the mistake is.
+TEST(LoadFilters, MistakesInWorkThatIsBuiltIn) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"fields = @{}", "this changes nothing: give it request or response"},
+      {"fields = { request = { remove = [@'Host'] } }", "Host cannot be edited here"},
+      {"fields = { request = { set = { X = @'${hots}' } } }", R"(did you mean "host"?)"},
+      {"answer = { status = @100 }", "100 is too small: expected 200 to 599"},
+      {"answer = { type = @'html' }", R"(such as "text/html; charset=utf-8", found "html")"},
+      {"answer = { content = @'${x' }", R"("${x" lacks its "}")"},
+      {"answer = { fields = { X = @\"a\\nb\" } }", "cannot contain the control character"},
+      {"compress = { codings = ['gzip', @'gzip'] }", R"("gzip" stands there twice)"},
+      {"compress = { codings = @[] }", "expected at least one content coding"},
+      {"compress = { codings = [@'compress'] }", R"(found "compress")"},
+      {"compress = { br_level = @11 }", "11 is too large: expected 0 to 6"},
+      {"substitute = @{}", "[filter.substitute] lacks rules"},
+      {"substitute = { rules = @[] }", "expected at least one rule"},
+      {"substitute = { rules = [{ pattern = @'' }] }", "found an empty text"},
+      {"substitute = { rules = [{ pattern = @'a(', regex = true }] }", "missing )"},
+      {"substitute = { rules = [@{ with = '' }] }", "lacks pattern"},
+      {"rewrite = { pattern = @'a(', with = '' }", "missing )"},
+      {"rewrite = { pattern = 'a', with = @'\\1' }", R"(there is no group \1: the pattern has 0)"},
+      {"rewrite = @{ pattern = 'a' }", "[filter.rewrite] lacks with"},
+      {"redirect = { to = @'//a/' }", R"(expected a path ("/new") or a URL)"},
+      {"redirect = { to = '/', status = @304 }", "expected 301, 302, 303, 307 or 308"},
+      {"cookies = @{ keep = ['a'] }", "this changes nothing"},
+      {"cookies = { remove = [@'a b'] }", R"("a b" contains " ")"},
+      {"privacy = { user_agent = @\"a\\u0001\" }", "no control characters"},
+      {"privacy = @{}\nstatus = 200", "what this does to requests is never done"},
+      {"fields = @{ request = { remove = ['X'] } }\ncontent_type = 'a/b'", "make it two"},
+      {"privacy = @{}\nrewrite = { pattern = 'a', with = '' }",
+       "a filter does one thing, and this one has rewrite, too"},
+  };
+  for (const auto& [marked, message] : cases) {
+    std::string text = marked;
+    const auto column = static_cast<unsigned>(text.find('@') + 1);
+    text.erase(column - 1, 1);
+    text.insert(0, "[[filter]]\n");
+    expect_single({text.c_str(), 2, column, message.c_str()}, errors_of(text));
+  }
+}
+
 TEST(LoadFilters, MistakesInModules) {
   const Case cases[] = {
       {"[[module]]\nfile = 'x'", 1, 1, "modules have a name: write [module.NAME]"},

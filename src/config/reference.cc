@@ -42,6 +42,8 @@ std::vector<KeyReference> reference() {
   append_all(kPeer, kPeerLogin, kPeerTls, kPeerPool, kPeerQueue, kPeerEjection, kPeerCheck);
   append_all(kCredentials);
   append_all(kFilter, kFilterFields, kFilterRequestEdits, kFilterResponseEdits, kFilterAnswer);
+  append_all(kFilterCompress, kFilterDecompress, kFilterSubstitute, kFilterRule, kFilterRewrite,
+             kFilterRedirect, kFilterCookies, kFilterPrivacy);
   append_all(kModule);
   for (const Section<Draft>* section : single_sections()) append(*section, out);
   append_all(kTargetsPool, kTargetsRetry);

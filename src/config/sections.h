@@ -66,6 +66,14 @@ extern const Section<FieldsFilterSettings> kFilterFields;
 extern const Section<FieldEdits> kFilterRequestEdits;
 extern const Section<FieldEdits> kFilterResponseEdits;
 extern const Section<AnswerFilterSettings> kFilterAnswer;
+extern const Section<CompressFilterSettings> kFilterCompress;
+extern const Section<DecompressFilterSettings> kFilterDecompress;
+extern const Section<SubstituteFilterSettings> kFilterSubstitute;
+extern const Section<RewriteFilterSettings> kFilterRewrite;
+extern const Section<RedirectFilterSettings> kFilterRedirect;
+extern const Section<CookiesFilterSettings> kFilterCookies;
+extern const Section<PrivacyFilterSettings> kFilterPrivacy;
+extern const Section<SubstitutionRule> kFilterRule;
 
 extern const Section<ModuleSettings> kModule;
 

@@ -1,9 +1,18 @@
 """The filters that are built in, by real requests."""
 
+import gzip
+import shutil
+import subprocess
+import threading
 import unittest
+import zlib
 
 from harness import ScenarioTest
-from wire import chunked, request_bytes, response_bytes
+from real_servers import Nginx
+from wire import Cut, chunked, request_bytes, response_bytes
+
+CURL = shutil.which("curl")
+PAGE = "".join(f"<p>line {number} of a page</p>\n" for number in range(2000)).encode()
 
 
 class FilterTest(ScenarioTest):
@@ -86,6 +95,184 @@ class AnswerTest(FilterTest):
             self.assertEqual((response.status, response.body), (503, b"later (500)"))
             self.assertEqual(response.value("Retry-After"), "5")
             self.assertIsNone(response.value("X-Power"))
+
+
+class ContentTest(FilterTest):
+    def page(self, *fields, body=PAGE, **options):
+        return self.origin(response_bytes(body, "Content-Type: text/html", *fields, **options))
+
+    def curl(self, *arguments):
+        if CURL is None:
+            self.skipTest("curl is not installed")
+        done = subprocess.run([CURL, "-sS", "-m", "20", *arguments], stdout=subprocess.PIPE,
+                              check=True)
+        return done.stdout
+
+    def test_curl_understands_each_coding(self):
+        proxy = self.filtered(self.page(), {"compress": {}})
+        for coding in ("gzip", "br", "zstd"):
+            with self.subTest(coding):
+                raw = self.curl("-H", f"Accept-Encoding: {coding}", f"http://{proxy.address}/")
+                self.assertLess(len(raw), len(PAGE) / 4)
+        self.assertEqual(self.curl("--compressed", f"http://{proxy.address}/"), PAGE)
+        self.assertEqual(self.curl(f"http://{proxy.address}/"), PAGE)
+
+    def test_compressed_and_not_on_one_connection(self):
+        proxy = self.filtered(self.page('ETag: "a"', "Accept-Ranges: bytes"), {"compress": {}})
+        client = self.client(proxy)
+        response = client.request("/", "Accept-Encoding: gzip, deflate")
+        self.assertEqual(gzip.decompress(response.body), PAGE)
+        self.assertEqual(response.value("Content-Encoding"), "gzip")
+        self.assertEqual(response.value("Vary"), "Accept-Encoding")
+        self.assertEqual(response.value("ETag"), 'W/"a"')
+        self.assertEqual(response.value("Accept-Ranges"), None)
+        response = client.request("/")
+        self.assertEqual((response.body, response.framing), (PAGE, "length"))
+        self.assertEqual(response.value("Vary"), "Accept-Encoding")
+        self.assertEqual(response.value("ETag"), '"a"')
+        head = client.request("/", "Accept-Encoding: gzip", method="HEAD")
+        self.assertEqual(head.value("Content-Encoding"), "gzip")
+        self.assertEqual(head.value("Content-Length"), None)
+        response = client.request("/", "Accept-Encoding: gzip")
+        self.assertEqual(gzip.decompress(response.body), PAGE)
+
+    def test_events_come_at_once(self):
+        def answer(_, wire):
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                      b"Transfer-Encoding: chunked\r\n\r\n" + b"9\r\ndata: 1\n\n\r\n")
+            self.assertTrue(self.seen.wait(20))
+            wire.send(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+
+        self.seen = threading.Event()
+        proxy = self.filtered(self.origin(answer), {"compress": {}})
+        client = self.client(proxy)
+        client.send(request_bytes("/", "Accept-Encoding: gzip"))
+        self.assertEqual(client.read_head().value("Content-Encoding"), "gzip")
+        decoder, said = zlib.decompressobj(31), b""
+        for event in (b"data: 1", b"data: 2"):
+            while event not in said:
+                size = int(client.read_until(b"\r\n"), 16)
+                said += decoder.decompress(client.read_exactly(size + 2)[:-2])
+            self.seen.set()  # until now the server has sent no more
+
+    def test_decompressed_substituted_and_compressed_again(self):
+        origin = self.page("Content-Encoding: gzip", 'ETag: "a"', body=gzip.compress(PAGE))
+        proxy = self.filtered(origin, {"decompress": {"ask": "all"}},
+                              {"substitute": {"rules": [{"pattern": "line (\\d+)",
+                                                         "with": "row \\1", "regex": True}]}},
+                              {"compress": {"codings": ["gzip"]}})
+        wanted = PAGE.replace(b"line", b"row")
+        response = self.ask(proxy, "/")
+        self.assertEqual(response.body, wanted)
+        self.assertEqual(response.value("Content-Encoding"), None)
+        self.assertEqual(response.value("ETag"), 'W/"a"')
+        self.assertEqual(origin.requests[0].value("Accept-Encoding"), "gzip, deflate, br, zstd")
+        response = self.ask(proxy, "/", "Accept-Encoding: gzip")
+        self.assertEqual(gzip.decompress(response.body), wanted)
+
+    def test_requests_decompressed(self):
+        origin = self.origin()
+        proxy = self.filtered(origin, {"decompress": {"requests": True, "responses": False}})
+        response = self.ask(proxy, "/", "Content-Encoding: gzip", method="POST",
+                            body=gzip.compress(PAGE))
+        self.assertEqual(response.status, 200)
+        self.assertEqual(origin.requests[0].body, PAGE)
+        self.assertEqual(origin.requests[0].value("Content-Encoding"), None)
+
+    def test_what_is_no_gzip_is_cut(self):
+        proxy = self.filtered(self.page("Content-Encoding: gzip"), {"decompress": {}})
+        client = self.client(proxy)
+        client.send(request_bytes("/"))
+        with self.assertRaises((Cut, OSError)):
+            client.read_response()
+
+    def test_before_nginx(self):
+        with Nginx("gzip on; gzip_types *; gzip_min_length 1; etag on;") as nginx:
+            nginx.put("page.html", PAGE.decode())
+            nginx.put("page.txt", PAGE.decode())
+            proxy = self.filtered(nginx.address, {"decompress": {}}, {"substitute": {
+                "types": ["text/plain", "text/html", "application/octet-stream"],
+                "whole": True, "rules": [{"pattern": "page</p>", "with": "book</p>"}]}},
+                {"compress": {"types": ["*/*"]}})
+            wanted = PAGE.replace(b"page</p>", b"book</p>")
+            url = f"http://{proxy.address}/page.html"
+            self.assertEqual(self.curl(url), wanted)
+            self.assertEqual(self.curl("--compressed", url), wanted)
+            self.assertEqual(self.curl("--compressed", "-r", "0-9", url), wanted)
+            first = self.ask(proxy, "/page.html", "Accept-Encoding: br")
+            self.assertEqual(first.value("Content-Encoding"), "br")
+            tag = first.value("ETag")
+            self.assertTrue(tag.startswith("W/"), tag)
+            again = self.ask(proxy, "/page.html", "Accept-Encoding: br", f"If-None-Match: {tag}")
+            self.assertEqual(again.status, 304)
+            self.assertEqual(again.value("ETag"), tag)
+
+
+class WayTest(FilterTest):
+    def test_rewritten_path_is_routed_anew(self):
+        one, two = self.origin(response_bytes(b"one")), self.origin(response_bytes(b"two"))
+        proxy = self.penstock({
+            "listener": [{"address": "127.0.0.1:0", "mode": "reverse"}],
+            "upstream.one": {"servers": [one.address]}, "upstream.two": {"servers": [two.address]},
+            "route": [{"path": "/new", "to": "two"}, {"to": "one"}],
+            "filter": [{"rewrite": {"pattern": "^/old/(.*)", "with": "/new/\\1"}},
+                       {"at": "server",
+                        "rewrite": {"pattern": "^/new/inner", "with": "/inner"}}]})
+        self.assertEqual(self.ask(proxy, "/old/a?b").body, b"two")
+        self.assertEqual(two.requests[0].target, "/new/a?b")
+        self.assertEqual(self.ask(proxy, "/other").body, b"one")
+        self.assertEqual(self.ask(proxy, "/old/inner/x").body, b"two")
+        self.assertEqual(two.requests[1].target, "/inner/x")
+
+    def test_another_host_of_a_forward_proxy(self):
+        origin = self.origin()
+        proxy = self.forward(filter=[{"rewrite": {
+            "of": "url", "pattern": "^http://([a-z]+)\\.test/", "with": origin.url + "/\\1/"}}])
+        self.assertEqual(self.ask(proxy, "http://www.test/x", host="www.test").status, 200)
+        self.assertEqual(origin.requests[0].target, "/www/x")
+        self.assertEqual(origin.requests[0].values("Host"), [origin.address])
+
+    def test_redirects(self):
+        origin = self.origin()
+        proxy = self.filtered(
+            origin,
+            {"path": "/secure", "redirect": {"to": "https://${host}${path_and_query}",
+                                             "status": 308}},
+            {"redirect": {"pattern": "^http://[^/]+/blog(.*)", "to": "https://blog.test\\1"}},
+            {"path": "/loop", "redirect": {"to": "/loop"}})
+        response = self.ask(proxy, "/secure/a?b=%0d%0a", host="www.test:8080")
+        self.assertEqual((response.status, response.value("Location")),
+                         (308, "https://www.test/secure/a?b=%0d%0a"))
+        for path, wanted in (("/blog/1", "/1"), ("/blog.evil.test", "/.evil.test"),
+                             ("/blog@evil.test/", "/@evil.test/")):
+            response = self.ask(proxy, path)
+            self.assertEqual((response.status, response.value("Location")),
+                             (302, "https://blog.test" + wanted))
+        self.assertEqual(self.ask(proxy, "/loop").status, 200)
+
+
+class PrivacyTest(FilterTest):
+    def test_cookies(self):
+        origin = self.origin(response_bytes(b"", "Set-Cookie: _ga=1", "Set-Cookie: sid=2; Path=/"))
+        proxy = self.filtered(origin, {"cookies": {
+            "remove": ["_ga*"], "remove_set": ["_ga*"], "http_only": True, "same_site": "lax"}})
+        response = self.ask(proxy, "/", "Cookie: sid=1; _ga_x=2; b=3")
+        self.assertEqual(origin.requests[0].values("Cookie"), ["sid=1; b=3"])
+        self.assertEqual(response.values("Set-Cookie"), ["sid=2; Path=/; HttpOnly; SameSite=Lax"])
+
+    def test_what_requests_tell(self):
+        origin = self.origin(response_bytes(b"", "Set-Cookie: id=1"))
+        proxy = self.forward(filter=[{"privacy": {"user_agent": "x/1",
+                                                  "third_party_cookies": False}}])
+        response = self.ask(proxy, origin.url + "/pixel", "Referer: http://news.test/secret",
+                            "Cookie: id=1", "User-Agent: y", "X-Forwarded-For: 10.0.0.1",
+                            host=origin.address)
+        request = origin.requests[0]
+        self.assertEqual(request.values("Referer"), ["http://news.test/"])
+        self.assertEqual(request.values("User-Agent"), ["x/1"])
+        self.assertEqual(request.values("DNT"), ["1"])
+        self.assertEqual(request.values("Cookie") + request.values("X-Forwarded-For"), [])
+        self.assertEqual(response.values("Set-Cookie"), [])
 
 
 if __name__ == "__main__":
