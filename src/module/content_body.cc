@@ -62,6 +62,12 @@ BodySource::Run ContentBody::run(std::uint64_t at_least) {
   return source_->run(at_least);
 }
 
+// Who gets the last piece may take the message for complete, and cancel what is left: the module
+// has to have seen the end by then.
+bool ContentBody::waits_for_end() const {
+  return phase_ == Phase::waiting && moment_->event == complete_event_;
+}
+
 Slice ContentBody::take_ready() {
   while (next_ == ready_.size()) {
     if (phase_ == Phase::passing) return pass(source_->take_ready());
@@ -72,23 +78,20 @@ Slice ContentBody::take_ready() {
     if (phase_ == Phase::looking && source_->at_end()) show_end();
     if (!had && next_ == ready_.size()) return {};
   }
-  return take_written();
+  return waits_for_end() ? Slice() : take_written();
 }
 
 Task<Result<Slice>> ContentBody::next() {
   while (true) {
-    if (next_ < ready_.size()) co_return take_written();
+    if (phase_ == Phase::looking && source_->at_end()) show_end();
+    if (next_ < ready_.size() && !waits_for_end()) co_return take_written();
     if (error_) co_return fail(*error_);
     if (phase_ == Phase::waiting) {
       co_await wait();
       continue;
     }
     if (phase_ == Phase::completed) co_return Slice();
-    if (source_->at_end()) {
-      if (phase_ == Phase::passing) co_return Slice();
-      show_end();
-      continue;
-    }
+    if (source_->at_end()) co_return Slice();
     auto slice = co_await source_->next();
     if (!slice) co_return slice;
     if (phase_ == Phase::passing) {

@@ -54,6 +54,7 @@ class ContentBody final : public OwnBody {
   };
   [[nodiscard]] bool has_callback(ModuleEvent event) const;
   [[nodiscard]] Slice take_written();
+  [[nodiscard]] bool waits_for_end() const;
   // Each shows a piece, or the end, to the module. `passing` afterwards: see above.
   void show(Slice slice);
   void show_end();
