@@ -59,7 +59,7 @@ void FilterSet::report(const FilterPlace& place, std::string_view where, std::st
   }
 }
 
-std::unique_ptr<Adaptation> Adaptation::begin(std::shared_ptr<FilterSet> set,
+std::unique_ptr<Adaptation> Adaptation::begin(const std::shared_ptr<FilterSet>& set,
                                               const TransactionFacts& facts,
                                               const RequestHead& request, std::string_view host,
                                               std::string_view path) {

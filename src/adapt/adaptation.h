@@ -73,7 +73,7 @@ class Adaptation : public Pooled {
  public:
   // The filters whose conditions the request meets; null where there are none. `host` and `path` as
   // routes see them. All must outlive it.
-  [[nodiscard]] static std::unique_ptr<Adaptation> begin(std::shared_ptr<FilterSet> set,
+  [[nodiscard]] static std::unique_ptr<Adaptation> begin(const std::shared_ptr<FilterSet>& set,
                                                          const TransactionFacts& facts,
                                                          const RequestHead& request,
                                                          std::string_view host,

@@ -10,17 +10,18 @@ std::string unescaped(std::string_view text) {
   constexpr std::size_t kCodeDigits = 4;
   std::string value;
   for (std::size_t i = 0; i < text.size() && text[i] != '"'; ++i) {
-    if (text[i] != '\\' || ++i == text.size()) {
+    const bool is_escape = text[i] == '\\';
+    if (is_escape) ++i;
+    if (i == text.size()) break;
+    if (!is_escape || text[i] != 'u') {
       value += text[i];
-    } else if (text[i] != 'u') {
-      value += text[i];
-    } else {
-      unsigned code = 0;
-      const std::string_view digits = text.substr(i + 1, kCodeDigits);
-      std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-      value += static_cast<char>(code);
-      i += digits.size();
+      continue;
     }
+    unsigned code = 0;
+    const std::string_view digits = text.substr(i + 1, kCodeDigits);
+    std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+    value += static_cast<char>(code);
+    i += digits.size();
   }
   return value;
 }
