@@ -259,6 +259,16 @@ Duration Adaptation::time_limit(const FilterState& state) const {
   return slot->place->settings->timeout;
 }
 
+void Adaptation::start_work(Executor& executor, Task<void> task) {
+  if (!work_) work_.emplace(executor);
+  work_->spawn(std::move(task));
+}
+
+Task<void> Adaptation::end_work() {
+  work_->cancel();
+  co_await work_->join();
+}
+
 bool Adaptation::add_record_field(std::string_view name, std::string_view value) {
   if (!is_record_name(name) || record_fields_.size() >= kMostRecordFields) return false;
   if (record_bytes_ + name.size() + value.size() > kLongestRecordFields) return false;

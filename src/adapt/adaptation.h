@@ -12,6 +12,7 @@
 #include "adapt/conditions.h"
 #include "adapt/filter.h"
 #include "adapt/settings.h"
+#include "async/scope.h"
 #include "base/log.h"
 
 namespace penstock {
@@ -139,6 +140,13 @@ class Adaptation : public Pooled {
                                     std::string_view reason, bool changed);
   // For bodies of filters: that one has nothing more to do with the transaction.
   void leave(const FilterState& state);
+  // For bodies of filters: starts a task that who pulls the body waits for, and that has to go on
+  // when it stops waiting: a request whose upload was broken off may be sent again. What the task
+  // uses must live as long as this.
+  void start_work(Executor& executor, Task<void> task);
+  // Ends what was started so. To be awaited before this is destroyed, where something was.
+  [[nodiscard]] bool has_work() const { return work_.has_value(); }
+  Task<void> end_work();
   // How long that filter may take for one piece of content.
   [[nodiscard]] Duration time_limit(const FilterState& state) const;
 
@@ -186,6 +194,7 @@ class Adaptation : public Pooled {
   std::string_view decided_by_;
   std::vector<std::pair<std::string, std::string>> record_fields_;
   std::size_t record_bytes_ = 0;
+  std::optional<Scope> work_;
 };
 
 inline const TransactionFacts& AdaptedMessage::facts() const { return adaptation_->facts(); }

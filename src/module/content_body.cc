@@ -87,7 +87,8 @@ Task<Result<Slice>> ContentBody::next() {
     if (next_ < ready_.size() && !waits_for_end()) co_return take_written();
     if (error_) co_return fail(*error_);
     if (phase_ == Phase::waiting) {
-      co_await wait();
+      const bool waited = co_await wait();
+      if (!waited) co_return fail({.kind = ErrorKind::cancelled, .side = side()});
       continue;
     }
     if (phase_ == Phase::completed) co_return Slice();
@@ -161,20 +162,32 @@ void ContentBody::show_end() {
   }
 }
 
-// Cut short after the filter's time, or when the transaction is cancelled.
-Task<void> ContentBody::wait() {
-  const Duration limit = transaction_->adaptation().time_limit(*transaction_);
-  const Result<int> returned =
-      co_await run_in_time(transaction_->caller().finish(*transaction_, *moment_), limit);
-  phase_ = Phase::looking;
-  if (returned) {
-    settle(*returned);
-  } else if (returned.error().kind == ErrorKind::cancelled) {
-    phase_ = Phase::failed;
-    error_ = returned.error().at(is_request(point_) ? Side::client : Side::server);
-  } else {
-    give_up("timed_out");
+// Whoever pulls may give up waiting, and come back later: what the module has been given it has
+// been given, and what it makes of that is not lost.
+Task<bool> ContentBody::wait() {
+  if (!working_) {
+    working_ = true;
+    done_.reset();
+    Executor& executor = (co_await this_context()).executor();
+    transaction_->adaptation().start_work(executor, work());
   }
+  const bool waited = co_await done_.wait();
+  if (!waited) co_return false;
+  working_ = false;
+  phase_ = Phase::looking;
+  if (returned_) {
+    settle(*returned_);
+  } else {
+    give_up(to_string(returned_.error().kind));
+  }
+  co_return true;
+}
+
+// Takes no longer than the filter may.
+Task<void> ContentBody::work() {
+  const Duration limit = transaction_->adaptation().time_limit(*transaction_);
+  returned_ = co_await run_in_time(transaction_->caller().finish(*transaction_, *moment_), limit);
+  done_.set();
 }
 
 void ContentBody::write_piece(Slice slice) {
@@ -236,7 +249,8 @@ Task<ContentBody::Seen> ContentBody::prime(AdaptedMessage& message) {
   bool broken = false;
   while (next_ == ready_.size() && !answered_ && !broken) {
     if (phase_ == Phase::waiting) {
-      co_await wait();
+      const bool waited = co_await wait();
+      if (!waited) break;
     } else if (phase_ != Phase::looking) {
       break;
     } else if (source_->at_end()) {
@@ -257,7 +271,8 @@ Task<ContentBody::Seen> ContentBody::prime(AdaptedMessage& message) {
   moment_->message = nullptr;
   if (answered_) co_return Seen::answer;
   if (moment_->length) promise(*moment_->length);
-  co_return phase_ == Phase::failed && !broken ? Seen::refused : Seen::enough;
+  const bool refused = phase_ == Phase::waiting || (phase_ == Phase::failed && !broken);
+  co_return refused ? Seen::refused : Seen::enough;
 }
 
 Slice AnswerBody::take_ready() { return take_from(ready_, next_); }

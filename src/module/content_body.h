@@ -58,7 +58,10 @@ class ContentBody final : public OwnBody {
   // Each shows a piece, or the end, to the module. `passing` afterwards: see above.
   void show(Slice slice);
   void show_end();
-  Task<void> wait();
+  // False: cancelled.
+  Task<bool> wait();
+  Task<void> work();
+  [[nodiscard]] Side side() const { return is_request(point_) ? Side::client : Side::server; }
   void begin(ModuleEvent event);
   void settle(int returned);
   void give_up(std::string_view reason);
@@ -80,6 +83,10 @@ class ContentBody final : public OwnBody {
   AdaptedMessage* held_ = nullptr;  // the one whose head is held back
   bool answered_ = false;
   Phase phase_ = Phase::looking;
+  // The module has a piece, or the end, and takes time over it.
+  bool working_ = false;
+  Event done_;
+  Result<int> returned_ = 0;
   Slices ready_;  // to be handed out
   std::size_t next_ = 0;
   std::optional<Error> error_;

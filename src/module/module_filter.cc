@@ -76,10 +76,10 @@ std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
                                                  std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
   const ModuleEvent event = head_event(message);
+  transaction.request = &message.request();
   if (message.response() == nullptr) {
-    transaction.note_request(message);
+    transaction.request_framing = message.framing();
   } else {
-    transaction.request = &message.request();
     transaction.response = message.response();
     transaction.response_framing = message.framing();
   }
@@ -242,12 +242,11 @@ MaybeTask<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message,
                                                  std::string_view result,
                                                  std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
-  transaction.note_request(message);
+  transaction.request = &message.request();
   Moment& moment = transaction.moment(ModuleEvent::cache_lookup);
   moment.clear_call();
   moment.event = ModuleEvent::cache_lookup;
-  moment.lookup_result = result;
-  transaction.moment(ModuleEvent::response_head).lookup_result = result;
+  transaction.lookup_result = result;
   return ask(transaction, moment);
 }
 
@@ -255,7 +254,7 @@ MaybeTask<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message,
                                                   ConnectChoice& choice,
                                                   std::unique_ptr<FilterState>& state) {
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
-  transaction.note_request(message);
+  transaction.request = &message.request();
   Moment& moment = transaction.moment(ModuleEvent::before_connect);
   moment.clear_call();
   moment.event = ModuleEvent::before_connect;

@@ -26,8 +26,9 @@ namespace penstock {
 
 class ModuleTransaction;
 
-// A direction's event under way, and what the functions of the interface do to the transaction
-// meanwhile. A transaction has two, as its request may still be under way when the response comes.
+// An event under way, and what the functions of the interface do to the transaction meanwhile. A
+// transaction has several, as its request may still be under way when a server is chosen, and when
+// the response comes.
 class Moment final : public CallFace {
  public:
   explicit Moment(ModuleTransaction& of) : of_(&of) {}
@@ -38,9 +39,8 @@ class Moment final : public CallFace {
   AdaptedMessage* message = nullptr;
   ConnectChoice* choice = nullptr;
   const RecordView* record = nullptr;
-  Slice content;                        // of a _body event
-  FieldSection* trailers = nullptr;     // of a _complete event
-  std::string_view lookup_result = {};  // of cache_lookup, and later
+  Slice content;                     // of a _body event
+  FieldSection* trailers = nullptr;  // of a _complete event
   // The head can still be changed, in an event that is not its own: PENSTOCK_HOLD_HEAD. `message`
   // is there then.
   bool head_held = false;

@@ -68,8 +68,8 @@ int Moment::get_text(int text, penstock_str& value) {
     if (server == nullptr) return PENSTOCK_NOT_NOW;
     found = texts_.copy(server->to_string());
   } else if (text == PENSTOCK_CACHE_RESULT) {
-    if (lookup_result.empty()) return PENSTOCK_NOT_NOW;
-    found = lookup_result;
+    if (of_->lookup_result.empty()) return PENSTOCK_NOT_NOW;
+    found = of_->lookup_result;
   } else if (text >= PENSTOCK_LISTENER && text <= PENSTOCK_TLS_CLIENT_SUBJECT) {
     found =
         text == PENSTOCK_ROUTE ? of_->facts().route : connection_text(*of_->facts().client, text);
@@ -142,8 +142,7 @@ int Moment::get_number(int number, std::int64_t& value) {
       value = of_->response->status;
       return PENSTOCK_OK;
     case PENSTOCK_REQUEST_LENGTH:
-      if (!of_->request_framing) return PENSTOCK_NOT_NOW;
-      value = length_of(*of_->request_framing);
+      value = length_of(of_->request_framing);
       return PENSTOCK_OK;
     case PENSTOCK_RESPONSE_LENGTH:
       if (of_->response == nullptr) return PENSTOCK_NOT_NOW;

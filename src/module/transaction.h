@@ -34,15 +34,17 @@ class ModuleTransaction final : public FilterState {
   [[nodiscard]] const TransactionFacts& facts() const { return adaptation_->facts(); }
   [[nodiscard]] ModuleCaller& caller() const { return *caller_; }
   [[nodiscard]] Moment& moment(ModuleEvent event) {
-    return event >= ModuleEvent::response_head ? response_moment_ : request_moment_;
+    if (event >= ModuleEvent::response_head) return response_moment_;
+    return event >= ModuleEvent::cache_lookup ? way_moment_ : request_moment_;
   }
 
-  // The heads, from their events on. Null when the last callback is called: they may be
-  // gone by then.
+  // The heads, from their events on. Null when the last callback is called: they may be gone by
+  // then.
   RequestHead* request = nullptr;
   ResponseHead* response = nullptr;
-  std::optional<Framing> request_framing;  // as the module found it
+  Framing request_framing;  // as the module found it; else as the client sent it
   Framing response_framing;
+  std::string_view lookup_result = {};  // of cache_lookup, once it has been asked
 
   // What the module has left for its next call. In a helper process: a handle that means something
   // there only.
@@ -51,10 +53,6 @@ class ModuleTransaction final : public FilterState {
   std::uint64_t held_bytes = 0;
   std::list<penstock_held> held;
 
-  void note_request(const AdaptedMessage& message) {
-    request = &message.request();
-    if (!request_framing) request_framing = message.framing();
-  }
   // PENSTOCK_DONE: nothing but `free` is called any more.
   void leave() { adaptation_->leave(*this); }
 
@@ -65,6 +63,7 @@ class ModuleTransaction final : public FilterState {
   ModuleCaller* caller_;
   Adaptation* adaptation_;
   Moment request_moment_{*this};
+  Moment way_moment_{*this};  // between request and response
   Moment response_moment_{*this};
   ModuleCall call_;
 };

@@ -50,6 +50,7 @@ Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
 Task<void> Transaction::run() {
   co_await serve();
   record_.host_unverified = host_unverified_;
+  if (adaptation_ && adaptation_->has_work()) co_await adaptation_->end_work();
   if (adaptation_) report_to_filters();
   if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
 }
