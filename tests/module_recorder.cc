@@ -306,7 +306,12 @@ const std::string& Recorder::response_content(std::size_t i) const {
 }
 
 void Recorder::complain(const Life& life, ModuleEvent event, std::string_view what) const {
-  ADD_FAILURE() << to_string(event) << " " << what << "; so far: " << life.events;
+  const std::string text = fmt::format("{} {}; so far: {}", to_string(event), what, life.events);
+  if (complaints_ != nullptr) {
+    complaints_->push_back(text);
+  } else {
+    ADD_FAILURE() << text;
+  }
 }
 
 }  // namespace penstock::module_test

@@ -108,6 +108,8 @@ class Recorder {
   void leave_opaque_null() { keeps_ = false; }
   // It fails, and is left out of the rest of a transaction for that: `logged` need not come.
   void may_be_left_out() { left_out_ = true; }
+  // What it finds wrong goes there instead of failing the test; must outlive it.
+  void complain_to(std::vector<std::string>& complaints) { complaints_ = &complaints; }
   // Nothing about single calls is kept: for many transactions.
   void write_nothing_down() { writes_ = false; }
 
@@ -176,6 +178,7 @@ class Recorder {
   bool keeps_ = true;
   bool writes_ = true;
   bool left_out_ = false;
+  std::vector<std::string>* complaints_ = nullptr;
   mutable std::mutex mutex_;
   std::map<std::uint64_t, std::unique_ptr<Life>> lives_;
   std::vector<std::uint64_t> order_;

@@ -65,6 +65,8 @@ void Simulation::make_proxy_of_features() {
   ledger_.most_arrivals = features_.most_arrivals;
   scope_.spawn(keep_changing_names(world_, features_, addresses_, world_.random().fork(),
                                    setting_->reliable));
+  features_.proxy.modules = Random(mix(world_.seed() + 1)).chance(setting_->modules);
+  features_.proxy.reliable_modules = setting_->reliable;
   proxy_ = make_proxy(features_.proxy)(world_, origin_side_, addresses_);
   if (protocols_.worker_ends != Protocols::Ending::none) scope_.spawn(end_worker_in_between());
 }
@@ -87,7 +89,7 @@ Report Simulation::run() {
       ledger_.summary() + ", " +
       std::to_string(std::chrono::floor<std::chrono::seconds>(world_.now() - began).count()) + " s";
   if (setting_->versions) report.summary += "; " + protocols_.text();
-  if (setting_->features) report.summary += "; " + features_.text;
+  if (setting_->features) report.summary += "; " + features_.text + " " + proxy_->text();
   report.trace_hash = world_.trace_hash();
   return report;
 }
@@ -156,6 +158,9 @@ void Simulation::look_for_leaks(Report& report) const {
     expect(report, origin->connections() == 0, "an origin's connections are left");
   }
   expect(report, !proxy_ || proxy_->running() == 0, "tasks of the proxy are left");
+  if (proxy_) {
+    for (const std::string& problem : proxy_->problems()) report.problems.push_back(problem);
+  }
   expect(report, world_.open_streams() == 0, "streams are left");
   expect(report, world_.pending_ops() == 0, "operations are left");
   expect(report, world_.bytes_in_flight() == 0, "bytes are left");

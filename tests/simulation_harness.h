@@ -36,6 +36,8 @@ struct Setting {
   bool may_time_out = true;
   // The proxy's server side is set up as chance will have it; `proxy` is not used.
   bool features = false;
+  // How likely it is that modules have a say. Needs `features`.
+  double modules = 0.3;
   // The versions of HTTP that are spoken, with what goes before it as chance will have it. Needs
   // `features`, or `proxy` to be empty. None: HTTP/1 and nothing else.
   std::optional<Versions> versions = {};

@@ -9,9 +9,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/log.h"
 #include "base/log_file.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
+#include "tests/simulation_modules.h"
 
 namespace penstock::simulation {
 namespace {
@@ -81,12 +83,14 @@ class Worker {
  public:
   Worker(SimWorld& world, const SimNetwork& network, const UpstreamSettings& upstream,
          UpstreamShare& share, const ProxySettings& settings, LogFile* log,
-         const ListenerSettings& listener, const ProxyOptions& options, std::uint64_t seed)
+         const ListenerSettings& listener, const ProxyOptions& options, std::uint64_t seed,
+         std::shared_ptr<FilterSet> filters)
       : network_(network),
         servers_(network_, upstream, share, seed),
         routes_(settings.routes, servers_),
         log_(world.executor(), log, AccessLogFormat::json),
-        handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim"}),
+        filters_{std::move(filters)},
+        handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim", &filters_}),
         flawed_(handler_, options.shared_logins),
         listener_(listener),
         server_settings_(make_settings(options)),
@@ -134,6 +138,7 @@ class Worker {
   ServerSide servers_;
   RouteTable routes_;
   AccessLog log_;
+  FilterSlot filters_;
   penstock::Proxy handler_;
   FlawedHandler flawed_;
   ListenerSettings listener_;
@@ -152,13 +157,19 @@ class RealProxy final : public Proxy {
         settings_(proxy_settings(options)),
         share_(upstream_),
         log_file_(open_log()) {
+    if (log_file_) log_.emplace(*log_file_, LogLevel::warning);
+    if (options.modules) {
+      modules_ = std::make_unique<Modules>(world, Random(mix(world.seed())),
+                                           options.reliable_modules, log_ ? &*log_ : nullptr);
+    }
     for (std::size_t i = 0; i < options.workers; ++i) {
       const ListenerSettings listener{.addresses = {"192.0.2.1:" + std::to_string(8080 + i)},
                                       .mode = options.mode,
                                       .proxy_protocol_from = options.header_from,
                                       .tls = options.tls};
       workers_.emplace_back(world, network, upstream_, share_, settings_, log_file_.get(), listener,
-                            options, world.seed() + i);
+                            options, world.seed() + i,
+                            modules_ ? modules_->make_set(static_cast<unsigned>(i)) : nullptr);
       workers_.back().start(i == 0);
     }
   }
@@ -180,6 +191,12 @@ class RealProxy final : public Proxy {
     std::size_t sum = 0;
     for (const Worker& worker : workers_) sum += worker.running();
     return sum;
+  }
+  [[nodiscard]] std::vector<std::string> problems() const override {
+    return modules_ ? modules_->problems() : std::vector<std::string>();
+  }
+  [[nodiscard]] std::string text() const override {
+    return modules_ ? "modules:" + modules_->text() : std::string();
   }
   [[nodiscard]] std::size_t pooled() const override {
     std::size_t sum = 0;
@@ -212,6 +229,8 @@ class RealProxy final : public Proxy {
   ProxySettings settings_;
   UpstreamShare share_;
   std::unique_ptr<LogFile> log_file_;
+  std::optional<Log> log_;
+  std::unique_ptr<Modules> modules_;
   std::list<Worker> workers_;
   std::size_t next_ = 0;
   bool last_ended_ = false;

@@ -29,6 +29,9 @@ class Proxy {
   // One of its workers takes no more connections and ends those it has: gently, when their requests
   // are done, or at once. Nothing happens where there is only one.
   virtual void end_worker(bool gently) { static_cast<void>(gently); }
+  // What its modules have to complain of, when all has ended.
+  [[nodiscard]] virtual std::vector<std::string> problems() const { return {}; }
+  [[nodiscard]] virtual std::string text() const { return {}; }
   // Server connections that wait for anybody's request.
   [[nodiscard]] virtual std::size_t pooled() const { return 0; }
 };
@@ -56,6 +59,9 @@ struct ProxyOptions {
   bool patient = false;
   std::vector<std::string> header_from = {};  // whose connections begin with a PROXY header
   std::optional<TlsServerSettings> tls = {};  // with clients
+  // Modules have a say. `reliable_modules`: none of them fails.
+  bool modules = false;
+  bool reliable_modules = true;
   // Wrong on purpose: clients share the server connections that are logged in.
   bool shared_logins = false;
 };

@@ -81,6 +81,25 @@ TEST(Features, EverythingGoesWrong) {
   run_all_seeds(setting);
 }
 
+// ---- With modules that see all messages, and change content to and fro.
+
+Setting with_modules(Setting setting) {
+  setting = featured(setting);
+  setting.modules = 1;
+  return setting;
+}
+
+TEST(WithModules, CleanNetwork) { run_all_seeds(with_modules(reliable("modules, clean", {}))); }
+TEST(WithModules, RoughNetwork) {
+  run_all_seeds(with_modules(reliable("modules, rough", Faults::rough())));
+}
+TEST(WithModules, EverythingGoesWrong) {
+  Setting setting = with_modules(hostile("modules, hostile"));
+  setting.client_side.stall = 0;
+  setting.may_time_out = false;
+  run_all_seeds(setting);
+}
+
 // ---- The same with HTTP/2 on one side or both; TLS and PROXY headers; connections and workers of
 // the proxy that end, gently or not, while requests are under way.
 
