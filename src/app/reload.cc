@@ -29,15 +29,14 @@ void say(Log& log, const std::vector<config::Diagnostic>& diagnostics) {
 // Where an instance has threads of its own, or a process, nothing of it runs on a worker.
 std::unique_ptr<ModuleServices> make_services(LocalShare& share, const ModuleSettings& of,
                                               ModuleInstance& instance) {
-  CallbackStrand::Elsewhere elsewhere;
-  if (of.isolation == Isolation::in_line) {
-    instance.watched = share.watchdog.add_instance(of.name, of.watchdog);
-  } else if (of.isolation == Isolation::thread) {
-    elsewhere = [&share, &instance](CallbackStrand::Call f) {
-      static_cast<void>(share.blocking.run(&instance, std::move(f), {}));
-    };
+  if (of.isolation == Isolation::thread) {
+    return std::make_unique<LocalServices>(share, of.name, LocalServices::OnThreads());
   }
-  return std::make_unique<LocalServices>(share, of.name, &instance.watched, std::move(elsewhere));
+  if (of.isolation != Isolation::in_line) {
+    return std::make_unique<LocalServices>(share, of.name, nullptr);
+  }
+  instance.watched = share.watchdog.add_instance(of.name, of.watchdog);
+  return std::make_unique<LocalServices>(share, of.name, &instance.watched);
 }
 
 }  // namespace

@@ -286,6 +286,7 @@ void complete_and_check(Draft& draft, Report& report) {
   check_route_names(draft, report);
   check_filters(draft, report);
   name_filters(draft);
+  give_modules_tls(draft.snapshot);
   complete_routes(draft, report);
   look_for_names(draft.snapshot);
   if (draft.snapshot.listeners.empty()) {

@@ -121,6 +121,11 @@ void name_filters(Draft& draft) {
   }
 }
 
+void give_modules_tls(Snapshot& snapshot) {
+  // Not without need: the authorities that the system trusts take time to read, and memory.
+  if (!snapshot.modules.modules.empty()) snapshot.upstream.target_tls.emplace();
+}
+
 void warn_of_idle_filters(const Draft& draft, Report& report) {
   for (std::size_t i = 0; i < draft.filters.size(); ++i) {
     const auto& named = draft.snapshot.adapt.filters[i].conditions.listeners;

@@ -12,6 +12,8 @@ void check_route_names(const Draft& draft, Report& report);
 void check_filters(const Draft& draft, Report& report);
 // Names those filters that have none.
 void name_filters(Draft& draft);
+// Modules may ask for what is to be had by https, certificates being those the system trusts.
+void give_modules_tls(Snapshot& snapshot);
 // Filters that never have anything to do, and modules that no filter uses.
 void warn_of_idle_filters(const Draft& draft, Report& report);
 

@@ -23,6 +23,7 @@ TEST(LoadFilters, WithoutAnyThereAreNone) {
   const Snapshot snapshot = load("");
   EXPECT_THAT(snapshot.adapt.filters, IsEmpty());
   EXPECT_THAT(snapshot.modules.modules, IsEmpty());
+  EXPECT_FALSE(snapshot.upstream.target_tls.has_value());
   EXPECT_EQ(snapshot.modules.metrics_file, "");
   EXPECT_EQ(snapshot.modules.metrics_interval, 15s);
 }
@@ -115,6 +116,7 @@ TEST(LoadFilters, EachKeyOfModulesSetsItsMember) {
   EXPECT_EQ(modules[0].isolation, Isolation::thread);
   EXPECT_EQ(modules[0].threads, 7U);
   EXPECT_EQ(modules[0].hold_limit, 1024U * 1024U);
+  EXPECT_TRUE(snapshot.upstream.target_tls.has_value());
   EXPECT_EQ(modules[0].line, 5U);
   EXPECT_EQ(modules[0].column, 5U);
   EXPECT_EQ(modules[0].file_line, 6U);

@@ -20,15 +20,23 @@ BlockingPool::~BlockingPool() {
 
 bool BlockingPool::run(const void* owner, std::function<void()> work, std::function<void()> after) {
   const std::lock_guard lock(mutex_);
-  if (waiting_.size() >= kMaxWaiting) return false;
-  // Those that are idle may have been woken for jobs that wait already.
-  if (waiting_.size() >= idle_ && seats_.size() < kMaxThreads && !start_thread() &&
-      seats_.empty()) {
-    return false;
-  }
+  if (waiting_.size() >= kMaxWaiting || !make_room()) return false;
   waiting_.push_back({.owner = owner, .work = std::move(work), .after = std::move(after)});
   news_.notify_one();
   return true;
+}
+
+void BlockingPool::run_anyway(const void* owner, std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  make_room();
+  waiting_.push_back({.owner = owner, .work = std::move(work), .after = {}});
+  news_.notify_one();
+}
+
+bool BlockingPool::make_room() {
+  // Those that are idle may have been woken for jobs that wait already.
+  if (waiting_.size() < idle_ || seats_.size() == kMaxThreads) return true;
+  return start_thread() || !seats_.empty();
 }
 
 bool BlockingPool::start_thread() {

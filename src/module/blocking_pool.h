@@ -29,6 +29,9 @@ class BlockingPool {
   // not looked into. False: too many wait, or no thread can be had.
   [[nodiscard]] bool run(const void* owner, std::function<void()> work,
                          std::function<void()> after);
+  // The same for what must be run whatever waits. Of each owner one at a time, so that there is a
+  // bound; where no thread can be had, it waits until one can.
+  void run_anyway(const void* owner, std::function<void()> work);
   // Drops the jobs of that owner that wait, and waits for those that run, unless this is called by
   // one of them. To be called when it begins no more.
   void end(const void* owner);
@@ -44,6 +47,8 @@ class BlockingPool {
     const void* owner = nullptr;
     std::thread thread;
   };
+  // A thread for one job more, if one is wanted. False: there is none at all.
+  bool make_room();
   bool start_thread();
   void work(Seat& seat);
 

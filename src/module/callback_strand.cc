@@ -29,12 +29,11 @@ void CallbackStrand::run(ModuleEvent event, const Call& f, WatchdogSlot* slot) {
     finish();
     return;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    if (ended_) return;
-    queue_.push_back(f);
-    if (std::exchange(queue_runs_, true)) return;
-  }
+  const std::lock_guard lock(mutex_);
+  if (ended_) return;
+  queue_.push_back(f);
+  if (std::exchange(queue_runs_, true)) return;
+  // Under the lock, so that nothing is handed over once it has ended.
   elsewhere_([self = shared_from_this()] { self->run_queue(); });
 }
 

@@ -19,8 +19,8 @@ namespace penstock {
 class CallbackStrand : public std::enable_shared_from_this<CallbackStrand> {
  public:
   using Call = std::function<void()>;
-  // Runs a function on another thread, soon; may drop it once that cannot be any more. Called from
-  // any thread.
+  // Runs a function on another thread, soon, unless the strand has been ended before. Called with
+  // the strand's lock: it must neither wait nor run the function itself.
   using Elsewhere = std::function<void(Call)>;
 
   // `watched`: how the watchdog knows the instance; null: nobody looks. Must live until end().

@@ -46,13 +46,19 @@ struct penstock_instance {
   template <class Handle>
   Handle* keep(std::uint64_t id) {
     if (id == 0) return nullptr;
-    auto handle = std::make_unique<Handle>();
-    handle->instance = this;
-    handle->id = id;
-    Handle* const kept = handle.get();
     const std::lock_guard lock(mutex);
-    handles.push_back(std::move(handle));
-    return kept;
+    return make_handle<Handle>(id);
+  }
+  // The same one for the same id: for what may be asked for again and again.
+  template <class Handle>
+  Handle* keep_one(std::uint64_t id) {
+    if (id == 0) return nullptr;
+    const std::lock_guard lock(mutex);
+    for (const auto& handle : handles) {
+      auto* const known = dynamic_cast<Handle*>(handle.get());
+      if (known != nullptr && known->id == id) return known;
+    }
+    return make_handle<Handle>(id);
   }
   void drop(const penstock::ServiceHandle& handle) {
     const std::lock_guard lock(mutex);
@@ -61,6 +67,17 @@ struct penstock_instance {
 
   std::mutex mutex;
   std::list<std::unique_ptr<penstock::ServiceHandle>> handles;
+
+ private:
+  template <class Handle>
+  Handle* make_handle(std::uint64_t id) {
+    auto handle = std::make_unique<Handle>();
+    handle->instance = this;
+    handle->id = id;
+    Handle* const made = handle.get();
+    handles.push_back(std::move(handle));
+    return made;
+  }
 };
 
 namespace penstock {

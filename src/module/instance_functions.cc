@@ -39,7 +39,7 @@ void log(penstock_instance* instance, int level, const char* text) {
 
 penstock_log_file* log_file_open(penstock_instance* instance, const char* path) {
   const std::uint64_t id = instance->services->open_log_file(std::string(view_of(path)));
-  return instance->keep<penstock_log_file>(id);
+  return instance->keep_one<penstock_log_file>(id);
 }
 
 void log_file_write(penstock_log_file* file, penstock_str line) {
@@ -48,7 +48,7 @@ void log_file_write(penstock_log_file* file, penstock_str line) {
 
 penstock_metric* metric(penstock_instance* instance, const char* name, const char* help) {
   const std::uint64_t id = instance->services->metric(view_of(name), view_of(help));
-  return instance->keep<penstock_metric>(id);
+  return instance->keep_one<penstock_metric>(id);
 }
 
 void metric_add(penstock_metric* one, std::int64_t n) {

@@ -36,6 +36,13 @@ LocalServices::LocalServices(LocalShare& share, std::string name, const WatchedI
                           : nullptr),
       subrequests_(std::make_shared<std::atomic<std::size_t>>(0)) {}
 
+// The end of the strand comes before that of the jobs: then none is handed over any more.
+LocalServices::LocalServices(LocalShare& share, std::string name, OnThreads /*on_threads*/)
+    : LocalServices(share, std::move(name), nullptr,
+                    [&pool = share.blocking, owner = this](CallbackStrand::Call f) {
+                      pool.run_anyway(owner, std::move(f));
+                    }) {}
+
 LocalServices::~LocalServices() {
   stop();
   log_->say_left_out(kNever);

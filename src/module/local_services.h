@@ -49,10 +49,16 @@ class LocalServices final : public ModuleServices {
   static constexpr std::size_t kMaxSubrequests = 256;  // under way
   static constexpr std::size_t kMaxMetrics = 256;
 
-  // `watched`: how the watchdog knows the instance; null: it does not. Must outlive it, as must
-  // `share`. `elsewhere`: where to call back; none: on the worker's thread.
+  // Calls back on the worker's thread. `watched`: how the watchdog knows the instance; null: it
+  // does not. Must outlive it, as must `share`.
+  LocalServices(LocalShare& share, std::string name, const WatchedInstance* watched)
+      : LocalServices(share, std::move(name), watched, {}) {}
+  // Calls back on the threads for what blocks.
+  struct OnThreads {};
+  LocalServices(LocalShare& share, std::string name, OnThreads on_threads);
+  // Calls back elsewhere, or where the strand has nowhere else to go.
   LocalServices(LocalShare& share, std::string name, const WatchedInstance* watched,
-                CallbackStrand::Elsewhere elsewhere = {});
+                CallbackStrand::Elsewhere elsewhere);
   // Ends it.
   ~LocalServices() override;
   LocalServices(const LocalServices&) = delete;

@@ -67,6 +67,7 @@ class LocalServicesTest : public testing::Test {
   std::optional<LocalShare> share{std::in_place, log.log()};
   std::optional<LocalServices> services{std::in_place, *share, "filter", nullptr};
   std::vector<std::string> called;
+  const std::thread::id test_thread = std::this_thread::get_id();
 };
 
 TEST_F(LocalServicesTest, Timers) {
@@ -329,6 +330,65 @@ TEST_F(ElsewhereServicesTest, WhatIsStoppedIsNotCalledAnyMore) {
   services->stop_timer(timer);
   services->stop_watch(watch);
   run_posted();
+  EXPECT_THAT(take_called(), IsEmpty());
+}
+
+// The same with the threads for what blocks.
+class OnThreadsTest : public LocalServicesTest {
+ protected:
+  OnThreadsTest() {
+    services.reset();
+    services.emplace(*share, "filter", LocalServices::OnThreads());
+  }
+};
+
+TEST_F(OnThreadsTest, CallsBackThereOneAfterTheOther) {
+  const RawConnection pair = make_unix_connection();
+  std::atomic<int> timers = 0;
+  std::atomic<int> watches = 0;
+  int calls = 0;  // no lock: one at a time
+  const auto note = [&](std::atomic<int>& kind) {
+    EXPECT_NE(std::this_thread::get_id(), test_thread);
+    ++calls;
+    ++kind;
+  };
+  EXPECT_NE(services->start_timer(1, [&] { note(timers); }), 0U);
+  EXPECT_NE(services->start_watch(pair.ours.get(), POLLOUT, [&](short /*e*/) { note(watches); }),
+            0U);
+  worker.run_until([&] {
+    worker.advance(milliseconds(1));
+    return timers > 2 && watches > 2;
+  });
+  services->stop();
+  EXPECT_EQ(calls, timers + watches);
+}
+
+TEST_F(OnThreadsTest, CallsBackHoweverManyJobsWait) {
+  std::promise<void> open;
+  const std::shared_future<void> opened(open.get_future());
+  const auto block = [opened] { opened.wait(); };
+  while (services->run_blocking(block, {})) continue;
+  std::atomic<bool> called = false;
+  EXPECT_NE(services->start_timer(1, [&] { called = true; }), 0U);
+  worker.advance(milliseconds(1));
+  EXPECT_FALSE(called);
+  open.set_value();
+  worker.run_until([&] { return called.load(); });
+  services->stop();
+}
+
+TEST_F(OnThreadsTest, TheEndDropsACallThatWaits) {
+  std::promise<void> open;
+  const std::shared_future<void> opened(open.get_future());
+  LocalServices other(*share, "other", nullptr);
+  for (std::size_t i = 0; i < BlockingPool::kMaxThreads; ++i) {
+    EXPECT_TRUE(other.run_blocking([opened] { opened.wait(); }, {}));
+  }
+  EXPECT_NE(services->start_timer(1, noting("timer")), 0U);
+  worker.advance(milliseconds(1));
+  services.reset();
+  open.set_value();
+  other.stop();
   EXPECT_THAT(take_called(), IsEmpty());
 }
 
