@@ -23,7 +23,7 @@ static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLPRI == EPOLLPRI &&
 
 }  // namespace
 
-ModuleLoop::ModuleLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) { PENSTOCK_CHECK(epoll_); }
+ModuleLoop::ModuleLoop() = default;
 
 ModuleLoop::~ModuleLoop() { PENSTOCK_CHECK(state_ != State::attached); }
 
@@ -32,14 +32,14 @@ void ModuleLoop::attach(LoopWorker worker) {
   PENSTOCK_CHECK(state_ == State::waiting);
   worker_ = std::move(worker);
   state_ = State::attached;
-  PENSTOCK_CHECK(worker_.port->add(epoll_.get(), EPOLLIN, *this) == 0);
+  if (epoll_) watch_locked();
   for (auto& f : waiting_) call_locked(std::move(f));
   waiting_.clear();
 }
 
 void ModuleLoop::detach() {
   const std::lock_guard lock(mutex_);
-  if (state_ == State::attached) worker_.port->remove(epoll_.get());
+  if (std::exchange(watching_, false)) worker_.port->remove(epoll_.get());
   state_ = State::detached;
   waiting_.clear();
   due_.clear();
@@ -119,6 +119,21 @@ ModuleLoop::Due ModuleLoop::take_due(TimePoint now) {
   return {.id = id, .f = timer.f};
 }
 
+// Most modules watch nothing: the worker has one descriptor more only where one does.
+bool ModuleLoop::begin_watching_locked() {
+  epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_ || state_ != State::attached) return static_cast<bool>(epoll_);
+  return call_locked([this] {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::attached) watch_locked();
+  });
+}
+
+void ModuleLoop::watch_locked() {
+  PENSTOCK_CHECK(worker_.port->add(epoll_.get(), EPOLLIN, *this) == 0);
+  watching_ = true;
+}
+
 std::uint64_t ModuleLoop::start_watch(int descriptor, short events, bool once, OnEvents f) {
   if ((events & ~kWatchable) != 0) {
     errno = EINVAL;
@@ -134,6 +149,7 @@ std::uint64_t ModuleLoop::start_watch(int descriptor, short events, bool once, O
     errno = ECANCELED;
     return 0;
   }
+  if (!epoll_ && !begin_watching_locked()) return 0;
   const std::uint64_t id = ++last_id_;
   epoll_event event{.events = watch.events, .data = {.u64 = id}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, watch.fd.get(), &event) != 0) return 0;

@@ -88,6 +88,8 @@ class ModuleLoop final : private Timer, private EventSource {
   void on_timer() override;
   void on_events(std::uint32_t events) override;
   void schedule(std::uint64_t id);
+  [[nodiscard]] bool begin_watching_locked();
+  void watch_locked();
   // One that is due, and its next time settled; no function: none is.
   struct Due {
     std::uint64_t id = 0;
@@ -97,7 +99,8 @@ class ModuleLoop final : private Timer, private EventSource {
   void arm_locked();
   bool call_locked(std::function<void()> f);
 
-  const Fd epoll_;
+  Fd epoll_;               // of all watches; none until there is one
+  bool watching_ = false;  // it is on the worker's loop
   LoopWorker worker_;
   std::mutex mutex_;
   State state_ = State::waiting;

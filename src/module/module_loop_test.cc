@@ -171,6 +171,7 @@ TEST_F(ModuleLoopTest, ADescriptorThatIsClosedTooEarlyHurtsNobody) {
   ASSERT_EQ(other.ours.get(), number) << "the number was to be used again";
   const auto second = watch(number, "second");
   loop.stop_watch(first);
+  worker.turn();
   other.peer.send("x");
   worker.turn();
   EXPECT_THAT(take_called(), ElementsAre("second"));
