@@ -76,7 +76,7 @@ void read_listeners(const toml::table& root, Report& report, Draft& draft) {
 }
 
 // Requests carry IPv6 addresses without the brackets.
-std::string without_brackets(std::string host) {
+std::string without_brackets(const std::string& host) {
   return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
 }
 
@@ -85,7 +85,7 @@ void read_routes(const toml::table& root, Report& report, Draft& draft) {
     const std::size_t errors = report.errors();
     RouteSettings settings;
     read_table(*table, kRoute, report, settings);
-    settings.host = without_brackets(std::move(settings.host));
+    settings.host = without_brackets(settings.host);
     draft.snapshot.proxy.routes.push_back(std::move(settings));
     draft.routes.push_back({.self = place_of(*table),
                             .name = place_in(*table, "name"),
@@ -147,7 +147,7 @@ void read_filters(const toml::table& root, Report& report, Draft& draft) {
     const std::size_t errors = report.errors();
     FilterSettings& filter = draft.snapshot.adapt.filters.emplace_back();
     read_table(*table, kFilter, report, filter);
-    for (std::string& host : filter.conditions.hosts) host = without_brackets(std::move(host));
+    for (std::string& host : filter.conditions.hosts) host = without_brackets(host);
     draft.filters.push_back({.self = place_of(*table),
                              .name = place_in(*table, "name"),
                              .module = place_in(*table, "module"),
