@@ -302,6 +302,38 @@ TEST_F(ModuleContent, AFailureBeforeAnyChange) {
   EXPECT_FALSE(was_cut());
 }
 
+// Left out for a failure elsewhere: what it has made of this content up to then is half a thing.
+TEST_F(ModuleContent, AFailureInTheOtherDirectionAfterAChange) {
+  for (const bool changes : {false, true}) {
+    Recorder recorder;
+    recorder.may_be_left_out();
+    recorder.on(request_head, [](const Call& /*call*/) { return PENSTOCK_CHANGED; });
+    recorder.on(request_body, [changes](const Call& call) {
+      if (!changes) return PENSTOCK_CONTINUE;
+      EXPECT_NE(call.hold(0, call.content.size()), nullptr);
+      return PENSTOCK_CHANGED;
+    });
+    recorder.on(response_head, [](const Call& /*call*/) { return PENSTOCK_ERROR; });
+    ModuleHost own(world);
+    own.add(recorder.module(), &recorder, {.on_failure = FailurePolicy::skip});
+    filters.current = own.make_set();
+    ScriptedServer origin(network, "10.0.0.1:80", {{{.until = kEnd, .answer = kChunkedOk}}});
+    {
+      const auto client = connect();
+      client->send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                   chunk("hello"));
+      client->send(chunk("world") + kLastChunk);
+      EXPECT_EQ(origin.received(0).ends_with(kLastChunk), !changes) << origin.received(0);
+      EXPECT_EQ(content_of(origin.received(0)), changes ? "" : "helloworld");
+      origin.say(0, kLastChunk);
+      wait(seconds(1));
+    }
+    EXPECT_EQ(recorder.open(), 0U);
+    filters.current.reset();
+    wait(groups[0].pool.idle * 2);
+  }
+}
+
 // -- Content that is kept back.
 // ---------------------------------------------------------------------
 

@@ -65,7 +65,8 @@ enum {
   /* Not yet: the same callback is called again, with `resumed` set, after resume() was called for
    * the waiter of this call. Meanwhile nothing more is read of the message. */
   PENSTOCK_WAIT = 3,
-  /* Go on, and call nothing more for this transaction but `free`. */
+  /* Go on, and call nothing more for this transaction but `free`. What is still to come of content
+   * passes as it is; what is held of it does not. */
   PENSTOCK_DONE = 4,
   /* From answer_body: that was the last of the content. */
   PENSTOCK_END = 5,

@@ -214,7 +214,7 @@ AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::st
   set_->report(*slot.place, where, answerless ? "no answer was given" : outcome.reason);
   decided_by_ = slot.place->settings->name;
   const FailurePolicy policy = slot.place->settings->on_failure;
-  if (policy == FailurePolicy::skip) leave(slot);
+  if (policy == FailurePolicy::skip) drop(slot);
   if (policy != FailurePolicy::closed) return AdaptResult::go_on;
   failure_status_ = slot.place->settings->failure_status;
   return AdaptResult::refused;
@@ -237,7 +237,7 @@ std::optional<Error> Adaptation::fail_content(const FilterState& state, AdaptPoi
   set_->report(*slot->place, to_string(point), reason);
   decided_by_ = slot->place->settings->name;
   const FailurePolicy policy = slot->place->settings->on_failure;
-  if (policy == FailurePolicy::skip) leave(*slot);
+  if (policy == FailurePolicy::skip) drop(*slot);
   if (policy != FailurePolicy::closed && !changed) return std::nullopt;
   failure_status_ = slot->place->settings->failure_status;
   return Error{.kind = ErrorKind::adaptation,
@@ -247,6 +247,11 @@ std::optional<Error> Adaptation::fail_content(const FilterState& state, AdaptPoi
 void Adaptation::leave(Slot& slot) {
   slot.active = false;
   if (slot.state) slot.state->left = true;
+}
+
+void Adaptation::drop(Slot& slot) {
+  leave(slot);
+  if (slot.state) slot.state->dropped = true;
 }
 
 void Adaptation::leave(const FilterState& state) {

@@ -164,6 +164,7 @@ class Adaptation : public Pooled {
   [[nodiscard]] const Slot* slot_of(const FilterState& state) const;
   Slot* slot_of(const FilterState& state);
   static void leave(Slot& slot);
+  static void drop(Slot& slot);
   // What a filter's outcome means for the transaction.
   AdaptResult settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
                      bool cancelled);

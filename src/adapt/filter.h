@@ -87,6 +87,8 @@ class FilterState : public Pooled {
   // The filter has nothing more to do with the transaction: it is asked for nothing, and its bodies
   // let content pass. Set by Adaptation.
   bool left = false;
+  // For a failure, and not because it wanted to.
+  bool dropped = false;
 };
 
 class Adaptation;

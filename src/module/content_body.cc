@@ -130,7 +130,8 @@ void ContentBody::begin(ModuleEvent event) {
 }
 
 void ContentBody::show(Slice slice) {
-  if (transaction_->left) phase_ = Phase::passing;
+  if (transaction_->left) go_on_without();
+  if (phase_ == Phase::failed) return;
   if (phase_ == Phase::passing || !has_callback(body_event_)) {
     write_piece(std::move(slice));
     check_promise();
@@ -146,8 +147,17 @@ void ContentBody::show(Slice slice) {
   }
 }
 
+// The module has left in another event. Where that is a failure, what it has changed here, or still
+// holds, is not to be had any more as it should be.
+void ContentBody::go_on_without() {
+  phase_ = Phase::passing;
+  if (transaction_->dropped && changed_) fail_with("had changed content when it failed");
+}
+
 void ContentBody::show_end() {
-  if (transaction_->left || !has_callback(complete_event_)) {
+  if (transaction_->left) go_on_without();
+  if (phase_ == Phase::failed) return;
+  if (phase_ == Phase::passing || !has_callback(complete_event_)) {
     phase_ = Phase::completed;
     check_promise();
     return;

@@ -58,6 +58,7 @@ class ContentBody final : public OwnBody {
   // Each shows a piece, or the end, to the module. `passing` afterwards: see above.
   void show(Slice slice);
   void show_end();
+  void go_on_without();
   // False: cancelled.
   Task<bool> wait();
   Task<void> work();
