@@ -48,7 +48,10 @@ class VirtualWorker final : public LoopPort {
   // What has come, and what is then due, without time passing.
   void turn() {
     pollfd polled{.fd = fd_, .events = POLLIN, .revents = 0};
-    if (source_ != nullptr && ::poll(&polled, 1, 0) == 1) source_->on_events(EPOLLIN);
+    if (source_ != nullptr && ::poll(&polled, 1, 0) == 1) {
+      ++wakes;
+      source_->on_events(EPOLLIN);
+    }
     std::vector<std::function<void()>> calls;
     {
       const std::lock_guard lock(mutex_);
@@ -73,6 +76,7 @@ class VirtualWorker final : public LoopPort {
     }
   }
 
+  int wakes = 0;  // how often there was something for the descriptors' source
   VirtualTime time;
   std::shared_ptr<WorkerGate> gate = std::make_shared<WorkerGate>([this](std::function<void()> f) {
     const std::lock_guard lock(mutex_);

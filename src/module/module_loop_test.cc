@@ -135,8 +135,10 @@ TEST_F(ModuleLoopTest, WatchesAreLevelTriggered) {
   ASSERT_EQ(seen.size(), 3U);
   EXPECT_EQ(seen.back(), POLLIN | POLLHUP);
   loop.stop_watch(id);
+  const int wakes = worker.wakes;
   worker.turn();
   EXPECT_EQ(seen.size(), 3U);
+  EXPECT_EQ(worker.wakes, wakes) << "it is still watched, though nobody is told";
 }
 
 TEST_F(ModuleLoopTest, OnceMeansUntilItIsRearmed) {
