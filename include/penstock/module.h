@@ -410,11 +410,13 @@ typedef struct penstock_api {
                                  void* data);
   void (*watch_stop)(penstock_watch* watch);
   /* Runs `work` on a thread where it may block, then `done` on a thread of the proxy; `done` may be
-   * null. At most 1024 wait: more is PENSTOCK_LIMIT. */
+   * null. At most 1024 wait: more is PENSTOCK_LIMIT. Work that still waits when the instance ends
+   * is left out, and its `done` called before `close`: it may free `data`. */
   int (*run_blocking)(penstock_instance* instance, void (*work)(void* data),
                       void (*done)(penstock_instance* instance, void* data), void* data);
   /* Sends a request and calls `done` with the response, on a thread of the proxy, exactly once if
-   * this gives PENSTOCK_OK. */
+   * this gives PENSTOCK_OK. What is under way when the instance ends is broken off: status 0,
+   * "cancelled", before `close`. */
   int (*subrequest)(penstock_instance* instance, const penstock_subrequest* request,
                     penstock_subrequest_done done, void* data);
 

@@ -1,5 +1,6 @@
 #include "module/instance_functions.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -111,11 +112,11 @@ void hand_over(penstock_instance* instance, penstock_subrequest_done done, void*
 
 int subrequest(penstock_instance* instance, const penstock_subrequest* request,
                penstock_subrequest_done done, void* data) {
-  // What later versions add is at its end; the first version has all that is read here.
+  // The first version has all that is read here; what later ones add comes behind that.
+  constexpr std::size_t kLeastSize =
+      offsetof(penstock_subrequest, max_content) + sizeof(penstock_subrequest::max_content);
   if (request == nullptr || done == nullptr) return PENSTOCK_INVALID;
-  if (request->size < sizeof(penstock_subrequest) || request->url.size == 0) {
-    return PENSTOCK_INVALID;
-  }
+  if (request->size < kLeastSize || request->url.size == 0) return PENSTOCK_INVALID;
   SubrequestJob job;
   job.method = request->method.size > 0 ? text_of(request->method) : "GET";
   job.url = text_of(request->url);

@@ -34,7 +34,8 @@ LocalServices::LocalServices(LocalShare& share, std::string name, const WatchedI
       slow_callbacks_(watched != nullptr
                           ? share.metrics.get(name_, kSlowCallbacks, kSlowCallbacksHelp)
                           : nullptr),
-      subrequests_(std::make_shared<std::atomic<std::size_t>>(0)) {}
+      subrequests_(std::make_shared<std::atomic<std::size_t>>(0)),
+      owed_(std::make_shared<Owed>()) {}
 
 // The end of the strand comes before that of the jobs: then none is handed over any more.
 LocalServices::LocalServices(LocalShare& share, std::string name, OnThreads /*on_threads*/)
@@ -61,6 +62,33 @@ void LocalServices::stop() {
   share_.loop.call([&loop = share_.loop, owner = this] {
     if (loop.worker().subrequests != nullptr) loop.worker().subrequests->cancel(owner);
   });
+  // The module may have given them what they are to free.
+  SubrequestResult cancelled;
+  cancelled.error = "cancelled";
+  for (const Owed::Done& done : owed_->take_all()) done(cancelled);
+}
+
+std::uint64_t LocalServices::Owed::add(Done done) {
+  const std::lock_guard lock(mutex_);
+  calls_.emplace(++last_, std::move(done));
+  return last_;
+}
+
+LocalServices::Owed::Done LocalServices::Owed::take(std::uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  const auto node = calls_.extract(number);
+  return node ? std::move(node.mapped()) : Done();
+}
+
+std::vector<LocalServices::Owed::Done> LocalServices::Owed::take_all() {
+  std::map<std::uint64_t, Done> calls;
+  {
+    const std::lock_guard lock(mutex_);
+    calls.swap(calls_);
+  }
+  std::vector<Done> all;
+  for (auto& [number, done] : calls) all.push_back(std::move(done));
+  return all;
 }
 
 std::uint64_t LocalServices::start_timer(std::uint64_t period_ms, std::function<void()> f) {
@@ -131,29 +159,36 @@ void LocalServices::stop_watch(std::uint64_t id) {
 }
 
 bool LocalServices::run_blocking(std::function<void()> work, std::function<void()> done) {
-  std::function<void()> after;
-  if (done) {
-    after = [strand = strand_, done = std::move(done), &loop = share_.loop] {
-      loop.call([strand, done, &loop] {
-        strand->run(ModuleEvent::blocking_done, done, loop.worker().slot);
-      });
-    };
-  }
   const std::lock_guard lock(mutex_);
-  return !ended_ && share_.blocking.run(this, std::move(work), std::move(after));
+  if (ended_) return false;
+  if (!done) return share_.blocking.run(this, std::move(work), {});
+  const std::uint64_t number =
+      owed_->add([done = std::move(done)](const SubrequestResult& /*result*/) { done(); });
+  const auto tell = [strand = strand_, owed = owed_, number, &loop = share_.loop] {
+    const auto call = [owed, number] {
+      if (const Owed::Done due = owed->take(number)) due({});
+    };
+    loop.call([strand, call, &loop] {
+      strand->run(ModuleEvent::blocking_done, call, loop.worker().slot);
+    });
+  };
+  if (share_.blocking.run(this, std::move(work), tell)) return true;
+  static_cast<void>(owed_->take(number));
+  return false;
 }
 
 bool LocalServices::subrequest(SubrequestJob job, std::function<void(SubrequestResult)> done) {
   const std::lock_guard lock(mutex_);
   if (ended_ || subrequests_->load() >= kMaxSubrequests) return false;
   subrequests_->fetch_add(1);
-  auto finish = [strand = strand_, count = subrequests_, done = std::move(done),
+  const std::uint64_t number = owed_->add(std::move(done));
+  auto finish = [strand = strand_, owed = owed_, count = subrequests_, number,
                  &loop = share_.loop](SubrequestResult result) {
     count->fetch_sub(1);
     strand->run(
         ModuleEvent::subrequest_done,
-        [shared = std::make_shared<SubrequestResult>(std::move(result)), done] {
-          done(std::move(*shared));
+        [owed, number, shared = std::make_shared<SubrequestResult>(std::move(result))] {
+          if (const Owed::Done due = owed->take(number)) due(std::move(*shared));
         },
         loop.worker().slot);
   };
@@ -166,8 +201,10 @@ bool LocalServices::subrequest(SubrequestJob job, std::function<void(SubrequestR
       finish({.status = 0, .error = "unavailable", .fields = {}, .content = {}});
     }
   });
-  if (!taken) subrequests_->fetch_sub(1);
-  return taken;
+  if (taken) return true;
+  subrequests_->fetch_sub(1);
+  static_cast<void>(owed_->take(number));
+  return false;
 }
 
 void LocalServices::log(int level, std::string_view text) {

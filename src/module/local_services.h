@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -65,8 +67,9 @@ class LocalServices final : public ModuleServices {
   LocalServices& operator=(const LocalServices&) = delete;
 
   // Nothing is called back any more when this returns; callbacks and blocking work that are under
-  // way are waited for, unless this is called by one of them. Nothing new begins; logs and metrics
-  // still work, so that an instance that closes may use them.
+  // way are waited for, unless this is called by one of them. The `done` that are still owed are
+  // called here, on the calling thread. Nothing new begins; logs and metrics still work, so that an
+  // instance that closes may use them.
   void stop() override;
 
   // A period of 0 is none, and at most 1024 at a time: 0.
@@ -76,10 +79,10 @@ class LocalServices final : public ModuleServices {
   // and whose function does nothing about it keeps the worker busy, as poll(2) would.
   std::uint64_t start_watch(int descriptor, short events, std::function<void(short)> f) override;
   void stop_watch(std::uint64_t id) override;
-  // At most 1024 jobs of all instances wait for one of 8 threads. At the end of the instance those
-  // that wait are dropped.
+  // At most 1024 jobs of all instances wait for one of 8 threads. At the end of the instance the
+  // work of those that wait is left out.
   bool run_blocking(std::function<void()> work, std::function<void()> done) override;
-  // At most 256 are under way. At the end of the instance they are broken off.
+  // At most 256 are under way. At the end of the instance they are broken off: "cancelled".
   bool subrequest(SubrequestJob job, std::function<void(SubrequestResult)> done) override;
 
   void log(int level, std::string_view text) override;
@@ -102,6 +105,21 @@ class LocalServices final : public ModuleServices {
   using TimerCallee = Callee<std::function<void()>>;
   using WatchCallee = Callee<std::function<void(short)>>;
 
+  // Calls of `done` that the instance has yet to get, by number: each is taken out by who makes it.
+  class Owed {
+   public:
+    using Done = std::function<void(SubrequestResult)>;
+    std::uint64_t add(Done done);
+    // Null: it has been taken.
+    Done take(std::uint64_t number);
+    std::vector<Done> take_all();
+
+   private:
+    std::mutex mutex_;
+    std::uint64_t last_ = 0;
+    std::map<std::uint64_t, Done> calls_;
+  };
+
   [[nodiscard]] ModuleMetric* metric_of(std::uint64_t id) const;
 
   LocalShare& share_;
@@ -111,6 +129,7 @@ class LocalServices final : public ModuleServices {
   const std::shared_ptr<ModuleMetric> slow_callbacks_;  // so that it is published from the start
   // How many requests are under way; their ends may come after this has gone.
   const std::shared_ptr<std::atomic<std::size_t>> subrequests_;
+  const std::shared_ptr<Owed> owed_;
 
   std::mutex mutex_;
   bool ended_ = false;

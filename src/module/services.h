@@ -38,8 +38,9 @@ struct SubrequestResult {
 class ModuleServices {
  public:
   virtual ~ModuleServices() = default;
-  // Nothing is called back once this has returned; what runs is waited for. The other functions may
-  // still be called, and begin nothing.
+  // Nothing is called back once this has returned; what runs is waited for, and each `done` that
+  // was to come is called from inside this. The other functions may still be called, and begin
+  // nothing.
   virtual void stop() = 0;
 
   // As timer_start() and the following of struct penstock_api. A result of 0 is a failure.
