@@ -109,7 +109,8 @@ Task<Result<Slice>> ContentBody::next() {
 Slice ContentBody::pass(Slice slice) {
   made_ += slice.size();
   check_promise();
-  return error_ ? Slice() : slice;
+  if (error_) return {};
+  return slice;
 }
 
 // Who has said how long the content is going to be is not to be let down by the module.

@@ -71,8 +71,8 @@ class Moment final : public CallFace {
   int content_hold(std::size_t offset, std::size_t size, penstock_held** held) override;
   int content_emit(penstock_held* held) override;
   int content_drop(penstock_held* held) override;
-  int content_length(std::uint64_t length) override;
-  int answer(int status, const char* reason, const void* content, std::size_t size) override;
+  int content_length(std::uint64_t wanted) override;
+  int answer(int status, const char* reason, const void* bytes, std::size_t size) override;
   int answer_stream(int status, const char* reason) override;
   penstock_waiter* waiter() override;
   std::size_t address_count() override;

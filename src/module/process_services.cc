@@ -123,7 +123,7 @@ HelperRequests::HelperRequests(ModuleServices& services, std::shared_ptr<WorkerG
 
 void HelperRequests::begin_subrequest(std::uint64_t id, SubrequestJob job) {
   // Called on a thread of the services', and when this may have gone.
-  const auto answer = [this, id, gate = gate_, alive = alive_](SubrequestResult result) {
+  const auto answer = [this, id, gate = gate_, alive = alive_](const SubrequestResult& result) {
     gate->call([this, alive, message = result_message(id, result)] {
       if (*alive) send_(message);
     });
@@ -131,7 +131,7 @@ void HelperRequests::begin_subrequest(std::uint64_t id, SubrequestJob job) {
   if (services_->subrequest(std::move(job), answer)) return;
   SubrequestResult refused;
   refused.error = "limit";
-  answer(std::move(refused));
+  answer(refused);
 }
 
 void HelperRequests::on_message(std::string_view bytes) {

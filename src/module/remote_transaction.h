@@ -52,7 +52,7 @@ class RemoteTransaction final : public CallFace {
   void free();
 
   FieldSection* fields(int section, bool change) override;
-  void on_edit(int section, Edit edit, penstock_str name, penstock_str value) override;
+  void on_edit(int section, Edit done, penstock_str name, penstock_str value) override;
   int get_text(int text, penstock_str& value) override;
   int set_text(int text, penstock_str value) override;
   int get_number(int number, std::int64_t& value) override;
