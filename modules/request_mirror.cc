@@ -18,9 +18,8 @@
 //   remove   fields that copies do not have; ["Authorization", "Cookie"]
 //
 // The client never waits for the copy, which is sent when the request is complete. Copies have
-// X-Mirrored: 1 and the Host asked for in X-Forwarded-Host. Requests of more than `most`, CONNECT
-// and
-// "*" are not copied. What became of copies is counted: mirrored_total, mirror_failed_total (no
+// X-Mirrored: 1 and the Host asked for in X-Forwarded-Host. CONNECT, "*" and requests of more than
+// `most` are not copied. What became of copies is counted: mirrored_total, mirror_failed_total (no
 // response), mirror_skipped_total (too large, or too many under way).
 #include <algorithm>
 #include <array>

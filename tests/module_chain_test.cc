@@ -163,8 +163,7 @@ TEST_F(ModuleChain, TwoThatHoldTheHead) {
   EXPECT_NE(answer.find("hello"), std::string::npos);
 }
 
-// -- Modules with few callbacks.
-// ---------------------------------------------------------------------
+// -- Modules with few callbacks. --------------------------------------------------------
 
 TEST_F(ModuleChain, NothingIsCalledThatIsNotThere) {
   struct Case {
@@ -219,8 +218,7 @@ TEST_F(ModuleChain, NothingToFree) {
   EXPECT_TRUE(recorder.only_events().ends_with("logged"));
 }
 
-// -- In free, the transaction is no more.
-// -----------------------------------------------------------------
+// -- In free, the transaction is no more. -----------------------------------------------
 
 TEST_F(ModuleChain, NothingCanBeDoneInFree) {
   const ScriptedServer origin(network, "10.0.0.1:80", {kAnswersUpload});
@@ -272,8 +270,7 @@ TEST_F(ModuleChain, NothingCanBeDoneInFree) {
   EXPECT_EQ(freed, 1);
 }
 
-// -- When they are asked.
-// ---------------------------------------------------------------------------
+// -- When they are asked. ---------------------------------------------------------------
 
 TEST_F(ModuleChain, ConditionsOfTheRequest) {
   const ScriptedServer origin(network, "10.0.0.1:80",

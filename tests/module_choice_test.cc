@@ -139,8 +139,7 @@ TEST_F(ModuleChoice, ConnectHasNoPartsToChange) {
   EXPECT_EQ(status_of(ask("CONNECT origin.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")), "200");
 }
 
-// -- The server.
-// --------------------------------------------------------------------------------------
+// -- The server. ------------------------------------------------------------------------
 
 TEST_F(ModuleChoice, AnotherUpstream) {
   groups.push_back({.name = "others", .servers = {{.address = "10.0.0.2:80"}}});

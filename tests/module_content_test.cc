@@ -334,8 +334,7 @@ TEST_F(ModuleContent, AFailureInTheOtherDirectionAfterAChange) {
   }
 }
 
-// -- Content that is kept back.
-// ---------------------------------------------------------------------
+// -- Content that is kept back. ---------------------------------------------------------
 
 TEST_F(ModuleContent, HeldAndEmittedInAnotherOrder) {
   Recorder recorder;
@@ -440,8 +439,7 @@ TEST_F(ModuleContent, WhereItCannotBeWritten) {
   EXPECT_EQ(content_of(get({"ok"})), "ok");
 }
 
-// -- Heads that wait for content.
-// -------------------------------------------------------------------
+// -- Heads that wait for content. -------------------------------------------------------
 
 TEST_F(ModuleContent, AHeadDecidedOnByContent) {
   Recorder recorder;
@@ -661,8 +659,7 @@ TEST_F(ModuleContent, AHeldHeadAndAServerThatFails) {
   EXPECT_EQ(recorder.open(), 0U);
 }
 
-// -- HTTP/2.
-// ----------------------------------------------------------------------------------------
+// -- HTTP/2. ----------------------------------------------------------------------------
 
 TEST_F(ModuleContent, ChangedOverHttp2) {
   const ScriptedServer origin(network, "10.0.0.1:80",

@@ -31,8 +31,7 @@ class ModuleFields : public ModuleTest {
   Recorder recorder;
 };
 
-// -- Fields.
-// ------------------------------------------------------------------------------------------
+// -- Fields. ----------------------------------------------------------------------------
 
 TEST_F(ModuleFields, FieldsAsTheyCame) {
   const ScriptedServer origin(network, "10.0.0.1:80", {kAnswers});
@@ -140,8 +139,7 @@ TEST_F(ModuleFields, NoMoreFieldsThanThereMayBe) {
   EXPECT_LE(added, 1000);
 }
 
-// -- Texts and numbers.
-// -------------------------------------------------------------------------------
+// -- Texts and numbers. -----------------------------------------------------------------
 
 TEST_F(ModuleFields, WhatIsKnownOfATransaction) {
   listener.name = "front";
@@ -236,8 +234,7 @@ TEST_F(ModuleFields, StatusAndReason) {
   EXPECT_TRUE(ask(kGet).starts_with("HTTP/1.1 404 Gone fishing\r\n"));
 }
 
-// -- The record.
-// --------------------------------------------------------------------------------------
+// -- The record. ------------------------------------------------------------------------
 
 TEST_F(ModuleFields, TheRecord) {
   const ScriptedServer origin(network, "10.0.0.1:80", {kAnswers});

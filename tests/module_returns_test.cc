@@ -182,8 +182,7 @@ TEST_F(ModuleReturns, DoneLetsTheRestPassInBothDirections) {
             "request_head cache_lookup before_connect request_body:2=DONE free");
 }
 
-// -- Answers.
-// ---------------------------------------------------------------------------------------
+// -- Answers. ---------------------------------------------------------------------------
 
 TEST_F(ModuleReturns, AnAnswerInPlaceOfAServer) {
   const ScriptedServer origin(network, "10.0.0.1:80", {{{.until = kEnd, .answer = kOk}}});

@@ -42,8 +42,7 @@ void resume_later(const Mischief& mischief, const penstock_call& call, Random& r
   mischief.world->call_at(when, [api = call.api, waiter] { api->resume(waiter); });
 }
 
-// -- One that lets all pass as it is, in its own way.
-// -------------------------------------------------
+// -- One that lets all pass as it is, in its own way. -----------------------------------
 
 struct Meddling {
   struct Direction {
@@ -196,8 +195,7 @@ const penstock_module& meddler() {
   return kModule;
 }
 
-// -- A pair: one puts bytes between, the other one takes them out again.
-// ------------------------------
+// -- A pair: one puts bytes between, the other one takes them out again. ----------------
 
 struct Escaping {
   explicit Escaping(Random r) : random(r) {}

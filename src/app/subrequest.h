@@ -19,9 +19,8 @@ namespace penstock {
 // it.
 //
 // The result has a status, or an error:
-// - invalid_url, invalid_method, invalid_field: cannot be sent; a URL with a login, CONNECT, a
-// field
-//   with a line break
+// - invalid_url, invalid_method, invalid_field: cannot be sent (a URL with a login, CONNECT, a line
+//   break in a field)
 // - no_such_upstream, tls_unavailable: there is no such group, no TLS to targets
 // - timed_out, cancelled: the time for all of it is over; the instance or the worker ends
 // - too_large: the content is more than was to be kept

@@ -44,8 +44,7 @@ std::string_view trimmed(std::string_view value) {
   return value;
 }
 
-// -- Fields
-// -----------------------------------------------------------------------------------------
+// -- Fields -----------------------------------------------------------------------------
 
 int field_get(penstock_call* call, int section, penstock_str name, std::size_t index,
               penstock_str* value) {
@@ -115,8 +114,7 @@ int field_remove(penstock_call* call, int section, penstock_str name) {
   return static_cast<int>(removed);
 }
 
-// -- Whatever the call itself knows
-// -----------------------------------------------------------------
+// -- Whatever the call itself knows -----------------------------------------------------
 
 int get_text(penstock_call* call, int text, penstock_str* value) {
   return face_of(call).get_text(text, *value);

@@ -134,8 +134,7 @@ int subrequest(penstock_instance* instance, const penstock_subrequest* request,
   return taken ? PENSTOCK_OK : PENSTOCK_LIMIT;
 }
 
-// -- There is no cache.
-// -----------------------------------------------------------------------------
+// -- There is no cache. -----------------------------------------------------------------
 
 int no_cache_ask(penstock_instance* /*instance*/, penstock_str /*url*/,
                  penstock_cache_done /*done*/, void* /*data*/) {

@@ -380,8 +380,7 @@ typedef struct penstock_api {
    * callbacks do not run inline: the line is written meanwhile. */
   int (*record_add)(penstock_call* call, penstock_str name, penstock_str value);
 
-  /* -- Logs and metrics
-   * ---------------------------------------------------------------------------- */
+  /* -- Logs and metrics ------------------------------------------------------------- */
 
   /* A line in the proxy's log, with the instance's name in front. At most 100 a second of an
    * instance; how many were left out is said. */
@@ -398,8 +397,7 @@ typedef struct penstock_api {
   void (*metric_add)(penstock_metric* metric, int64_t n);
   void (*metric_set)(penstock_metric* metric, int64_t n);
 
-  /* -- Time, descriptors, threads
-   * ------------------------------------------------------------------- */
+  /* -- Time, descriptors, threads --------------------------------------------------- */
 
   /* Calls `f` every `period_ms`, the first time after one period, from one thread of the proxy (or
    * of the helper process); until timer_stop() or the end of the instance. */
@@ -421,8 +419,7 @@ typedef struct penstock_api {
   int (*subrequest)(penstock_instance* instance, const penstock_subrequest* request,
                     penstock_subrequest_done done, void* data);
 
-  /* -- The cache. Without one each of these gives PENSTOCK_NO_CACHE, and calls nothing.
-   * ------------- */
+  /* -- The cache. Without one each of these gives PENSTOCK_NO_CACHE, and calls nothing. -- */
 
   /* Whether an object is there; with its content; fetched where it is not there. */
   int (*cache_query)(penstock_instance* instance, penstock_str url, penstock_cache_done done,
