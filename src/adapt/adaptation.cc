@@ -258,6 +258,10 @@ void Adaptation::leave(const FilterState& state) {
   if (Slot* const slot = slot_of(state)) leave(*slot);
 }
 
+void Adaptation::drop(const FilterState& state) {
+  if (Slot* const slot = slot_of(state)) drop(*slot);
+}
+
 Duration Adaptation::time_limit(const FilterState& state) const {
   const Slot* const slot = slot_of(state);
   PENSTOCK_CHECK(slot != nullptr);

@@ -1,6 +1,7 @@
 // The filters of a configuration, and what they do to one transaction.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,6 +40,11 @@ class FilterSet {
   // One of them wants to hear of connections.
   [[nodiscard]] bool wants_connections() const { return wants_connections_; }
   [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
+  [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
+  // No id up to this one is given again. 0: none was.
+  void continue_after(std::uint64_t id) { last_id_ = std::max(last_id_, id); }
+  // Of all who use what it belongs to it is the last.
+  [[nodiscard]] bool is_last_user() const { return owner_.use_count() <= 1; }
   // Says in the log that a filter has failed; not more often than once a second for each, with how
   // many there were.
   void report(const FilterPlace& place, std::string_view where, std::string_view reason);
@@ -138,8 +144,10 @@ class Adaptation : public Pooled {
   // which needs that nothing of it was `changed`.
   std::optional<Error> fail_content(const FilterState& state, AdaptPoint point,
                                     std::string_view reason, bool changed);
-  // For bodies of filters: that one has nothing more to do with the transaction.
+  // For filters: that one has nothing more to do with the transaction; or it has failed and is left
+  // out, whatever its policy.
   void leave(const FilterState& state);
+  void drop(const FilterState& state);
   // For bodies of filters: starts a task that who pulls the body waits for, and that has to go on
   // when it stops waiting: a request whose upload was broken off may be sent again. What the task
   // uses must live as long as this.

@@ -11,8 +11,9 @@ Task<bool> AdaptedConnection::begin() {
   for (std::size_t i = 0; i < states_.size(); ++i) {
     const FilterPlace& place = set_->places()[i];
     if ((place.interests & kConnectionInterest) == 0) continue;
-    const Result<bool> wanted = co_await run_in_time(
+    const Result<Result<bool>> told = co_await run_in_time(
         place.filter->on_connection(*client_, states_[i]), place.settings->timeout);
+    const Result<bool> wanted = told ? *told : fail(told.error());
     if (wanted && !*wanted) co_return false;
     if (wanted) continue;
     if (wanted.error().kind == ErrorKind::cancelled) co_return false;

@@ -48,8 +48,8 @@ Task<FilterOutcome> Filter::look(AdaptedMessage& /*message*/,
   co_return FilterOutcome{};
 }
 
-Task<bool> Filter::on_connection(const ClientInfo& /*client*/,
-                                 std::unique_ptr<FilterState>& /*state*/) {
+Task<Result<bool>> Filter::on_connection(const ClientInfo& /*client*/,
+                                         std::unique_ptr<FilterState>& /*state*/) {
   co_return true;
 }
 

@@ -214,7 +214,8 @@ class Filter {
 
   // A client's connection is about to be served. False: it is to be closed. `state`: of this filter
   // and this connection, which lives as long as that.
-  virtual Task<bool> on_connection(const ClientInfo& client, std::unique_ptr<FilterState>& state);
+  virtual Task<Result<bool>> on_connection(const ClientInfo& client,
+                                           std::unique_ptr<FilterState>& state);
 
   // The cache has been asked; `result` is what came of it.
   virtual MaybeTask<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,

@@ -14,17 +14,29 @@ bool has_parts(const RequestHead& head) {
 
 }  // namespace
 
-bool set_path(RequestHead& head, std::string_view path_and_query) {
-  if (!has_parts(head) || !path_and_query.starts_with('/')) return false;
+bool is_path(std::string_view path_and_query) {
+  if (!path_and_query.starts_with('/')) return false;
   const auto parsed = parse_target("GET", path_and_query);
-  if (!parsed || parsed->form != TargetForm::origin) return false;
+  return parsed && parsed->form == TargetForm::origin;
+}
+
+bool is_authority(std::string_view authority) { return parse_authority(authority).has_value(); }
+
+bool can_become(std::string_view method, std::string_view wanted) {
+  if (wanted.empty() || !std::ranges::all_of(wanted, is_token_char)) return false;
+  const auto is_bound = [](std::string_view one) { return one == "CONNECT" || one == "HEAD"; };
+  return method == wanted || (!is_bound(method) && !is_bound(wanted));
+}
+
+bool set_path(RequestHead& head, std::string_view path_and_query) {
+  if (!has_parts(head) || !is_path(path_and_query)) return false;
   head.target.path_and_query = head.fields.keep(path_and_query);
   head.target.needs_slash = false;
   return true;
 }
 
 bool set_authority(RequestHead& head, std::string_view authority) {
-  if (!has_parts(head) || !parse_authority(authority)) return false;
+  if (!has_parts(head) || !is_authority(authority)) return false;
   const std::string_view kept = head.fields.keep(authority);
   head.fields.set(FieldId::host, kept);
   if (head.target.form == TargetForm::origin) return true;
@@ -34,12 +46,9 @@ bool set_authority(RequestHead& head, std::string_view authority) {
 }
 
 bool set_method(RequestHead& head, std::string_view method) {
-  if (method.empty() || !std::ranges::all_of(method, is_token_char)) return false;
-  const Method wanted = method_of(method);
-  const auto is_bound = [](Method one) { return one == Method::connect || one == Method::head; };
-  if (wanted != head.method && (is_bound(wanted) || is_bound(head.method))) return false;
+  if (!can_become(head.method_text, method)) return false;
   head.method_text = head.fields.keep(method);
-  head.method = wanted;
+  head.method = method_of(method);
   return true;
 }
 

@@ -20,6 +20,11 @@ bool set_authority(RequestHead& head, std::string_view authority);
 // response depends on these.
 bool set_method(RequestHead& head, std::string_view method);
 
+// Whether they would be, for a request that has such a part.
+[[nodiscard]] bool is_path(std::string_view path_and_query);
+[[nodiscard]] bool is_authority(std::string_view authority);
+[[nodiscard]] bool can_become(std::string_view method, std::string_view wanted);
+
 // Scheme, authority, path and query in one. `secure`: how the client came, for a target that does
 // not say.
 [[nodiscard]] std::string url_of(const RequestHead& head, bool secure);

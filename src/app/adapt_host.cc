@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include <fmt/format.h>
+
 #include "adapt/answer_filter.h"
 #include "adapt/compress_filter.h"
 #include "adapt/cookies_filter.h"
@@ -35,15 +37,18 @@ std::vector<config::Diagnostic> diagnostics_of(const std::vector<ModuleProblem>&
 // Makes the filter that does the work.
 class FilterMaker {
  public:
-  FilterMaker(const AdaptGeneration& generation, const FilterWorker& worker,
+  // `callers`: of the instances that filters before have used; in their order.
+  using Callers = std::vector<std::shared_ptr<ModuleCaller>>;
+  FilterMaker(const AdaptGeneration& generation, const FilterWorker& worker, Callers& callers,
               const FilterSettings& settings)
-      : generation_(generation), worker_(worker), settings_(settings) {}
+      : generation_(generation), worker_(worker), callers_(callers), settings_(settings) {}
 
   std::unique_ptr<Filter> operator()(const ModuleFilterSettings& work) const {
     const auto& modules = generation_.snapshot->modules.modules;
     const auto at = std::ranges::find(modules, work.module, &ModuleSettings::name);
     const auto index = static_cast<std::size_t>(at - modules.begin());
-    return std::make_unique<ModuleFilter>(caller(generation_.instances[index], *at), settings_.at);
+    if (!callers_[index]) callers_[index] = caller(generation_.instances[index], *at);
+    return std::make_unique<ModuleFilter>(callers_[index], settings_.at);
   }
 
   std::unique_ptr<Filter> operator()(const FieldsFilterSettings& work) const {
@@ -83,14 +88,15 @@ class FilterMaker {
                                             worker_.slot);
     }
     auto channel = instance->helpers->channel(worker_.number, *worker_.network, *worker_.loop);
-    auto caller = std::make_unique<RemoteCaller>(instance, settings.hold_limit, worker_.gate,
-                                                 std::move(channel));
+    auto caller = std::make_unique<RemoteCaller>(instance, settings.hold_limit, worker_.number,
+                                                 worker_.gate, std::move(channel));
     if (settings.isolation == Isolation::process) caller->serve_helper();
     return caller;
   }
 
   const AdaptGeneration& generation_;
   const FilterWorker& worker_;
+  Callers& callers_;
   const FilterSettings& settings_;
 };
 
@@ -99,13 +105,16 @@ class FilterMaker {
 std::shared_ptr<FilterSet> make_filter_set(const std::shared_ptr<const AdaptGeneration>& generation,
                                            const FilterWorker& worker) {
   std::vector<FilterPlace> places;
+  FilterMaker::Callers callers(generation->instances.size());
   for (const FilterSettings& settings : generation->snapshot->adapt.filters) {
-    auto filter = std::visit(FilterMaker(*generation, worker, settings), settings.work);
+    auto filter = std::visit(FilterMaker(*generation, worker, callers, settings), settings.work);
     places.push_back({.filter = std::move(filter), .settings = &settings});
   }
   if (places.empty()) return nullptr;
-  return std::make_shared<FilterSet>(generation, std::move(places), worker.number, *worker.executor,
-                                     worker.log);
+  auto set = std::make_shared<FilterSet>(generation, std::move(places), worker.number,
+                                         *worker.executor, worker.log);
+  set->continue_after(worker.last_id);
+  return set;
 }
 
 std::expected<std::shared_ptr<const AdaptGeneration>, std::vector<config::Diagnostic>>
@@ -116,7 +125,12 @@ AdaptHost::make(const std::shared_ptr<const Snapshot>& snapshot, const std::stri
     const ModuleSettings& settings = snapshot->modules.modules[i];
     if (settings.isolation != Isolation::process) continue;
     made.instances[i]->helpers = make_helper_process(settings, workers_, *log_);
+    if (made.instances[i]->helpers) continue;
+    const std::string text = fmt::format(
+        "[module.{}]: its helper process does not begin; the log says why", settings.name);
+    made.problems.push_back({settings.line, settings.column, text});
   }
+  if (!made.problems.empty()) return std::unexpected(diagnostics_of(made.problems, path));
   return std::make_shared<const AdaptGeneration>(
       AdaptGeneration{.snapshot = snapshot, .instances = std::move(made.instances)});
 }

@@ -28,6 +28,7 @@ struct AdaptGeneration {
 // What one worker brings.
 struct FilterWorker {
   unsigned number = 0;
+  std::uint64_t last_id = 0;  // of the transactions of filters before; 0: there were none
   const Executor* executor = nullptr;
   std::shared_ptr<WorkerGate> gate;
   Network* network = nullptr;

@@ -44,6 +44,9 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
                                  .port = &loop_port_,
                                  .subrequests = &subrequests_,
                                  .slot = filter_worker_.slot});
+    shared.on_others_drained = [this] { loop_.call([this] { others_drained_.set(); }); };
+  } else {
+    ++shared.others_serving;
   }
   std::vector<Server*> of;
   for (ListenerShare& share : shared.listeners) {
@@ -77,6 +80,7 @@ void Worker::Housekeeping::on_timer() {
   constexpr std::size_t kWorthTrimming = 1024 * 1024;
   // The C library keeps what it is given back unless it is asked.
   if (pool_trim() + SlabPool::trim() >= kWorthTrimming) ::malloc_trim(0);
+  worker_->let_filters_go();
   arm();
 }
 
@@ -89,6 +93,7 @@ void Worker::run() {
   loop_.run();
   if (number_ == 0) shared_.modules->loop.detach();
   filters_.current.reset();
+  kept_filters_.clear();
   shared_.on_worker_done();
 }
 
@@ -97,8 +102,18 @@ void Worker::drain(Duration limit) {
 }
 
 void Worker::adopt(std::shared_ptr<const AdaptGeneration> generation) {
-  loop_.call([this, made = std::move(generation)] {
-    filters_.current = make_filter_set(made, filter_worker_);
+  loop_.call([this, made = std::move(generation)] { exchange_filters(made); });
+}
+
+void Worker::exchange_filters(const std::shared_ptr<const AdaptGeneration>& generation) {
+  if (filters_.current) filter_worker_.last_id = filters_.current->last_id();
+  auto before = std::exchange(filters_.current, make_filter_set(generation, filter_worker_));
+  if (number_ == 0 && before) kept_filters_.push_back(std::move(before));
+}
+
+void Worker::let_filters_go() {
+  std::erase_if(kept_filters_, [](const std::shared_ptr<FilterSet>& set) {
+    return set.use_count() == 1 && set->is_last_user();
   });
 }
 
@@ -132,6 +147,11 @@ Task<void> Worker::end_when_drained(Worker& worker, Duration limit) {
   Executor& executor = worker.loop_.executor();
   executor.timers().arm(at_limit, deadline_after(executor.now(), limit));
   for (Server& server : worker.servers_) co_await server.drained();
+  if (worker.number_ == 0) {
+    if (worker.shared_.others_serving > 0) co_await worker.others_drained_.wait();
+  } else if (--worker.shared_.others_serving == 0) {
+    worker.shared_.on_others_drained();
+  }
   co_await worker.subrequests_.stop();
   co_await worker.upstream_.stop();
   worker.loop_.stop();

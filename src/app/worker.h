@@ -1,6 +1,7 @@
 // A worker: one thread with everything a transaction needs, sharing only what it is given.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "app/adapt_host.h"
 #include "app/listening.h"
 #include "app/subrequest.h"
+#include "async/event.h"
 #include "base/log.h"
 #include "base/log_file.h"
 #include "config/snapshot.h"
@@ -43,6 +45,9 @@ struct Shared {
   Log* log = nullptr;
   LogFile* access_file = nullptr;
   std::function<void()> on_worker_done;  // called by each worker's thread when it has drained
+  // Workers but the first that serve yet; the last of them calls the function.
+  std::atomic<unsigned> others_serving = 0;
+  std::function<void()> on_others_drained;
 };
 
 class Worker {
@@ -59,20 +64,29 @@ class Worker {
   // From any thread: stop accepting, let transactions in flight end within `limit`, then stop.
   void drain(Duration limit);
   // From any thread: new transactions get the filters of that generation.
+  //
+  // The first worker does what modules ask for beside transactions. So it keeps its filters of a
+  // generation until no other worker uses that any more, and ends last.
   void adopt(std::shared_ptr<const AdaptGeneration> generation);
   void join();
 
  private:
-  // Once a second: memory of a past burst goes back to the system.
+  // Once a second: memory of a past burst goes back to the system, and filters of a past
+  // configuration go.
   class Housekeeping final : public Timer {
    public:
-    explicit Housekeeping(Executor& executor) : executor_(&executor) { arm(); }
+    explicit Housekeeping(Worker& worker) : worker_(&worker), executor_(&worker.loop_.executor()) {
+      arm();
+    }
 
    private:
     void on_timer() override;
     void arm();
+    Worker* worker_;
     Executor* executor_;
   };
+  void exchange_filters(const std::shared_ptr<const AdaptGeneration>& generation);
+  void let_filters_go();
   void run();
   void begin_drain(Duration limit);
   static Task<void> end_when_drained(Worker& worker, Duration limit);
@@ -87,6 +101,8 @@ class Worker {
   std::shared_ptr<WorkerGate> gate_;
   FilterWorker filter_worker_;
   FilterSlot filters_;
+  std::vector<std::shared_ptr<FilterSet>> kept_filters_;  // of the first worker; see adopt()
+  Event others_drained_;
   EventLoopPort loop_port_{loop_};
   Subrequests subrequests_;
   Proxy proxy_;
@@ -94,7 +110,7 @@ class Worker {
   std::list<Server> servers_;
   std::vector<AcceptSeat*> seats_;  // at the listeners; null where there is nobody to share with
   std::vector<std::unique_ptr<SocketListener>> listeners_;
-  Housekeeping housekeeping_{loop_.executor()};
+  Housekeeping housekeeping_{*this};
   std::unique_ptr<Scope> drain_scope_;
   std::thread thread_;
 };

@@ -26,7 +26,11 @@ class ModuleConnection final : public FilterState, public ConnectionFace {
   [[nodiscard]] const ClientInfo& client() const { return *client_; }
   [[nodiscard]] ModuleCall& call() { return call_; }
   [[nodiscard]] void* opaque() const { return call_.opaque; }
-  void set_opaque(void* opaque) { call_.opaque = opaque; }
+  // For callbacks beside the worker: its number there, 0 where it is not known; which helper knows
+  // it; and how many of its transactions that helper has been told of.
+  std::uint64_t known_as = 0;
+  std::uint64_t helper = 0;
+  std::uint64_t transactions = 0;
 
   int get_text(int text, penstock_str& value) override;
   int get_number(int number, std::int64_t& value) override;

@@ -67,6 +67,8 @@ Result<std::shared_ptr<HelperLink>> HelperLink::create(const HelperShape& shape)
     if (!bell) return fail(error_from_errno(errno));
     link->bells_.push_back(std::move(bell));
   }
+  link->ready_ = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!link->ready_) return fail(error_from_errno(errno));
   return link;
 }
 
@@ -90,13 +92,20 @@ Result<std::shared_ptr<HelperLink>> HelperLink::open() {
   for (unsigned worker = 0; worker < shape.workers; ++worker) {
     link->bells_.push_back(take_descriptor(kFirst + 1 + static_cast<int>(worker)));
   }
+  link->ready_ = take_descriptor(kFirst + 1 + static_cast<int>(shape.workers));
   return link;
 }
 
 std::vector<int> HelperLink::descriptors() const {
   std::vector<int> all{memory_.fd()};
   for (const Fd& bell : bells_) all.push_back(bell.get());
+  all.push_back(ready_.get());
   return all;
+}
+
+void HelperLink::tell_ready() const {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(ready_.get(), &one, sizeof one);
 }
 
 Ring HelperLink::ring(unsigned worker, unsigned lane, bool reply) const {

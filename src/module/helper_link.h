@@ -45,6 +45,9 @@ class HelperLink {
     return ring(worker, lane, true);
   }
   [[nodiscard]] int bell(unsigned worker) const { return bells_[worker].get(); }
+  // The helper's: it is about to take requests. The proxy's: an eventfd that becomes readable then.
+  void tell_ready() const;
+  [[nodiscard]] int ready() const { return ready_.get(); }
   // Tells the helper that no more requests come. From any thread.
   void close_requests() const;
 
@@ -57,6 +60,7 @@ class HelperLink {
   std::int64_t parent_;
   SharedMemory memory_;
   std::vector<Fd> bells_;
+  Fd ready_;
 };
 
 }  // namespace penstock

@@ -53,11 +53,21 @@ HelperProcess::~HelperProcess() {
   PENSTOCK_CHECK(listeners_.empty());
 }
 
-void HelperProcess::start() {
+bool HelperProcess::start() {
   // A helper ends with the thread that started it, so it has to be that one.
   thread_ = std::thread([this] { run(); });
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return tried_; });
+  const auto known = [this] { return begun_ != Begun::not_yet; };
+  if (!changed_.wait_for(lock, settings_.patience, known)) {
+    log_->warning("helper {}: takes long to begin", settings_.name);
+  }
+  return begun_ != Begun::failed;
+}
+
+void HelperProcess::note_begun(Begun how) {
+  const std::lock_guard lock(mutex_);
+  if (begun_ == Begun::not_yet) begun_ = how;
+  changed_.notify_all();
 }
 
 void HelperProcess::stop() {
@@ -111,13 +121,9 @@ void HelperProcess::set_link(std::shared_ptr<HelperLink> link) {
 void HelperProcess::run() {
   while (!stopping()) {
     const TimePoint started = monotonic_now();
-    const bool running = start_child();
-    {
-      const std::lock_guard lock(mutex_);
-      tried_ = true;
-      changed_.notify_all();
-    }
-    if (running) look_after_child();
+    ready_ = false;
+    if (start_child()) look_after_child();
+    note_begun(Begun::failed);
     if (stopping()) return;
     const Duration delay = delay_.after(monotonic_now() - started);
     log_->info("helper {}: starting it again in {} ms", settings_.name,
@@ -160,9 +166,9 @@ bool HelperProcess::start_child() {
 
 HelperProcess::Event HelperProcess::wait(TimePoint deadline) {
   // poll() leaves negative descriptors out.
-  std::array<pollfd, 3> polled = {pollfd{wakeup_.get(), POLLIN, 0},
-                                  pollfd{child_ ? child_->fd() : -1, POLLIN, 0},
-                                  pollfd{output_.get(), POLLIN, 0}};
+  std::array<pollfd, 4> polled = {
+      pollfd{wakeup_.get(), POLLIN, 0}, pollfd{child_ ? child_->fd() : -1, POLLIN, 0},
+      pollfd{output_.get(), POLLIN, 0}, pollfd{child_ && !ready_ ? link_->ready() : -1, POLLIN, 0}};
   const int count = ::poll(polled.data(), polled.size(), milliseconds_until(deadline));
   if (count > 0 && polled[0].revents != 0) {
     std::uint64_t wakes = 0;
@@ -170,6 +176,7 @@ HelperProcess::Event HelperProcess::wait(TimePoint deadline) {
   }
   // What it prints comes last: there may be no end of it.
   if (count > 0 && polled[1].revents != 0) return Event::ended;
+  if (count > 0 && polled[3].revents != 0) return Event::ready;
   if (monotonic_now() >= deadline) return Event::timed_out;
   return count > 0 && polled[2].revents != 0 ? Event::output : Event::woken;
 }
@@ -222,6 +229,10 @@ void HelperProcess::look_after_child() {
     }
     switch (wait(kill_at)) {
       case Event::woken:
+        break;
+      case Event::ready:
+        ready_ = true;
+        note_begun(Begun::ready);
         break;
       case Event::output:
         read_output();

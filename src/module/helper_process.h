@@ -30,6 +30,7 @@ struct HelperProcessSettings {
   std::vector<std::string> arguments;
   HelperShape shape;
   RestartSettings restart;
+  Duration patience = std::chrono::seconds(10);
   // How long it may take to end when it is told to.
   Duration grace = std::chrono::seconds(5);
 };
@@ -59,9 +60,10 @@ class HelperProcess {
   HelperProcess(const HelperProcess&) = delete;
   HelperProcess& operator=(const HelperProcess&) = delete;
 
-  // Starts the helper and returns when that was tried: it may have failed, which is in the log, and
-  // is tried again like after a death. To be called once.
-  void start();
+  // Starts the helper and waits until it is ready. False: it has ended before that, which is in the
+  // log; where this is left as it is, it is tried again like after a death. One that takes longer
+  // than `patience` is not waited for. To be called once.
+  bool start();
   // Tells the helper that no more requests come, waits until it has handled those that are there
   // and ends, and kills it after the grace time. Then there is none any more. Blocks for that long.
   void stop();
@@ -77,7 +79,8 @@ class HelperProcess {
   [[nodiscard]] pid_t id() const;
 
  private:
-  enum class Event : std::uint8_t { woken, output, ended, timed_out };
+  enum class Event : std::uint8_t { woken, ready, output, ended, timed_out };
+  enum class Begun : std::uint8_t { not_yet, ready, failed };
 
   void run();
   bool start_child();
@@ -89,6 +92,7 @@ class HelperProcess {
   void end_output();
   void print(std::string_view line);
   void end_child();
+  void note_begun(Begun how);
   [[nodiscard]] bool stopping() const;
   void set_link(std::shared_ptr<HelperLink> link);
   void wake() const;
@@ -100,6 +104,7 @@ class HelperProcess {
   std::thread thread_;
 
   // The thread's.
+  bool ready_ = false;
   Fd output_;
   LineSplitter lines_;
 
@@ -108,7 +113,7 @@ class HelperProcess {
   std::optional<ChildProcess> child_;  // changed by the thread
   std::shared_ptr<HelperLink> link_;
   std::vector<Listener*> listeners_;
-  bool tried_ = false;
+  Begun begun_ = Begun::not_yet;  // what has become of the first start
   bool stopping_ = false;
 };
 

@@ -83,6 +83,7 @@ Result<std::unique_ptr<HelperService>> HelperService::open() {
 }
 
 void HelperService::run(const Work& work) {
+  link_->tell_ready();
   std::vector<std::thread> threads;
   for (unsigned worker = 0; worker < link_->shape().workers; ++worker) {
     for (unsigned lane = 0; lane < link_->shape().lanes; ++lane) {

@@ -21,8 +21,9 @@ class HelperService {
   // but SIGKILL: that is the proxy's to say. Errors: those of HelperLink::open().
   [[nodiscard]] static Result<std::unique_ptr<HelperService>> open();
 
-  // Calls work(seat) in a thread for each lane of each worker; returns when all have ended, which
-  // they do when the proxy wants it: end the process then.
+  // Tells the proxy that this helper is ready, and calls work(seat) in a thread for each lane of
+  // each worker; returns when all have ended, which they do when the proxy wants it: end the
+  // process then.
   void run(const Work& work);
 
   [[nodiscard]] unsigned workers() const { return static_cast<unsigned>(paths_.size()); }

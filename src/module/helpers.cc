@@ -36,9 +36,8 @@ class Process final : public ModuleHelpers {
             {.name = "module " + settings.name,
              .arguments = {"penstock", std::string(kHelperCommand), settings_to_word(settings)},
              .shape = {.workers = workers, .lanes = std::min(settings.threads, kMostLanes)}},
-            log) {
-    process_.start();
-  }
+            log) {}
+  [[nodiscard]] bool start() { return process_.start(); }
   std::unique_ptr<Channel> channel(unsigned worker, Network& /*network*/,
                                    EventLoop& loop) override {
     return std::make_unique<ProcessChannel>(process_, worker, loop, kMaxCalls);
@@ -57,7 +56,9 @@ std::unique_ptr<ModuleHelpers> make_helper_threads(const ModuleSettings& setting
 
 std::unique_ptr<ModuleHelpers> make_helper_process(const ModuleSettings& settings, unsigned workers,
                                                    Log& log) {
-  return std::make_unique<Process>(settings, workers, log);
+  auto process = std::make_unique<Process>(settings, workers, log);
+  if (!process->start()) return nullptr;
+  return process;
 }
 
 }  // namespace penstock

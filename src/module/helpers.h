@@ -29,8 +29,8 @@ class ModuleHelpers {
 [[nodiscard]] std::unique_ptr<ModuleHelpers> make_helper_threads(const ModuleSettings& settings,
                                                                  penstock_instance& instance);
 
-// A process, which has an instance of its own. It is started at once, and again when it dies. `log`
-// must outlive it.
+// A process, which has an instance of its own. It is started at once, and again when it dies. Null:
+// it could not begin, and the log says why. `log` must outlive it.
 [[nodiscard]] std::unique_ptr<ModuleHelpers> make_helper_process(const ModuleSettings& settings,
                                                                  unsigned workers, Log& log);
 

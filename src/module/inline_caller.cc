@@ -82,6 +82,7 @@ Task<int> InlineCaller::finish(ModuleTransaction& transaction, Moment& moment) {
     }
     const bool woken = co_await point->event.wait();
     moment.waiting.reset();
+    failure_ = "cancelled";
     if (!woken) co_return PENSTOCK_ERROR;
     // It has said in the other direction that it wants nothing more.
     if (transaction.left) co_return PENSTOCK_CONTINUE;
@@ -98,7 +99,7 @@ void InlineCaller::free(ModuleTransaction& transaction) {
   callback(&transaction.call_for(transaction.moment(ModuleEvent::free), false));
 }
 
-Task<bool> InlineCaller::begin(ModuleConnection& connection) {
+Task<Result<bool>> InlineCaller::begin(ModuleConnection& connection) {
   const auto callback = instance_->callbacks().connection;
   if (callback == nullptr) co_return true;
   const WatchedCall watched(slot_, instance_->watched, ModuleEvent::connection);

@@ -20,7 +20,7 @@ class InlineCaller final : public ModuleCaller {
   std::optional<int> start(ModuleTransaction& transaction, Moment& moment) override;
   Task<int> finish(ModuleTransaction& transaction, Moment& moment) override;
   void free(ModuleTransaction& transaction) override;
-  Task<bool> begin(ModuleConnection& connection) override;
+  Task<Result<bool>> begin(ModuleConnection& connection) override;
   void free(ModuleConnection& connection) override;
   [[nodiscard]] std::string_view failure() const override { return failure_; }
 

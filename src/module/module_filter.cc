@@ -44,7 +44,7 @@ ModuleEvent head_event(const AdaptedMessage& message) {
 
 }  // namespace
 
-ModuleFilter::ModuleFilter(std::unique_ptr<ModuleCaller> caller, FilterSide side)
+ModuleFilter::ModuleFilter(std::shared_ptr<ModuleCaller> caller, FilterSide side)
     : caller_(std::move(caller)) {
   const penstock_module& module = caller_->instance().callbacks();
   const bool client = side == FilterSide::client;
@@ -230,8 +230,8 @@ Task<FilterOutcome> ModuleFilter::finish_asking(ModuleTransaction& transaction, 
   co_return settle_choice(co_await caller_->finish(transaction, moment));
 }
 
-Task<bool> ModuleFilter::on_connection(const ClientInfo& client,
-                                       std::unique_ptr<FilterState>& state) {
+Task<Result<bool>> ModuleFilter::on_connection(const ClientInfo& client,
+                                               std::unique_ptr<FilterState>& state) {
   auto connection = std::make_unique<ModuleConnection>(*caller_, client);
   ModuleConnection& begun = *connection;
   state = std::move(connection);

@@ -11,15 +11,16 @@ namespace penstock {
 
 class ModuleFilter final : public Filter {
  public:
-  // `side`: at which of the points it works.
-  ModuleFilter(std::unique_ptr<ModuleCaller> caller, FilterSide side);
+  // `caller`: shared by the filters of that instance. `side`: at which of the points it works.
+  ModuleFilter(std::shared_ptr<ModuleCaller> caller, FilterSide side);
 
   [[nodiscard]] Interests interests() const override { return interests_; }
   std::optional<FilterOutcome> start(AdaptedMessage& message,
                                      std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> finish(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
   Task<FilterOutcome> look(AdaptedMessage& message, std::unique_ptr<FilterState>& state) override;
-  Task<bool> on_connection(const ClientInfo& client, std::unique_ptr<FilterState>& state) override;
+  Task<Result<bool>> on_connection(const ClientInfo& client,
+                                   std::unique_ptr<FilterState>& state) override;
   MaybeTask<FilterOutcome> on_lookup(const AdaptedMessage& message, std::string_view result,
                                      std::unique_ptr<FilterState>& state) override;
   MaybeTask<FilterOutcome> on_connect(const AdaptedMessage& message, ConnectChoice& choice,
@@ -46,7 +47,7 @@ class ModuleFilter final : public Filter {
   [[nodiscard]] FilterOutcome settle_choice(int returned) const;
   [[nodiscard]] bool wants_content(AdaptPoint point) const;
 
-  std::unique_ptr<ModuleCaller> caller_;
+  std::shared_ptr<ModuleCaller> caller_;
   Interests interests_ = 0;
 };
 

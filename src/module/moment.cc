@@ -11,6 +11,7 @@
 namespace penstock {
 namespace {
 
+constexpr int kResetContent = 205;  // must not have content (RFC 9110 section 15.3.6)
 constexpr std::size_t kMostAddresses = 64;
 
 bool is_within(std::size_t offset, std::size_t size, std::size_t whole) {
@@ -119,6 +120,7 @@ bool Moment::begin_answer(int status, const char* reason) {
 int Moment::answer(int status, const char* reason, const void* bytes, std::size_t size) {
   if (!may_change_head()) return PENSTOCK_NOT_NOW;
   if (bytes == nullptr && size > 0) return PENSTOCK_INVALID;
+  if (status == kResetContent && size > 0) return PENSTOCK_INVALID;
   if (!begin_answer(status, reason)) return PENSTOCK_INVALID;
   answer_streams = false;
   answered->body = std::make_unique<AnswerText>(std::string(static_cast<const char*>(bytes), size));
@@ -129,7 +131,7 @@ int Moment::answer(int status, const char* reason, const void* bytes, std::size_
 int Moment::answer_stream(int status, const char* reason) {
   if (!may_change_head()) return PENSTOCK_NOT_NOW;
   if (of_->instance().callbacks().answer_body == nullptr) return PENSTOCK_UNSUPPORTED;
-  if (!begin_answer(status, reason)) return PENSTOCK_INVALID;
+  if (status == kResetContent || !begin_answer(status, reason)) return PENSTOCK_INVALID;
   answer_streams = true;
   answered->framing = {.kind = BodyKind::chunked};
   return PENSTOCK_OK;

@@ -12,6 +12,7 @@ namespace {
 
 // More of what nobody answers is dropped: it waits for a helper that takes nothing.
 constexpr std::size_t kMostUnsent = 100'000;
+constexpr unsigned kBitsOfNumbers = 48;  // below the number of the worker
 
 bool has_facts(ModuleEvent event) {
   switch (event) {
@@ -24,6 +25,11 @@ bool has_facts(ModuleEvent event) {
     default:
       return true;
   }
+}
+
+// The head of the response is part of what the callback may look at.
+bool shows_response(const ModuleTransaction& transaction, const Moment& moment) {
+  return moment.event >= ModuleEvent::response_head && transaction.response != nullptr;
 }
 
 void put_client(WireWriter& out, const ClientInfo& client) {
@@ -60,11 +66,13 @@ class RemoteCaller::Waiting {
 };
 
 RemoteCaller::RemoteCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
-                           std::shared_ptr<WorkerGate> gate, std::unique_ptr<Channel> channel)
+                           unsigned worker, std::shared_ptr<WorkerGate> gate,
+                           std::unique_ptr<Channel> channel)
     : instance_(std::move(instance)),
       hold_limit_(hold_limit),
       gate_(std::move(gate)),
-      channel_(std::move(channel)) {
+      channel_(std::move(channel)),
+      last_number_(std::uint64_t{worker} << kBitsOfNumbers) {
   channel_->set_sink(this);
 }
 
@@ -78,15 +86,41 @@ RemoteCaller::~RemoteCaller() {
   channel_->set_sink(nullptr);
 }
 
+ModuleConnection* RemoteCaller::known_connection(const ModuleTransaction& transaction) const {
+  ModuleConnection* const connection = transaction.connection();
+  const bool known =
+      connection != nullptr && connection->known_as != 0 && connection->helper == helper_;
+  return known ? connection : nullptr;
+}
+
+void RemoteCaller::note_called(ModuleTransaction& transaction) {
+  if (transaction.called) return;
+  transaction.called = true;
+  transaction.helper = helper_;
+  if (transaction.known_as == 0) transaction.known_as = ++last_number_;
+  if (ModuleConnection* const connection = known_connection(transaction)) {
+    ++connection->transactions;
+  }
+}
+
+void RemoteCaller::note_not_called(ModuleTransaction& transaction) {
+  transaction.called = false;
+  if (ModuleConnection* const connection = known_connection(transaction)) {
+    --connection->transactions;
+  }
+}
+
 // Read by RemoteHost::handle_call() and RemoteTransaction::read().
 std::string RemoteCaller::write_call(WireKind kind, ModuleTransaction& transaction, Moment& moment,
                                      bool resumed, std::uint64_t wait_id) {
   WireWriter out;
   const TransactionFacts& facts = transaction.facts();
-  const bool first = !transaction.called;
-  transaction.called = true;
-  out.put(kind).put(facts.id).put(static_cast<std::uint8_t>(first ? 1 : 0));
-  out.put(facts.client->connection_id);
+  const ModuleConnection* const connection = known_connection(transaction);
+  const bool first = !transaction.told_request;
+  const bool with_response = shows_response(transaction, moment) && !transaction.told_response;
+  const bool logged = moment.event == ModuleEvent::logged;
+  out.put(kind).put(transaction.known_as).put(static_cast<std::uint8_t>(first ? 1 : 0));
+  out.put(connection != nullptr ? connection->known_as : 0);
   out.put(moment.event).put(facts.id).put(facts.client->connection_id);
   out.put(static_cast<std::uint8_t>(resumed ? 1 : 0)).put(wait_id);
   out.put(static_cast<std::uint8_t>(moment.head_held ? 1 : 0));
@@ -96,14 +130,13 @@ std::string RemoteCaller::write_call(WireKind kind, ModuleTransaction& transacti
   } else {
     out.put_text({});
   }
-  const bool with_facts = first || has_facts(moment.event);
+  const bool with_facts = first || with_response || has_facts(moment.event);
   out.put(static_cast<std::uint8_t>(with_facts ? 1 : 0));
   if (with_facts) put_facts(out, moment);
-  const bool request = first || moment.event == ModuleEvent::request_head;
+  const bool request = first || logged || moment.event == ModuleEvent::request_head;
   put_section(out,
               request && transaction.request != nullptr ? &transaction.request->fields : nullptr);
-  const bool response = moment.event == ModuleEvent::response_head ||
-                        (moment.event >= ModuleEvent::response_head && first);
+  const bool response = with_response || logged || moment.event == ModuleEvent::response_head;
   put_section(
       out, response && transaction.response != nullptr ? &transaction.response->fields : nullptr);
   put_section(out, moment.trailers);
@@ -119,45 +152,62 @@ std::string RemoteCaller::write_call(WireKind kind, ModuleTransaction& transacti
 
 std::optional<int> RemoteCaller::start(ModuleTransaction& transaction, Moment& moment) {
   if (moment.event != ModuleEvent::logged) return std::nullopt;
-  tell(write_call(WireKind::note, transaction, moment, false, 0), transaction.facts().id);
+  if (is_lost(transaction)) return PENSTOCK_CONTINUE;
+  note_called(transaction);
+  tell(write_call(WireKind::note, transaction, moment, false, 0), transaction.known_as);
   return PENSTOCK_CONTINUE;
 }
 
 Task<int> RemoteCaller::finish(ModuleTransaction& transaction, Moment& moment) {
-  const std::uint64_t affinity = transaction.facts().id;
   tell_waiting();
   bool resumed = false;
   while (true) {
+    if (is_lost(transaction)) co_return lose(transaction);
     Waiting waiting(*this);
-    const bool was_called = transaction.called;
-    failure_ = "error";
-    Payload payload(write_call(WireKind::call, transaction, moment, resumed, waiting.id()));
-    const Result<std::string> result = co_await channel_->call(std::move(payload), affinity);
-    if (!result) {
-      failure_ = result.error().kind == ErrorKind::reset ? std::string_view("helper_died")
-                                                         : to_string(result.error().kind);
-      // Died: what it knew of the transaction is gone. Else: nothing was sent.
-      if (result.error().kind == ErrorKind::reset) {
-        transaction.leave();
-      } else if (result.error().kind != ErrorKind::cancelled) {
-        transaction.called = was_called;
-      }
+    const Result<int> returned = co_await call(transaction, moment, resumed, waiting);
+    if (!returned) {
+      if (returned.error().kind == ErrorKind::reset) co_return lose(transaction);
+      failure_ = to_string(returned.error().kind);
       co_return PENSTOCK_ERROR;
     }
-    const int returned = apply(*result, transaction, moment);
-    if (returned != PENSTOCK_WAIT) co_return returned;
+    if (*returned != PENSTOCK_WAIT) co_return *returned;
     const bool woken = co_await waiting.resumed.wait();
+    failure_ = "cancelled";
     if (!woken) co_return PENSTOCK_ERROR;
-    if (waiting.lost) {
-      failure_ = "helper_died";
-      transaction.leave();
-      co_return PENSTOCK_ERROR;
-    }
+    if (waiting.lost) co_return lose(transaction);
     resumed = true;
   }
 }
 
+Task<Result<int>> RemoteCaller::call(ModuleTransaction& transaction, Moment& moment, bool resumed,
+                                     Waiting& waiting) {
+  const bool was_called = transaction.called;
+  note_called(transaction);
+  const bool with_response = shows_response(transaction, moment);
+  Payload payload(write_call(WireKind::call, transaction, moment, resumed, waiting.id()));
+  const Result<std::string> result =
+      co_await channel_->call(std::move(payload), transaction.known_as);
+  if (!result) {
+    // After a cancellation it is open whether the helper has got to know of it.
+    const ErrorKind kind = result.error().kind;
+    const bool sent = kind == ErrorKind::reset || kind == ErrorKind::cancelled;
+    if (!sent && !was_called) note_not_called(transaction);
+    co_return fail(result.error());
+  }
+  transaction.told_request = true;
+  if (with_response) transaction.told_response = true;
+  co_return apply(*result, transaction, moment);
+}
+
+// What the helper knew of the transaction is gone.
+int RemoteCaller::lose(ModuleTransaction& transaction) {
+  failure_ = "helper_died";
+  transaction.drop();
+  return PENSTOCK_ERROR;
+}
+
 int RemoteCaller::apply(std::string_view result, ModuleTransaction& transaction, Moment& moment) {
+  failure_ = "error";
   WireReader in(result);
   const auto returned = in.take<std::int32_t>();
   ModuleCall& call = transaction.call_for(moment, false);
@@ -233,32 +283,42 @@ bool RemoteCaller::apply_edit(WireEdit edit, WireReader& in, ModuleCall& call) {
 }
 
 void RemoteCaller::free(ModuleTransaction& transaction) {
-  if (!transaction.called) return;
+  if (!transaction.called || is_lost(transaction)) return;
+  const ModuleConnection* const connection = known_connection(transaction);
   WireWriter out;
-  tell(out.put(WireKind::free).put(transaction.facts().id).take(), transaction.facts().id);
+  out.put(WireKind::free).put(transaction.known_as);
+  out.put(connection != nullptr ? connection->known_as : 0);
+  tell(out.take(), transaction.known_as);
 }
 
-Task<bool> RemoteCaller::begin(ModuleConnection& connection) {
+Task<Result<bool>> RemoteCaller::begin(ModuleConnection& connection) {
   if (instance_->callbacks().connection == nullptr) co_return true;
+  connection.known_as = ++last_number_;
+  connection.helper = helper_;
   WireWriter out;
-  const std::uint64_t id = connection.client().connection_id;
-  out.put(WireKind::connection).put(id);
+  out.put(WireKind::connection).put(connection.known_as).put(connection.client().connection_id);
   put_client(out, connection.client());
   put_facts(out, connection);
-  // So that what follows of this connection comes after it: ids of transactions are others.
   Payload payload(out.take());
-  const Result<std::string> result = co_await channel_->call(std::move(payload), 0);
-  if (!result) co_return true;
+  const Result<std::string> result =
+      co_await channel_->call(std::move(payload), connection.known_as);
+  if (!result) {
+    const ErrorKind kind = result.error().kind;
+    // After a cancellation it may be known over there.
+    if (kind != ErrorKind::cancelled) connection.known_as = 0;
+    co_return fail(result.error());
+  }
   WireReader in(*result);
   const auto returned = in.take<std::int32_t>();
-  connection.set_opaque(&connection);  // there is something to free, over there
-  co_return !in.good() || returned >= 0;
+  if (!in.good()) co_return fail(ErrorKind::protocol);
+  co_return returned == PENSTOCK_CONTINUE || returned == PENSTOCK_DONE;
 }
 
 void RemoteCaller::free(ModuleConnection& connection) {
-  if (connection.opaque() == nullptr) return;
+  if (connection.known_as == 0 || connection.helper != helper_) return;
   WireWriter out;
-  tell(out.put(WireKind::connection_free).put(connection.client().connection_id).take(), 0);
+  out.put(WireKind::connection_free).put(connection.known_as).put(connection.transactions);
+  tell(out.take(), connection.known_as);
 }
 
 void RemoteCaller::tell(std::string message, std::uint64_t affinity) {
@@ -288,6 +348,7 @@ void RemoteCaller::on_message(std::string_view bytes) {
 }
 
 void RemoteCaller::on_down() {
+  ++helper_;
   unsent_.clear();
   for (const auto& [id, waiting] : waiting_) {
     waiting->lost = true;

@@ -21,6 +21,7 @@ class RemoteConnection final : public ConnectionFace {
   std::int32_t begin(WireReader& in);
   // The last call, if there is something to free.
   void free();
+  // Not while begin() runs.
   [[nodiscard]] void* opaque() const { return call_.opaque; }
 
   int get_text(int text, penstock_str& value) override;

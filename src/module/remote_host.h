@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
@@ -36,14 +37,23 @@ class RemoteHost {
   void handle(const HelperRequest& request, const Other& other);
   void handle_call(WireReader& in, const HelperRequest& request, bool answered);
   void handle_connection(WireReader& in, const HelperRequest& request);
-  [[nodiscard]] std::shared_ptr<RemoteTransaction> transaction(std::uint64_t key, bool first);
-  [[nodiscard]] void* connection_opaque(std::uint64_t id);
+  [[nodiscard]] std::shared_ptr<RemoteTransaction> transaction(std::uint64_t number, bool first);
+  void end_transaction(std::uint64_t number, std::uint64_t connection);
+  // What is known of a connection. Messages about it and about its transactions come in any order.
+  struct Connection {
+    std::shared_ptr<RemoteConnection> begun;  // null: it was not told of, or begins yet
+    std::uint64_t ended = 0;                  // transactions
+    std::optional<std::uint64_t> all;         // transactions, where it has ended itself
+  };
+  [[nodiscard]] void* connection_opaque(std::uint64_t number);
+  // Frees it if nothing of it is left; the lock is let go for that.
+  void end_connection(std::uint64_t number, std::unique_lock<std::mutex> lock);
 
   ModuleInstance* instance_;
   std::uint64_t hold_limit_;
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, std::shared_ptr<RemoteTransaction>> transactions_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<RemoteConnection>> connections_;
+  std::unordered_map<std::uint64_t, Connection> connections_;
 };
 
 }  // namespace penstock

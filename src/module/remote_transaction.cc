@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "adapt/json_member.h"
+#include "adapt/retarget.h"
+#include "message/target.h"
 #include "module/waiter.h"
 #include "net/address.h"
 
@@ -12,6 +14,7 @@ namespace penstock {
 namespace {
 
 constexpr std::size_t kMostAddresses = 64;
+constexpr int kResetContent = 205;  // must not have any (RFC 9110 section 15.3.6)
 
 std::string_view view_of(penstock_str text) { return {text.data, text.size}; }
 penstock_str str_of(std::string_view text) { return {text.data(), text.size()}; }
@@ -213,19 +216,41 @@ int RemoteTransaction::get_text(int text, penstock_str& value) {
   return PENSTOCK_OK;
 }
 
-// Whether it can be that text is found out when it is done; what is seen at once is not let
-// through.
+bool RemoteTransaction::has_parts() const {
+  const auto& path = facts_.texts[PENSTOCK_PATH];
+  return path && path->starts_with('/');
+}
+
+// By the rules that Moment::set_text() goes by.
+bool RemoteTransaction::can_be(int text, std::string_view value) const {
+  switch (text) {
+    case PENSTOCK_METHOD:
+      return facts_.texts[PENSTOCK_METHOD] && can_become(*facts_.texts[PENSTOCK_METHOD], value);
+    case PENSTOCK_HOST:
+      return has_parts() && is_authority(value);
+    case PENSTOCK_PATH:
+      return has_parts() && is_path(value);
+    case PENSTOCK_TARGET_HOST: {
+      const bool bare_v6 = value.contains(':') && !value.starts_with('[');
+      const auto parsed =
+          parse_authority(bare_v6 ? "[" + std::string(value) + "]" : std::string(value));
+      return parsed && parsed->port == 0;
+    }
+    default:
+      return std::ranges::all_of(
+          value, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+  }
+}
+
 int RemoteTransaction::set_text(int text, penstock_str value) {
   const bool of_head = text == PENSTOCK_METHOD || text == PENSTOCK_HOST || text == PENSTOCK_PATH;
   const bool of_choice =
       text == PENSTOCK_UPSTREAM || text == PENSTOCK_SERVER || text == PENSTOCK_TARGET_HOST;
   const bool of_response = text == PENSTOCK_REASON && may_change_head() && !of_request_;
-  const bool now =
-      (of_head && event_ == ModuleEvent::request_head) || (of_choice && has_choice_) || of_response;
+  const bool of_request = of_head && of_request_ && may_change_head();
+  const bool now = of_request || (of_choice && has_choice_) || of_response;
   if (!now) return PENSTOCK_NOT_NOW;
-  const bool bad = std::ranges::any_of(
-      view_of(value), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (bad || (text == PENSTOCK_PATH && !view_of(value).starts_with('/'))) return PENSTOCK_INVALID;
+  if (!can_be(text, view_of(value))) return PENSTOCK_INVALID;
   facts_.texts[static_cast<std::size_t>(text)] = std::string(view_of(value));
   edit(WireEdit::set_text).put(static_cast<std::int32_t>(text)).put_text(view_of(value));
   return PENSTOCK_OK;
@@ -245,7 +270,11 @@ int RemoteTransaction::set_number(int number, std::int64_t value) {
   const bool status = number == PENSTOCK_STATUS && may_change_head() && !of_request_;
   const bool port = number == PENSTOCK_TARGET_PORT && has_choice_;
   if (!status && !port) return PENSTOCK_NOT_NOW;
-  if (status && (value < 200 || value > 599)) return PENSTOCK_INVALID;
+  const auto has_none = [](std::int64_t code) { return code == 204 || code == 304; };
+  const std::int64_t present = facts_.numbers[PENSTOCK_STATUS].value_or(0);
+  if (status && (value < 200 || value > 599 || has_none(value) != has_none(present))) {
+    return PENSTOCK_INVALID;
+  }
   if (port && (value < 1 || value > 65535)) return PENSTOCK_INVALID;
   facts_.numbers[static_cast<std::size_t>(number)] = value;
   edit(WireEdit::set_number).put(static_cast<std::int32_t>(number)).put(value);
@@ -310,6 +339,7 @@ int RemoteTransaction::answer(int status, const char* reason, const void* conten
                               std::size_t size) {
   if (!may_change_head()) return PENSTOCK_NOT_NOW;
   if (status < 200 || status > 599 || (content == nullptr && size > 0)) return PENSTOCK_INVALID;
+  if (status == kResetContent && size > 0) return PENSTOCK_INVALID;
   if (edits_.bytes().size() + size > kMaxChannelMessage - 64 * 1024) return PENSTOCK_LIMIT;
   edit(WireEdit::answer).put(static_cast<std::int32_t>(status));
   edits_.put(static_cast<std::uint8_t>(reason != nullptr ? 1 : 0));
@@ -322,7 +352,7 @@ int RemoteTransaction::answer(int status, const char* reason, const void* conten
 int RemoteTransaction::answer_stream(int status, const char* reason) {
   if (!may_change_head()) return PENSTOCK_NOT_NOW;
   if (instance_->callbacks().answer_body == nullptr) return PENSTOCK_UNSUPPORTED;
-  if (status < 200 || status > 599) return PENSTOCK_INVALID;
+  if (status < 200 || status > 599 || status == kResetContent) return PENSTOCK_INVALID;
   edit(WireEdit::answer_stream).put(static_cast<std::int32_t>(status));
   edits_.put(static_cast<std::uint8_t>(reason != nullptr ? 1 : 0));
   edits_.put_text(reason != nullptr ? reason : "");

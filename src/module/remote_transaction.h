@@ -77,6 +77,9 @@ class RemoteTransaction final : public CallFace {
   bool read(WireReader& in);
   int run();
   [[nodiscard]] bool may_change_head() const { return is_head_event_ || head_held_; }
+  // The request has path and host of its own: it is not CONNECT or "*".
+  [[nodiscard]] bool has_parts() const;
+  [[nodiscard]] bool can_be(int text, std::string_view value) const;
   WireWriter& edit(WireEdit kind) { return edits_.put(kind); }
 
   ModuleInstance* instance_;

@@ -17,10 +17,8 @@ ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
   call_.opaque = nullptr;
   call_.connection_opaque = nullptr;
   if (facts.connection != nullptr) {
-    const FilterState* const state = facts.connection->state_of(filter);
-    if (state != nullptr) {
-      call_.connection_opaque = static_cast<const ModuleConnection*>(state)->opaque();
-    }
+    connection_ = static_cast<ModuleConnection*>(facts.connection->state_of(filter));
+    if (connection_ != nullptr) call_.connection_opaque = connection_->opaque();
   }
   call_.transaction = facts.id;
   call_.connection = facts.client->connection_id;

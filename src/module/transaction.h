@@ -46,15 +46,24 @@ class ModuleTransaction final : public FilterState {
   Framing response_framing;
   std::string_view lookup_result = {};  // of cache_lookup, once it has been asked
 
-  // What the module has left for its next call. In a helper process: a handle that means something
-  // there only.
-  void* opaque = nullptr;
-  bool called = false;  // at least once: it is going to be told of the end
+  void* opaque = nullptr;  // what the module has left for its next call
+  bool called = false;     // at least once: it is going to be told of the end
+  // Of the filter that it is kept for; null: there is none.
+  [[nodiscard]] ModuleConnection* connection() const { return connection_; }
+
+  // For callbacks beside the worker: its number there, which helper knows it, and what of it.
+  std::uint64_t known_as = 0;
+  std::uint64_t helper = 0;
+  bool told_request = false;
+  bool told_response = false;
+
   std::uint64_t held_bytes = 0;
   std::list<penstock_held> held;
 
   // PENSTOCK_DONE: nothing but `free` is called any more.
   void leave() { adaptation_->leave(*this); }
+  // The same for a failure: what it has changed or holds of content is not to be had any more.
+  void drop() { adaptation_->drop(*this); }
 
   // The call as C code sees it, ready for `moment`.
   [[nodiscard]] ModuleCall& call_for(Moment& moment, bool resumed);
@@ -62,6 +71,7 @@ class ModuleTransaction final : public FilterState {
  private:
   ModuleCaller* caller_;
   Adaptation* adaptation_;
+  ModuleConnection* connection_ = nullptr;
   Moment request_moment_{*this};
   Moment way_moment_{*this};  // between request and response
   Moment response_moment_{*this};
@@ -85,8 +95,9 @@ class ModuleCaller {
   virtual Task<int> finish(ModuleTransaction& transaction, Moment& moment) = 0;
   // The last call of a transaction that has something to free.
   virtual void free(ModuleTransaction& transaction) = 0;
-  // A client's connection begins; false: it is to be closed. And it has ended.
-  virtual Task<bool> begin(ModuleConnection& connection) = 0;
+  // A client's connection begins; false: it is to be closed. Errors: the side that runs callbacks
+  // could not be asked. And it has ended.
+  virtual Task<Result<bool>> begin(ModuleConnection& connection) = 0;
   virtual void free(ModuleConnection& connection) = 0;
   // Why the last PENSTOCK_ERROR: a short name, static text.
   [[nodiscard]] virtual std::string_view failure() const { return "error"; }

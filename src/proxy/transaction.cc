@@ -136,9 +136,24 @@ Task<void> Transaction::send_response() {
     if (!cookie.empty()) response.fields.add(FieldId::set_cookie, cookie);
   }
   record_.status = response.status;
-  const auto sent = co_await exchange_.respond(response, *body, framing);
+  // Filters may break off what is still on its way up.
+  const bool watched = adaptation_ && request_framing_.has_body();
+  const auto sent = watched ? co_await respond_during_upload(response, *body, framing)
+                            : co_await exchange_.respond(response, *body, framing);
   if (!sent) note_cut(sent.error());
   co_await settle(sent.has_value());
+}
+
+Task<Result<void>> Transaction::respond_during_upload(ResponseHead& head, BodySource& body,
+                                                      const Framing& framing) {
+  ChildContext context(co_await this_context());
+  Lease& lease = delivery_.lease();
+  const auto failed_before = lease.set_taker(&context);
+  if (!failed_before && failed_before.error().kind == ErrorKind::adaptation) context.cancel();
+  auto sent = co_await exchange_.respond(head, body, framing).in(context);
+  const auto uploaded = lease.set_taker(nullptr);
+  if (!sent && !uploaded && uploaded.error().kind == ErrorKind::adaptation) sent = uploaded;
+  co_return sent;
 }
 
 // The response had begun, and did not come to its end.
@@ -148,7 +163,8 @@ void Transaction::note_cut(const Error& error) {
   record_.detail = error.kind == ErrorKind::adaptation ? failure.token : "response_cut";
   // Cancelled: the client left while the server was waited for.
   const bool gone = error.kind == ErrorKind::cancelled;
-  if (gone || error.side == Side::client) note_client_gone();
+  const bool filter = error.kind == ErrorKind::adaptation;
+  if (gone || (error.side == Side::client && !filter)) note_client_gone();
 }
 
 VariableContext Transaction::variables() {

@@ -62,6 +62,8 @@ class Transaction final : private DeliveryOwner {
   void report_to_filters();
   [[nodiscard]] std::string_view host_to_match() const;
   Task<void> send_response();
+  Task<Result<void>> respond_during_upload(ResponseHead& head, BodySource& body,
+                                           const Framing& framing);
   Task<void> settle(bool reusable);
   Task<void> connect_tunnel();
   Task<void> hand_on_challenge();

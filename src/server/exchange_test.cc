@@ -113,6 +113,39 @@ TEST_F(ExchangeTest, InformationalResponsesAreNotForHttp10) {
   EXPECT_EQ(old_one.find("100"), std::string::npos);
 }
 
+// Breaks off an informational response, so that some of it is on its way.
+class Interrupter final : public Handler {
+ public:
+  Task<void> handle(Exchange& exchange) override {
+    ResponseHead head;
+    head.status = 103;
+    head.fields.add(FieldId::other, "Large", head.fields.keep(std::string(200'000, 'x')));
+    Scope scope((co_await this_context()).executor());
+    scope.spawn(inform(exchange, head));
+    co_await yield_turn();
+    scope.cancel();
+    co_await scope.join();
+    begun = exchange.response_begun();
+  }
+  bool begun = false;
+
+ private:
+  static Task<void> inform(Exchange& exchange, ResponseHead& head) {
+    static_cast<void>(co_await exchange.inform(head));
+  }
+};
+
+TEST_F(ExchangeTest, AnInformationalResponseThatIsCutIsTheLast) {
+  Interrupter interrupter;
+  other = &interrupter;
+  const auto client = connect();
+  client->send("GET / HTTP/1.1\r\nHost: a\r\n\r\n", seconds(2));
+  EXPECT_TRUE(client->received.starts_with("HTTP/1.1 103 ")) << client->received.size();
+  EXPECT_LT(client->received.size(), 200'000U);
+  EXPECT_TRUE(interrupter.begun);
+  EXPECT_TRUE(client->ended);
+}
+
 // The client has to see that a body was cut, whatever its framing.
 TEST_F(ExchangeTest, BodyThatFailsIsSeenToBeCut) {
   const Error cut{.kind = ErrorKind::closed, .side = Side::server};

@@ -93,6 +93,8 @@ Task<Result<void>> Http1Exchange::send_only_head(ResponseHead& head, std::string
       .stream = connection_.stream, .side = Side::client, .stall = connection_.settings->stall};
   const auto sent = co_await http1::send_head(outgoing, std::move(*bytes));
   traffic_.sent += outgoing.sent;
+  // What followed would be taken for the rest of it.
+  if (!sent && outgoing.sent > 0) response_begun_ = true;
   co_return sent;
 }
 

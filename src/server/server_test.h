@@ -83,7 +83,7 @@ class TestClient {
 // Answers as it is told, 200 with the path as content by default; remembers what it has seen.
 class TestHandler final : public Handler {
  public:
-  // What to do with the next requests; in place of that, `act` decides when it is set.
+  // What to do with the next requests.
   struct Reply {
     int status = 200;
     std::optional<std::string> content;  // else the path
@@ -159,8 +159,9 @@ class ServerTest : public testing::Test {
   // Made at the first use, when the settings are as the test wants them.
   Server& server() {
     if (!server_) {
-      server_ = std::make_unique<Server>(world.executor(), settings, share,
-                                         Handlers{.http = &handler, .streams = streams}, log);
+      server_ = std::make_unique<Server>(
+          world.executor(), settings, share,
+          Handlers{.http = other != nullptr ? other : &handler, .streams = streams}, log);
       accepting_ = network.listen(Address::parse(listener.addresses.front()).value(), *server_);
       server_->add_listener(*accepting_);
     }
@@ -194,6 +195,7 @@ class ServerTest : public testing::Test {
   ListenerSettings listener{.addresses = {"192.0.2.1:8080"}, .mode = ListenerMode::reverse};
   ListenerShare share{.settings = &listener};
   TestHandler handler;
+  Handler* other = nullptr;  // in place of `handler`
   StreamHandler* streams = nullptr;
   Log* log = nullptr;
 

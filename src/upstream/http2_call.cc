@@ -105,7 +105,14 @@ Task<void> Http2Call::upload(Http2Call& call, const ServerRequest& request) {
   // of it may have said why.
   if (!work.upload_result && work.upload_result.error().side == Side::client) {
     work.reading.cancel();
+    const bool by_filter = work.upload_result.error().kind == ErrorKind::adaptation;
+    if (by_filter && work.taker != nullptr) work.taker->cancel();
   }
+}
+
+Result<void> Http2Call::set_taker(TaskContext* taker) {
+  work_->taker = taker;
+  return work_->upload_result;
 }
 
 Task<Result<void>> Http2Call::read_response(const RequestHead& request, ResponseHead& response,

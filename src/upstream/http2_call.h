@@ -52,6 +52,7 @@ class Http2Call {
   [[nodiscard]] bool wants_http1() const;
   [[nodiscard]] bool blames_server();
 
+  Result<void> set_taker(TaskContext* taker);
   // Resets the stream if it is not over. Why the connection is to end, or that it is kept.
   Task<CloseReason> settle();
 
@@ -62,6 +63,7 @@ class Http2Call {
     ChildContext reading;  // cancelled when the request's own body fails meanwhile
     Scope upload;
     Result<void> upload_result{};
+    TaskContext* taker = nullptr;
   };
 
   Result<void> send_request(const ServerRequest& request);

@@ -136,7 +136,16 @@ Task<void> Lease::upload(ServerCall& call, const ServerRequest& request, Slice h
   // reading may have said why.
   if (!call.upload_result && call.upload_result.error().side == Side::client) {
     call.reading.cancel();
+    const bool by_filter = call.upload_result.error().kind == ErrorKind::adaptation;
+    if (by_filter && call.taker != nullptr) call.taker->cancel();
   }
+}
+
+Result<void> Lease::set_taker(TaskContext* taker) {
+  if (call_) return call_->set_taker(taker);
+  ServerCall& call = *connection_->call();
+  call.taker = taker;
+  return call.upload_result;
 }
 
 Task<Result<void>> Lease::read_response(Method method, ResponseHead& response,

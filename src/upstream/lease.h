@@ -107,6 +107,11 @@ class Lease {
   // Of HTTP/2: whether an upgrade to a WebSocket can be sent (RFC 8441).
   [[nodiscard]] bool takes_websockets() const { return call_->session().takes_websockets(); }
 
+  // While the response is taken the request's body may still be on its way. Where a filter breaks
+  // that off (ErrorKind::adaptation), the context is cancelled: nothing may pass any more. Null
+  // takes it away; it must live until then. How the body has fared so far.
+  Result<void> set_taker(TaskContext* taker);
+
   // Ends the exchange: stops what is left of the upload, and closes the connection unless it is in
   // a state to be used again and may be. Then, for `reuse`, it goes back to the pool; for `pin` it
   // goes into `pinned`, to serve nobody but the client it is for. The reason it was closed, `kept`

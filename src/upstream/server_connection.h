@@ -31,6 +31,7 @@ struct ServerCall {
   ChildContext
       reading;   // cancelled when the request's own body fails while its response is awaited
   Scope upload;  // the rest of the request's body
+  TaskContext* taker = nullptr;  // see Lease::set_taker()
   Framing response_framing;
   std::optional<http1::BodyReader> response_body;
 };

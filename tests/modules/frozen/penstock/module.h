@@ -275,8 +275,7 @@ typedef struct penstock_api {
   uint32_t abi;
   const char* version; /* of the proxy: "0.1.0" */
 
-  /* -- Settings; in `configure` only ------------------------------------------------------------
-   */
+  /* -- Settings; in `configure` only ------------------------------------------------ */
 
   /* The value of a setting, its default where it is not in the file. Text: of strings. */
   penstock_str (*setting_text)(const penstock_config* config, const char* name);
@@ -294,8 +293,7 @@ typedef struct penstock_api {
   /* The NAME of [module.NAME]; valid as long as the instance. */
   penstock_str (*instance_name)(const penstock_instance* instance);
 
-  /* -- Fields -----------------------------------------------------------------------------------
-   */
+  /* -- Fields ----------------------------------------------------------------------- */
 
   /* The line of that name (in any case), counted from 0 by `index` among those of that name. */
   int (*field_get)(penstock_call* call, int section, penstock_str name, size_t index,
@@ -312,8 +310,7 @@ typedef struct penstock_api {
   int (*field_add)(penstock_call* call, int section, penstock_str name, penstock_str value);
   int (*field_remove)(penstock_call* call, int section, penstock_str name);
 
-  /* -- What else is known of the transaction ----------------------------------------------------
-   */
+  /* -- What else is known of the transaction ---------------------------------------- */
 
   /* One of PENSTOCK_METHOD and so on. PENSTOCK_NOT_NOW in events where it is not known yet, or not
    * any more, or cannot be set; PENSTOCK_INVALID where it would not be one. */
@@ -323,8 +320,7 @@ typedef struct penstock_api {
   int (*get_number)(penstock_call* call, int number, int64_t* value);
   int (*set_number)(penstock_call* call, int number, int64_t value);
 
-  /* -- Content: in request_body, response_body, answer_body and the _complete events -------------
-   */
+  /* -- Content: in request_body, response_body, answer_body and the _complete events  */
 
   /* Writes bytes of the module's own into the message; they are copied. */
   int (*content_write)(penstock_call* call, const void* bytes, size_t size);
@@ -340,8 +336,7 @@ typedef struct penstock_api {
    * message is cut where that proves wrong. */
   int (*content_length)(penstock_call* call, uint64_t length);
 
-  /* -- Answers: in request_head and response_head ------------------------------------------------
-   */
+  /* -- Answers: in request_head and response_head ----------------------------------- */
 
   /* Begins an answer with all of its content, which is copied. Fields: PENSTOCK_ANSWER_FIELDS. A
    * null reason: the usual one. */
@@ -350,8 +345,7 @@ typedef struct penstock_api {
   /* Begins one whose content comes from `answer_body`. */
   int (*answer_stream)(penstock_call* call, int status, const char* reason);
 
-  /* -- Waiting ------------------------------------------------------------------------------------
-   */
+  /* -- Waiting ---------------------------------------------------------------------- */
 
   /* Before returning PENSTOCK_WAIT: what resume() is to be called with. */
   penstock_waiter* (*waiter)(penstock_call* call);
@@ -359,8 +353,7 @@ typedef struct penstock_api {
    * transaction has ended meanwhile; it frees the waiter. */
   void (*resume)(penstock_waiter* waiter);
 
-  /* -- Choosing the server: in before_connect -----------------------------------------------------
-   */
+  /* -- Choosing the server: in before_connect --------------------------------------- */
 
   /* The addresses of the target, in the order in which they are tried; there are none in this list
    * where a group of servers is asked. A new list takes the place of the old one: "192.0.2.1:80",
@@ -369,8 +362,7 @@ typedef struct penstock_api {
   int (*address_at)(penstock_call* call, size_t index, penstock_str* address);
   int (*address_set)(penstock_call* call, const penstock_str* addresses, size_t count);
 
-  /* -- The access record --------------------------------------------------------------------------
-   */
+  /* -- The access record ------------------------------------------------------------ */
 
   /* In `logged`: a field of the record, by its name in the JSON access log ("status", "total_us",
    * "bytes_out" ...), as text. */
