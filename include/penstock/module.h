@@ -129,7 +129,9 @@ typedef struct penstock_call {
   void* data;              /* what `configure` left in its `data` */
   void* opaque;            /* the module's own, from the call before of this transaction; at first
                               null. May be set; `free` gets the last one. */
-  void* connection_opaque; /* what `connection` left in `opaque`; null where it did not */
+  void* connection_opaque; /* what `connection` left in `opaque`; null where it did not, or
+                              where the connection was there before the instance: after a change
+                              of the configuration */
   uint64_t transaction;    /* id, unique while the proxy runs; 0 in `connection` */
   uint64_t connection;     /* id of the client's connection, as in the access log */
   const struct sockaddr* client; /* the client's address: AF_INET, AF_INET6 or AF_UNIX */
@@ -319,13 +321,15 @@ typedef struct penstock_api {
 
   /* -- Content: in request_body, response_body, answer_body and the _complete events  */
 
-  /* Writes bytes of the module's own into the message; they are copied. */
+  /* Writes bytes of the module's own into the message; they are copied. Beside the workers about
+   * 16 MiB in one call of a callback, and PENSTOCK_LIMIT beyond that. */
   int (*content_write)(penstock_call* call, const void* bytes, size_t size);
   /* Writes a part of the present content; it is not copied. */
   int (*content_pass)(penstock_call* call, size_t offset, size_t size);
-  /* Keeps a part of the present content for later, without a copy. What is held counts: beyond
-   * `hold_limit` of the configuration it is PENSTOCK_LIMIT. content_emit() writes and frees it,
-   * content_drop() only frees it; the end of the transaction does so as well. */
+  /* Keeps a part of the present content for later, without a copy where it is large. What is held
+   * counts, each part for at least 4 KiB: beyond `hold_limit` of the configuration it is
+   * PENSTOCK_LIMIT. content_emit() writes and frees it, content_drop() only frees it; the end of
+   * the transaction does so as well. */
   int (*content_hold)(penstock_call* call, size_t offset, size_t size, penstock_held** held);
   int (*content_emit)(penstock_call* call, penstock_held* held);
   int (*content_drop)(penstock_call* call, penstock_held* held);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "adapt/in_time.h"
+#include "adapt/retarget.h"
 
 namespace penstock {
 namespace {
@@ -63,31 +64,62 @@ std::unique_ptr<Adaptation> Adaptation::begin(const std::shared_ptr<FilterSet>& 
                                               const TransactionFacts& facts,
                                               const RequestHead& request, std::string_view host,
                                               std::string_view path) {
-  std::unique_ptr<Adaptation> adaptation;
+  const auto is_meant = [&](const FilterPlace& place) {
+    return place.conditions.matches_request(*facts.client, facts.route, host, path,
+                                            request.method_text);
+  };
+  const auto first = std::ranges::find_if(set->places(), is_meant);
+  if (first == set->places().end()) return nullptr;
+  auto adaptation = std::make_unique<Adaptation>(set, facts);
+  adaptation->facts_.id = set->next_id();
+  adaptation->facts_.host = host;
+  adaptation->slots_.reserve(set->places().size());
   for (const FilterPlace& place : set->places()) {
-    if (!place.conditions.matches_request(*facts.client, facts.route, host, path,
-                                          request.method_text)) {
-      continue;
-    }
-    if (!adaptation) {
-      adaptation = std::make_unique<Adaptation>(set, facts);
-      adaptation->facts_.id = set->next_id();
-      adaptation->facts_.host = host;
-      adaptation->slots_.reserve(set->places().size());
-    }
     Interests interests = place.interests;
     if (place.conditions.needs_response()) interests &= ~kBeforeResponse;
-    adaptation->slots_.push_back({.place = &place, .interests = interests});
-    adaptation->interests_ |= interests;
+    const bool meant = &place == &*first || (&place > &*first && is_meant(place));
+    adaptation->slots_.push_back({.place = &place, .interests = interests, .meant = meant});
+    if (meant) adaptation->interests_ |= interests;
   }
   return adaptation;
+}
+
+bool Adaptation::is_meant(const FilterPlace& place, const RequestHead& request,
+                          std::string_view host, std::string_view path) const {
+  return place.conditions.matches_request(*facts_.client, facts_.route, host, path,
+                                          request.method_text);
+}
+
+void Adaptation::look_again(const RequestHead& request, std::string_view host, std::size_t since) {
+  interests_ = 0;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    const bool comes = i > since || slot.place->settings->at == FilterSide::server;
+    if (comes && !slot.state) slot.meant = is_meant(*slot.place, request, host, path_of(request));
+    if (slot.meant) interests_ |= slot.interests;
+  }
+}
+
+void Adaptation::note_target(const RequestHead& request, std::string_view route,
+                             std::string_view host) {
+  facts_.route = route;
+  facts_.host = host;
+  look_again(request, host, slots_.size());
 }
 
 Adaptation::~Adaptation() {
   // Whoever wraps goes before what it has wrapped, and all of them before what they belong to.
   answer_.reset();
+  earlier_answers_.clear();
   while (!bodies_.empty()) bodies_.pop_back();
   slots_.clear();
+}
+
+bool Adaptation::wants_own_responses() const {
+  return std::ranges::any_of(slots_, [](const Slot& slot) {
+    return slot.place->settings->own_responses &&
+           slot.is_asked(interest(AdaptPoint::client_response));
+  });
 }
 
 std::optional<FilterOutcome> Adaptation::start(Slot& slot, AdaptedMessage& message) {
@@ -102,11 +134,11 @@ std::optional<FilterOutcome> Adaptation::start(Slot& slot, AdaptedMessage& messa
 
 // Most filters need no time: then there is no coroutine.
 MaybeTask<AdaptResult> Adaptation::run(AdaptedMessage& message) {
-  const Interests wanted = interest(message.point());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].is_asked(wanted)) continue;
+    if (!slots_[i].is_asked(message)) continue;
     const auto outcome = start(slots_[i], message);
     if (!outcome) return finish(message, i, false);
+    if (message.retargeted()) look_again(message.request(), host_of(message.request()), i);
     if (outcome->kind == FilterOutcome::Kind::go_on) continue;
     if (outcome->kind == FilterOutcome::Kind::look) return finish(message, i, true);
     const AdaptResult result = settle(slots_[i], *outcome, to_string(message.point()), false);
@@ -116,14 +148,13 @@ MaybeTask<AdaptResult> Adaptation::run(AdaptedMessage& message) {
 }
 
 Task<AdaptResult> Adaptation::finish(AdaptedMessage& message, std::size_t at, bool looks) {
-  const Interests wanted = interest(message.point());
   const TaskContext& context = co_await this_context();
   std::optional<FilterOutcome> outcome;
   if (looks) outcome = FilterOutcome{.kind = FilterOutcome::Kind::look};
   for (bool first = true; at < slots_.size(); ++at, first = false) {
     Slot& slot = slots_[at];
     if (!first) {
-      if (!slot.is_asked(wanted)) continue;
+      if (!slot.is_asked(message)) continue;
       outcome = start(slot, message);
     }
     Filter& filter = *slot.place->filter;
@@ -133,6 +164,7 @@ Task<AdaptResult> Adaptation::finish(AdaptedMessage& message, std::size_t at, bo
     if (outcome->kind == FilterOutcome::Kind::look) {
       outcome = co_await filter.look(message, slot.state);
     }
+    if (message.retargeted()) look_again(message.request(), host_of(message.request()), at);
     if (outcome->kind == FilterOutcome::Kind::go_on) continue;
     const AdaptResult result =
         settle(slot, *outcome, to_string(message.point()), context.cancelled());
@@ -245,7 +277,7 @@ std::optional<Error> Adaptation::fail_content(const FilterState& state, AdaptPoi
 }
 
 void Adaptation::leave(Slot& slot) {
-  slot.active = false;
+  slot.left = true;
   if (slot.state) slot.state->left = true;
 }
 

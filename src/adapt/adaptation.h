@@ -93,6 +93,8 @@ class Adaptation : public Pooled {
 
   [[nodiscard]] const TransactionFacts& facts() const { return facts_; }
   [[nodiscard]] bool wants(Interests some) const { return (interests_ & some) != 0; }
+  // One of the filters wants to see responses that the proxy makes itself.
+  [[nodiscard]] bool wants_own_responses() const;
 
   // The message, or choice, that filters are asked about next; stays until the next one.
   AdaptedMessage& begin_message(AdaptPoint point, RequestHead& request, ResponseHead* response,
@@ -109,11 +111,9 @@ class Adaptation : public Pooled {
   void run_logged(RequestHead& request, ResponseHead* response, const RecordView& record);
 
   // The name of the route that takes the request now, and the host it is for: after a filter has
-  // led it elsewhere. Both must outlive this.
-  void note_target(std::string_view route, std::string_view host) {
-    facts_.route = route;
-    facts_.host = host;
-  }
+  // led it elsewhere. Conditions of filters that work on what goes to the server are about these.
+  // Both must outlive this.
+  void note_target(const RequestHead& request, std::string_view route, std::string_view host);
   // The server that the request was sent to; null: to none yet. Must outlive this.
   void note_server(const Address& server) { server_ = &server; }
   [[nodiscard]] const Address* server_address() const { return server_; }
@@ -163,14 +163,24 @@ class Adaptation : public Pooled {
   struct Slot {
     const FilterPlace* place;
     Interests interests;
+    bool meant;  // by the request conditions
+    bool left = false;
     std::unique_ptr<FilterState> state = nullptr;
-    bool active = true;
     [[nodiscard]] bool is_asked(Interests about) const {
-      return active && (interests & about) != 0;
+      return meant && !left && (interests & about) != 0;
+    }
+    [[nodiscard]] bool is_asked(const AdaptedMessage& message) const {
+      return is_asked(interest(message.point())) &&
+             (!message.own() || place->settings->own_responses);
     }
   };
   [[nodiscard]] const Slot* slot_of(const FilterState& state) const;
   Slot* slot_of(const FilterState& state);
+  [[nodiscard]] bool is_meant(const FilterPlace& place, const RequestHead& request,
+                              std::string_view host, std::string_view path) const;
+  // A filter has led the request elsewhere: the conditions of those that come after it are asked
+  // again; `since`: the place of that filter.
+  void look_again(const RequestHead& request, std::string_view host, std::size_t since);
   static void leave(Slot& slot);
   static void drop(Slot& slot);
   // What a filter's outcome means for the transaction.
@@ -195,6 +205,7 @@ class Adaptation : public Pooled {
   // In the order in which they were put around each other.
   std::vector<std::unique_ptr<OwnBody>, PoolAllocator<std::unique_ptr<OwnBody>>> bodies_;
   std::optional<FilterAnswer> answer_;
+  std::vector<FilterAnswer> earlier_answers_;
   std::optional<AdaptedMessage> message_;
   std::optional<ConnectChoice> choice_;
   std::optional<std::string_view> accepted_codings_;

@@ -202,6 +202,46 @@ TEST_F(AdaptationTest, InTheirOrderAtEachPoint) {
   EXPECT_FALSE(adaptation->wants(kLogInterest));
 }
 
+// A filter that leads a request elsewhere: those that follow see where, and all at the server.
+TEST_F(AdaptationTest, ConditionsAfterAChangeOfTarget) {
+  const FilterConditions old_path{.paths = {"/path"}};
+  const FilterConditions new_path{.paths = {"/new"}};
+  constexpr Interests kAsked = interest(AdaptPoint::client_request);
+  add("old before", {.conditions = old_path}, kAsked);
+  add("new before", {.conditions = new_path}, kAsked);
+  add("new at server", {.conditions = new_path, .at = FilterSide::server},
+      interest(AdaptPoint::server_request));
+  add("old at server", {.conditions = old_path, .at = FilterSide::server},
+      interest(AdaptPoint::server_request));
+  add("route at server", {.conditions = {.routes = {"other"}}, .at = FilterSide::server},
+      interest(AdaptPoint::server_request));
+  add("leader", {}, kAsked).act = [](AdaptedMessage& message) {
+    message.request().target.path_and_query = "/new/x";
+    message.retarget();
+  };
+  add("new behind", {.conditions = new_path}, kAsked);
+  add("old behind", {.conditions = old_path}, kAsked);
+  EXPECT_EQ(run(AdaptPoint::client_request), AdaptResult::go_on);
+  EXPECT_EQ(story, (Story{"old before at client_request", "leader at client_request",
+                          "new behind at client_request"}));
+  story.clear();
+  adaptation->note_target(request, "other", "a.example");
+  EXPECT_EQ(run(AdaptPoint::server_request), AdaptResult::go_on);
+  EXPECT_EQ(story, (Story{"new at server at server_request", "route at server at server_request"}));
+}
+
+TEST_F(AdaptationTest, ResponsesOfTheProxyAreForThoseThatWantThem) {
+  add("one");
+  add("two", {.own_responses = true});
+  begin();
+  EXPECT_TRUE(adaptation->wants_own_responses());
+  AdaptedMessage& message =
+      adaptation->begin_message(AdaptPoint::client_response, request, &response, body, framing);
+  message.set_own();
+  EXPECT_TRUE(adaptation->run(message).ready());
+  EXPECT_EQ(story, (Story{"two at client_response"}));
+}
+
 TEST_F(AdaptationTest, ConditionsOfTheResponse) {
   add("one", {.conditions = {.statuses = {"4xx"}, .content_types = {"text/*"}}},
       kAllPoints | kConnectInterest | kLookupInterest | kLogInterest);

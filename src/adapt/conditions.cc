@@ -46,8 +46,17 @@ bool Conditions::matches_request(const ClientInfo& client, std::string_view rout
   const auto is_path = [path_and_query](std::string_view prefix) {
     return path_begins_with(path_and_query, prefix);
   };
-  if (!paths_.empty() && std::ranges::none_of(paths_, is_path)) return false;
+  if (!paths_.empty() && std::ranges::none_of(paths_, is_path) &&
+      (is_plain_path(path_and_query) || !has_plain_path(path_and_query))) {
+    return false;
+  }
   return clients_.empty() || clients_.contains(client.peer);
+}
+
+bool Conditions::has_plain_path(std::string_view path_and_query) const {
+  const std::string plain = plain_path(path_and_query);
+  return std::ranges::any_of(
+      paths_, [&plain](std::string_view prefix) { return path_begins_with(plain, prefix); });
 }
 
 bool Conditions::matches_response(int status, std::string_view content_type) const {

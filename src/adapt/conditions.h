@@ -13,7 +13,8 @@
 namespace penstock {
 
 // The conditions of one filter. Of each list one has to match; an empty list is no condition. Does
-// not change, so that threads may share it; asking allocates nothing.
+// not change, so that threads may share it; asking allocates nothing, unless a path is spelled in
+// an unusual way.
 class Conditions {
  public:
   // The texts are those that the configuration has found good.
@@ -21,7 +22,8 @@ class Conditions {
 
   // Whether the client and its request are meant. `route` is the name of the route that takes it,
   // empty where that has none or there is no route; `host` comes without port; `path_and_query` is
-  // compared as a route's path is (message/match.h); methods are case-sensitive.
+  // compared as a route's path is (message/match.h), and also as plain_path(): a filter is not got
+  // round by another spelling; methods are case-sensitive.
   [[nodiscard]] bool matches_request(const ClientInfo& client, std::string_view route,
                                      std::string_view host, std::string_view path_and_query,
                                      std::string_view method) const;
@@ -37,6 +39,8 @@ class Conditions {
   [[nodiscard]] bool empty() const { return !of_request_ && !needs_response(); }
 
  private:
+  [[nodiscard]] bool has_plain_path(std::string_view path_and_query) const;
+
   std::vector<std::string> listeners_;
   std::vector<std::string> routes_;
   std::vector<HostPattern> hosts_;

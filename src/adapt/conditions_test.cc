@@ -64,6 +64,22 @@ TEST(Conditions, ClientsAreNetworks) {
   EXPECT_FALSE(matches({.clients = {"192.0.2.8/29", "2001:db8::/32"}}, {}));
 }
 
+// Whoever is to be kept out must not get in by another spelling.
+TEST(Conditions, OtherSpellingsOfHostsAndPaths) {
+  const FilterConditions admin{.paths = {"/admin"}};
+  for (const char* path :
+       {"/admin", "//admin", "/./admin", "/x/../admin", "/%61dmin", "/admi%6e/x", "/admin;x",
+        "/admin%2f", "/x/%2e%2e/admin?y", "\\admin", "/x/..;/admin", "/admin/."}) {
+    EXPECT_TRUE(matches(admin, {.path = path})) << path;
+  }
+  for (const char* path :
+       {"/administrator", "/x?/admin", "/admin/../x", "/%2561dmin", "/x%3f/admin"}) {
+    EXPECT_EQ(matches(admin, {.path = path}), std::string_view(path) == "/admin/../x") << path;
+  }
+  EXPECT_TRUE(matches({.hosts = {"games.example"}}, {.host = "games.example."}));
+  EXPECT_TRUE(matches({.hosts = {"*.games.example"}}, {.host = "a.games.example."}));
+}
+
 TEST(Conditions, AllKindsHaveToMatch) {
   const FilterConditions both{.hosts = {"www.example"}, .methods = {"GET"}};
   EXPECT_TRUE(matches(both, {}));

@@ -33,6 +33,9 @@ void AdaptedMessage::replace(std::unique_ptr<OwnBody> body, std::optional<std::u
 void AdaptedMessage::content_would_change() { fields().remove(FieldId::content_length); }
 
 void AdaptedMessage::answer_with(FilterAnswer answer) {
+  // What it takes the place of may be the message itself.
+  if (adaptation_->answer_)
+    adaptation_->earlier_answers_.push_back(*std::move(adaptation_->answer_));
   adaptation_->answer_.emplace(std::move(answer));
 }
 

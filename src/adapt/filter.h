@@ -134,12 +134,16 @@ class AdaptedMessage {
   void answer_with(FilterAnswer answer);
   // The request goes somewhere else than it was routed to: target or Host was changed.
   void retarget() { retargeted_ = true; }
+  // A response that the proxy makes itself: not all filters want to see those.
+  void set_own() { own_ = true; }
+  [[nodiscard]] bool own() const { return own_; }
   [[nodiscard]] bool retargeted() const { return retargeted_; }
 
  private:
   Adaptation* adaptation_;
   AdaptPoint point_;
   bool retargeted_ = false;
+  bool own_ = false;
   RequestHead* request_;
   ResponseHead* response_;
   BodySource* body_;

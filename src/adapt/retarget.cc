@@ -52,6 +52,18 @@ bool set_method(RequestHead& head, std::string_view method) {
   return true;
 }
 
+std::string_view host_of(const RequestHead& head) {
+  if (!head.target.authority.empty()) return head.target.host.host;
+  const auto authority = parse_authority(head.fields.value(FieldId::host));
+  return authority ? authority->host : std::string_view();
+}
+
+std::string_view path_of(const RequestHead& head) {
+  const Target& target = head.target;
+  if (target.needs_slash || target.path_and_query.empty()) return "/";
+  return target.path_and_query;
+}
+
 std::string url_of(const RequestHead& head, bool secure) {
   const Target& target = head.target;
   if (target.form == TargetForm::authority) return std::string(target.authority);

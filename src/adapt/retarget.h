@@ -25,6 +25,11 @@ bool set_method(RequestHead& head, std::string_view method);
 [[nodiscard]] bool is_authority(std::string_view authority);
 [[nodiscard]] bool can_become(std::string_view method, std::string_view wanted);
 
+// The host that the request is for, without port, and its path and query, as conditions see them;
+// views of the head.
+[[nodiscard]] std::string_view host_of(const RequestHead& head);
+[[nodiscard]] std::string_view path_of(const RequestHead& head);
+
 // Scheme, authority, path and query in one. `secure`: how the client came, for a target that does
 // not say.
 [[nodiscard]] std::string url_of(const RequestHead& head, bool secure);

@@ -19,7 +19,7 @@ RequestHead head_of(std::string_view method, std::string_view target, std::strin
   return head;
 }
 
-std::string host_of(const RequestHead& head) {
+std::string authority_in(const RequestHead& head) {
   return std::string(head.fields.value(FieldId::host));
 }
 
@@ -58,11 +58,11 @@ TEST(Retarget, WithoutParts) {
 TEST(Retarget, Authority) {
   RequestHead origin = head_of("GET", "/", "a.example");
   EXPECT_TRUE(set_authority(origin, "b.example:8080"));
-  EXPECT_EQ(host_of(origin), "b.example:8080");
+  EXPECT_EQ(authority_in(origin), "b.example:8080");
   EXPECT_TRUE(origin.target.authority.empty());
   RequestHead absolute = head_of("GET", "http://a.example:81/x", "a.example:81");
   EXPECT_TRUE(set_authority(absolute, "[2001:db8::1]:82"));
-  EXPECT_EQ(host_of(absolute), "[2001:db8::1]:82");
+  EXPECT_EQ(authority_in(absolute), "[2001:db8::1]:82");
   EXPECT_EQ(absolute.target.host.host, "2001:db8::1");
   EXPECT_EQ(absolute.target.host.port, 82);
   EXPECT_EQ(url_of(absolute, false), "http://[2001:db8::1]:82/x");
@@ -70,7 +70,7 @@ TEST(Retarget, Authority) {
                             "[::1", "b\r\n", "b.example:65536"}) {
     EXPECT_FALSE(set_authority(absolute, wrong)) << wrong;
   }
-  EXPECT_EQ(host_of(absolute), "[2001:db8::1]:82");
+  EXPECT_EQ(authority_in(absolute), "[2001:db8::1]:82");
 }
 
 // Several Host lines cannot be, but one is all that is left.

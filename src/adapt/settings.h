@@ -50,6 +50,7 @@ struct FilterSettings {
   FailurePolicy on_failure = FailurePolicy::closed;
   int failure_status = 502;
   Duration timeout = std::chrono::seconds(10);  // for a head, or for one piece of content
+  bool own_responses = false;  // also asked about those that the proxy makes itself
   std::variant<ModuleFilterSettings, FieldsFilterSettings, AnswerFilterSettings,
                CompressFilterSettings, DecompressFilterSettings, SubstituteFilterSettings,
                RewriteFilterSettings, RedirectFilterSettings, CookiesFilterSettings,

@@ -125,7 +125,10 @@ AdaptHost::make(const std::shared_ptr<const Snapshot>& snapshot, const std::stri
     const ModuleSettings& settings = snapshot->modules.modules[i];
     if (settings.isolation != Isolation::process) continue;
     made.instances[i]->helpers = make_helper_process(settings, workers_, *log_);
-    if (made.instances[i]->helpers) continue;
+    if (made.instances[i]->helpers) {
+      in_processes_.push_back(made.instances[i]);
+      continue;
+    }
     const std::string text = fmt::format(
         "[module.{}]: its helper process does not begin; the log says why", settings.name);
     made.problems.push_back({settings.line, settings.column, text});
@@ -133,6 +136,13 @@ AdaptHost::make(const std::shared_ptr<const Snapshot>& snapshot, const std::stri
   if (!made.problems.empty()) return std::unexpected(diagnostics_of(made.problems, path));
   return std::make_shared<const AdaptGeneration>(
       AdaptGeneration{.snapshot = snapshot, .instances = std::move(made.instances)});
+}
+
+void AdaptHost::reopen_log_files() {
+  std::erase_if(in_processes_, [](const auto& instance) { return instance.expired(); });
+  for (const auto& instance : in_processes_) {
+    if (const auto running = instance.lock()) running->helpers->reopen_log_files();
+  }
 }
 
 }  // namespace penstock

@@ -55,6 +55,12 @@ class AdaptHost {
   make(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path);
   // Closes instances that are not used any more. To be called now and then.
   void tick() { reaper_.reap(); }
+  // Opens log files of modules anew that other processes have.
+  void reopen_log_files();
+  // At the end: as InstanceReaper::finish(), and the names of those that have not come to rest.
+  [[nodiscard]] std::vector<std::string> finish(TimePoint deadline) {
+    return reaper_.finish(deadline) ? std::vector<std::string>() : reaper_.unfinished();
+  }
 
  private:
   ServicesFactory services_;
@@ -62,6 +68,7 @@ class AdaptHost {
   Log* log_;
   ModuleLoader loader_{module_api()};
   InstanceReaper reaper_;
+  std::vector<std::weak_ptr<ModuleInstance>> in_processes_;
 };
 
 }  // namespace penstock

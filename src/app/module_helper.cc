@@ -6,6 +6,9 @@
 #include <thread>
 #include <utility>
 
+#include <poll.h>
+#include <unistd.h>
+
 #include "app/exit_code.h"
 #include "base/log.h"
 #include "base/log_file.h"
@@ -34,6 +37,9 @@ class Services {
     share_.loop.attach({.gate = gate_, .port = &port_, .subrequests = &link_, .slot = nullptr});
     static_cast<void>(share_.loop.start_timer(
         kTellMetrics, [this](std::uint64_t /*id*/) { link_.tell_metrics(share_.metrics); }));
+    static_cast<void>(share_.loop.start_watch(
+        HelperService::reopen_bell(), POLLIN, false,
+        [this](std::uint64_t /*id*/, short /*events*/) { reopen_log_files(); }));
     thread_ = std::thread([this] { loop_.run(); });
   }
   ~Services() {
@@ -53,6 +59,12 @@ class Services {
   }
 
  private:
+  void reopen_log_files() {
+    std::uint64_t bells = 0;
+    [[maybe_unused]] const auto got = ::read(HelperService::reopen_bell(), &bells, sizeof bells);
+    share_.log_files.reopen_all();
+  }
+
   // The proxy has what goes to stderr in its own log, with the module's name.
   LogFile file_{"stderr"};
   Log log_{file_, LogLevel::debug};
@@ -85,7 +97,7 @@ int serve(HelperService& service, const ModulesSettings& settings) {
     service.run([&host, &other](HelperSeat& seat) { host.work(seat, other); });
   }
   made.instances.clear();
-  reaper.reap();
+  static_cast<void>(reaper.finish(kNever));
   return kExitOk;
 }
 

@@ -27,6 +27,11 @@ class Reload {
   [[nodiscard]] std::shared_ptr<const AdaptGeneration> run();
   // Closes what is not used any more. To be called now and then.
   void tick() { host_.tick(); }
+  // Opens log files of modules anew that other processes have.
+  void reopen_log_files() { host_.reopen_log_files(); }
+  // When nothing is used any more: waits until all is closed. False: a module does not let go of
+  // its threads, which the log says; the process has to be left with no destructor called.
+  [[nodiscard]] bool finish();
 
  private:
   [[nodiscard]] std::shared_ptr<const AdaptGeneration> make(

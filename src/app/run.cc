@@ -113,6 +113,7 @@ class Supervisor {
       log_file_.reopen();
       if (access_file_ != nullptr) access_file_->reopen();
       module_files_.reopen_all();
+      reload_.reopen_log_files();
       log_.info("log files reopened");
       return;
     }
@@ -240,6 +241,10 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
 
   supervisor.watch(workers, shared.listeners, snapshot->workers.drain);
   for (Worker& worker : workers) worker.join();
+  if (!reload.finish()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // for the log
+    std::_Exit(kExitFailed);
+  }
   listening->files.clear();
   if (access_file != nullptr && access_file->dropped_bytes() > 0) {
     log.warning("the access log could not keep up: {} bytes of it were dropped",

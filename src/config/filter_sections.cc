@@ -103,7 +103,10 @@ constexpr std::array kFilterOwnKeys{
     key<FilterSettings, ChoiceValue<kSides>>(
         "at", R"("client")",
         "`\"client\"`: requests as the client sent them, responses as it is going to get them. "
-        "`\"server\"`: requests as they are going to the server, responses as it sent them.",
+        "`\"server\"`: requests as they are going to the server, responses as it sent them. Where "
+        "a "
+        "filter leads a request elsewhere, the conditions of those that follow, and of all at the "
+        "server, are about where it goes then; `route` is the new one at the server only.",
         [](auto& f) { return std::tie(f.at); }),
     key<FilterSettings, ChoiceValue<kPolicies>>(
         "on_failure", R"("closed")",
@@ -116,6 +119,11 @@ constexpr std::array kFilterOwnKeys{
     key<FilterSettings, DurationValue>(
         "timeout", R"("10s")", "How long the filter may take for a head or a piece of content.",
         [](auto& f) { return std::tie(f.timeout); }),
+    key<FilterSettings, FlagValue>(
+        "own_responses", "false",
+        "With `at = \"client\"`: the filter also sees responses that the proxy makes itself, error "
+        "pages and what other filters answer.",
+        [](auto& f) { return std::tie(f.own_responses); }),
 };
 
 // Declares a kind of work that is a table, with the variant's alternative that it fills.

@@ -392,7 +392,7 @@ TEST(LoadFilters, WarnsOfWhatIsIdle) {
                 warnings_of(kModule + "[module.n]\nfile = '/dev/null'\n[[filter]]\nmodule = 'n'"));
   expect_single({"", 6, 18, "failure_status counts only with on_failure = \"closed\""},
                 warnings_of(used + "on_failure = 'open'\nfailure_status = 500"));
-  expect_single({"", 3, 11, R"(threads counts only with isolation = "thread")"},
+  expect_single({"", 3, 11, R"(threads counts only with isolation = "thread" or "process")"},
                 warnings_of(kModule + "threads = 3\n[[filter]]\nmodule = 'm'"));
   expect_single({"", 4, 12, R"(watchdog counts only with isolation = "inline")"},
                 warnings_of(kModule + "isolation = 'thread'\nwatchdog = '1s'\n"

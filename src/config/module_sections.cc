@@ -91,7 +91,9 @@ constexpr std::array kModuleKeys{
         "can crash without harm.",
         [](auto& m) { return std::tie(m.isolation); }),
     key<ModuleSettings, CountValue<1, 64>>("threads", "2",
-                                           "How many threads, where `isolation` is `\"thread\"`.",
+                                           "How many threads, where `isolation` is not "
+                                           "`\"inline\"`; with `\"process\"` for each worker, at "
+                                           "most 16.",
                                            [](auto& m) { return std::tie(m.threads); }),
     key<ModuleSettings, DurationValue>(
         "watchdog", R"("50ms")",
@@ -115,7 +117,10 @@ void check_module(const toml::table& table, Report& report, const ModuleSettings
     report.warning(place_in(table, name),
                    fmt::format("{} counts only with isolation = {}", name, quoted(word)));
   };
-  counts_with("threads", Isolation::thread, "thread");
+  if (table.contains("threads") && module.isolation == Isolation::in_line) {
+    report.warning(place_in(table, "threads"),
+                   "threads counts only with isolation = \"thread\" or \"process\"");
+  }
   counts_with("watchdog", Isolation::in_line, "inline");
 }
 

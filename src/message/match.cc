@@ -1,7 +1,9 @@
 #include "message/match.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <vector>
 
 #include "message/characters.h"
 #include "message/fields.h"
@@ -19,6 +21,15 @@ std::optional<int> status_code(std::string_view text) {
   return code;
 }
 
+// The byte that a "%XX" stands for; nothing where that is none.
+std::optional<char> decoded_byte(std::string_view text) {
+  unsigned char byte = 0;
+  if (text.size() < 3 || text[0] != '%') return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data() + 1, text.data() + 3, byte, 16);
+  if (error != std::errc() || end != text.data() + 3) return std::nullopt;
+  return static_cast<char>(byte);
+}
+
 }  // namespace
 
 HostPattern::HostPattern(std::string_view text) : text_(text == "*" ? "" : text) {
@@ -30,6 +41,7 @@ HostPattern::HostPattern(std::string_view text) : text_(text == "*" ? "" : text)
 
 bool HostPattern::matches(std::string_view host) const {
   if (text_.empty()) return true;
+  if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
   if (!wildcard_) return equals_ignoring_case(text_, host);
   return host.size() > text_.size() &&
          equals_ignoring_case(text_, host.substr(host.size() - text_.size()));
@@ -40,6 +52,43 @@ bool path_begins_with(std::string_view path_and_query, std::string_view prefix) 
   if (prefix.ends_with('/') || path_and_query.size() == prefix.size()) return true;
   const char next = path_and_query[prefix.size()];
   return next == '/' || next == '?';
+}
+
+std::string plain_path(std::string_view path_and_query) {
+  const std::string_view path = path_and_query.substr(0, path_and_query.find('?'));
+  std::string decoded;
+  bool in_parameters = false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    char c = path[i];
+    if (const auto byte = decoded_byte(path.substr(i))) {
+      c = *byte;
+      i += 2;
+    }
+    if (c == '\\') c = '/';
+    if (c == ';') in_parameters = true;
+    if (c == '/') in_parameters = false;
+    if (!in_parameters) decoded += c;
+  }
+  std::vector<std::string_view> segments;
+  bool ends_in_slash = false;
+  for (std::size_t at = 0; at <= decoded.size();) {
+    const std::size_t end = std::min(decoded.find('/', at), decoded.size());
+    const std::string_view segment = std::string_view(decoded).substr(at, end - at);
+    at = end + 1;
+    ends_in_slash = segment.empty() || segment == "." || segment == "..";
+    if (segment == ".." && !segments.empty()) segments.pop_back();
+    if (!ends_in_slash) segments.push_back(segment);
+  }
+  std::string plain;
+  for (const std::string_view segment : segments) plain.append("/").append(segment);
+  if (ends_in_slash || plain.empty()) plain += '/';
+  return plain;
+}
+
+bool is_plain_path(std::string_view path_and_query) {
+  const std::string_view path = path_and_query.substr(0, path_and_query.find('?'));
+  return path.find_first_of("%\\;") == std::string_view::npos &&
+         path.find("//") == std::string_view::npos && path.find("/.") == std::string_view::npos;
 }
 
 std::optional<StatusRange> StatusRange::parse(std::string_view text) {

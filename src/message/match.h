@@ -14,7 +14,8 @@ class HostPattern {
  public:
   explicit HostPattern(std::string_view text);
 
-  // `host` is without port, and an IPv6 address without brackets.
+  // `host` is without port, and an IPv6 address without brackets. A dot at its end makes no
+  // difference: it is the same host (RFC 1034 section 3.1).
   [[nodiscard]] bool matches(std::string_view host) const;
 
  private:
@@ -25,6 +26,13 @@ class HostPattern {
 // Whether the path begins with the prefix, in whole segments: "/app" covers "/app", "/app/..." and
 // "/app?...", but not "/application". "/" also covers "*" (of OPTIONS).
 [[nodiscard]] bool path_begins_with(std::string_view path_and_query, std::string_view prefix);
+
+// The path as servers may understand it, for who must not be got round by another spelling of it:
+// percent-encodings undone (once), backslashes and several slashes made one slash, "." and ".."
+// segments resolved, parameters of segments (";x=1") and the query left out.
+[[nodiscard]] std::string plain_path(std::string_view path_and_query);
+// Whether it is spelled like that, but for a query.
+[[nodiscard]] bool is_plain_path(std::string_view path_and_query);
 
 // Status codes: "404", "5xx", "200-299".
 struct StatusRange {

@@ -83,6 +83,40 @@ TEST(Match, MediaRanges) {
   }
 }
 
+TEST(Match, PlainPaths) {
+  struct Case {
+    const char* path;
+    const char* plain;
+  };
+  for (const Case& c : {
+           Case{"/", "/"},
+           Case{"/a/b", "/a/b"},
+           Case{"/a/b/", "/a/b/"},
+           Case{"/a?b=//", "/a"},
+           Case{"//a///b", "/a/b"},
+           Case{"/./a/./b/.", "/a/b/"},
+           Case{"/a/../b", "/b"},
+           Case{"/../../b", "/b"},
+           Case{"/a/b/..", "/a/"},
+           Case{"/%61%2Fb", "/a/b"},
+           Case{"/a;x=1/b;y", "/a/b"},
+           Case{"/%2561", "/%61"},
+           Case{"/%zz%4", "/%zz%4"},
+           Case{"/a\\b%5cc", "/a/b/c"},
+           Case{"/%", "/%"},
+           Case{"", "/"},
+           Case{"*", "/*"},
+       }) {
+    EXPECT_EQ(plain_path(c.path), c.plain) << c.path;
+  }
+  for (const char* path : {"/", "/a/b", "/a?x=%61//;", "/a.b/c..d"}) {
+    EXPECT_TRUE(is_plain_path(path)) << path;
+  }
+  for (const char* path : {"//", "/.a", "/%61", "/a;", "/a\\"}) {
+    EXPECT_FALSE(is_plain_path(path)) << path;
+  }
+}
+
 TEST(Match, MediaTypesAreComparedWithoutParameters) {
   EXPECT_EQ(media_type_of("text/html; charset=utf-8"), "text/html");
   EXPECT_EQ(media_type_of(" text/html\t;x"), "text/html");

@@ -9,6 +9,12 @@
 
 namespace penstock {
 
+// What a piece of content that a module holds counts for: it has memory of its own.
+[[nodiscard]] constexpr std::size_t cost_of_holding(std::size_t size) {
+  constexpr std::size_t kLeast = 4096;
+  return size < kLeast ? kLeast : size;
+}
+
 // Behind the functions of struct penstock_api that take a call. Two kinds: one that works on the
 // transaction itself, for callbacks on the worker's thread (inline_call.h), and one that works on a
 // copy and writes down the changes, for callbacks elsewhere (remote_call.h). Results as the

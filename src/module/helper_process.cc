@@ -107,6 +107,11 @@ void HelperProcess::kill(const HelperLink& link, std::string_view reason) {
   child_->kill(SIGKILL);
 }
 
+void HelperProcess::tell_to_reopen() {
+  const std::lock_guard lock(mutex_);
+  if (child_ && ready_) child_->kill(SIGUSR1);
+}
+
 pid_t HelperProcess::id() const {
   const std::lock_guard lock(mutex_);
   return child_ ? child_->id() : 0;

@@ -1,6 +1,7 @@
 // A helper process: starts it, starts it again when it dies, ends it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -75,6 +76,8 @@ class HelperProcess {
   // From any thread: kills the helper of that link, if it still runs; `reason` goes to the log. A
   // new one is started as after any death. For one that hangs, or says what cannot be.
   void kill(const HelperLink& link, std::string_view reason);
+  // From any thread: tells the helper to open its log files anew.
+  void tell_to_reopen();
   // The process id, 0 while there is none.
   [[nodiscard]] pid_t id() const;
 
@@ -104,7 +107,7 @@ class HelperProcess {
   std::thread thread_;
 
   // The thread's.
-  bool ready_ = false;
+  std::atomic<bool> ready_ = false;  // the present helper; read by others
   Fd output_;
   LineSplitter lines_;
 

@@ -1,6 +1,8 @@
 #include "module/helper_service.h"
 
+#include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -8,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -51,15 +54,27 @@ class RingSeat final : public HelperSeat {
 
 void do_nothing(int /*signal*/) {}
 
+int reopen_fd = -1;  // as long as the process
+
+void ring_to_reopen(int /*signal*/) {
+  const int before = errno;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(reopen_fd, &one, sizeof one);
+  errno = before;
+}
+
 // Service managers and terminals tell a whole group of processes what is meant for the proxy.
 // Handlers, unlike ignored signals, are not passed on to programs that a module starts.
 void leave_signals_to_the_proxy() {
   struct sigaction action{};
   action.sa_handler = do_nothing;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) {
     ::sigaction(signal, &action, nullptr);
   }
+  reopen_fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  action.sa_handler = ring_to_reopen;
+  ::sigaction(SIGUSR1, &action, nullptr);
 }
 
 }  // namespace
@@ -81,6 +96,8 @@ Result<std::unique_ptr<HelperService>> HelperService::open() {
   leave_signals_to_the_proxy();
   return std::unique_ptr<HelperService>(new HelperService(std::move(*link)));
 }
+
+int HelperService::reopen_bell() { return reopen_fd; }
 
 void HelperService::run(const Work& work) {
   link_->tell_ready();

@@ -21,6 +21,9 @@ class HelperService {
   // but SIGKILL: that is the proxy's to say. Errors: those of HelperLink::open().
   [[nodiscard]] static Result<std::unique_ptr<HelperService>> open();
 
+  // Becomes readable when log files are to be opened anew; an eventfd.
+  [[nodiscard]] static int reopen_bell();
+
   // Tells the proxy that this helper is ready, and calls work(seat) in a thread for each lane of
   // each worker; returns when all have ended, which they do when the proxy wants it: end the
   // process then.

@@ -38,6 +38,7 @@ class Process final : public ModuleHelpers {
              .shape = {.workers = workers, .lanes = std::min(settings.threads, kMostLanes)}},
             log) {}
   [[nodiscard]] bool start() { return process_.start(); }
+  void reopen_log_files() override { process_.tell_to_reopen(); }
   std::unique_ptr<Channel> channel(unsigned worker, Network& /*network*/,
                                    EventLoop& loop) override {
     return std::make_unique<ProcessChannel>(process_, worker, loop, kMaxCalls);

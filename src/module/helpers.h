@@ -23,6 +23,8 @@ class ModuleHelpers {
   // The way there of one worker. On its thread, or while it does not run; so is its end.
   [[nodiscard]] virtual std::unique_ptr<Channel> channel(unsigned worker, Network& network,
                                                          EventLoop& loop) = 0;
+  // From any thread: opens the log files of the module anew, where those are not this process's.
+  virtual void reopen_log_files() {}
 };
 
 // Threads of this process. The instance must outlive them; it is the one that is called.

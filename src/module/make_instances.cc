@@ -1,20 +1,28 @@
 #include "module/make_instances.h"
 
+#include <algorithm>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "module/call.h"
+#include "module/clock.h"
 #include "module/helpers.h"
 
 namespace penstock {
 namespace {
 
-void close(ModuleInstance& instance) {
+// Nothing of it is called any more, but close().
+void come_to_rest(ModuleInstance& instance) {
   // They free what transactions have left.
   instance.helpers.reset();
   instance.services->stop();
+}
+
+void close(ModuleInstance& instance) {
   const penstock_module& callbacks = instance.callbacks();
   if (instance.configured && callbacks.close != nullptr) callbacks.close(&instance, instance.data);
 }
@@ -64,6 +72,7 @@ std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, Mo
     start_timer(*instance);
     return instance;
   }
+  come_to_rest(*instance);
   close(*instance);
   return nullptr;
 }
@@ -73,17 +82,63 @@ std::unique_ptr<ModuleInstance> make_instance(const ModuleSettings& settings, Mo
 std::shared_ptr<ModuleInstance> InstanceReaper::own(std::unique_ptr<ModuleInstance> instance) {
   return {instance.release(), [queue = queue_](ModuleInstance* done) {
             const std::lock_guard lock(queue->mutex);
-            queue->waiting.emplace_back(done);
+            queue->let_go.emplace_back(done);
+            queue->changed.notify_all();
           }};
 }
 
+void InstanceReaper::bring_to_rest(const std::shared_ptr<Queue>& queue,
+                                   std::unique_ptr<ModuleInstance> instance) {
+  come_to_rest(*instance);
+  const std::lock_guard lock(queue->mutex);
+  queue->coming_to_rest.erase(std::ranges::find(queue->coming_to_rest, instance->name));
+  queue->at_rest.push_back(std::move(instance));
+  queue->changed.notify_all();
+}
+
 void InstanceReaper::reap() {
-  std::vector<std::unique_ptr<ModuleInstance>> waiting;
+  Instances let_go;
+  Instances at_rest;
   {
     const std::lock_guard lock(queue_->mutex);
-    waiting.swap(queue_->waiting);
+    let_go.swap(queue_->let_go);
+    at_rest.swap(queue_->at_rest);
+    for (const auto& instance : let_go) queue_->coming_to_rest.push_back(instance->name);
   }
-  for (const auto& instance : waiting) close(*instance);
+  for (const auto& instance : at_rest) close(*instance);
+  for (auto& instance : let_go) {
+    // Not waited for: it may take as long as a callback that blocks.
+    ModuleInstance* const going = instance.release();
+    const auto bring = [queue = queue_, going] {
+      bring_to_rest(queue, std::unique_ptr<ModuleInstance>(going));
+    };
+    try {
+      std::thread(bring).detach();
+    } catch (const std::system_error&) {
+      bring();
+    }
+  }
+}
+
+bool InstanceReaper::finish(TimePoint deadline) {
+  while (true) {
+    reap();
+    std::unique_lock lock(queue_->mutex);
+    if (queue_->let_go.empty() && queue_->at_rest.empty() && queue_->coming_to_rest.empty()) {
+      return true;
+    }
+    const auto news = [this] { return !queue_->let_go.empty() || !queue_->at_rest.empty(); };
+    if (deadline == kNever) {
+      queue_->changed.wait(lock, news);
+    } else if (!queue_->changed.wait_for(lock, deadline - monotonic_now(), news)) {
+      return false;
+    }
+  }
+}
+
+std::vector<std::string> InstanceReaper::unfinished() const {
+  const std::lock_guard lock(queue_->mutex);
+  return queue_->coming_to_rest;
 }
 
 MadeInstances make_instances(const ModulesSettings& settings, ModuleLoader& loader,

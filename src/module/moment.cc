@@ -1,6 +1,7 @@
 #include "module/moment.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "adapt/text_answer.h"
@@ -20,6 +21,15 @@ bool is_within(std::size_t offset, std::size_t size, std::size_t whole) {
 
 Slice part_of(const Slice& slice, std::size_t offset, std::size_t size) {
   return {slice.owner(), slice.view().substr(offset, size)};
+}
+
+// In memory of its own.
+Slice copy_of(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  SlabRef slab = SlabPool::take(SlabPool::fitting(bytes.size()));
+  std::memcpy(slab->data(), bytes.data(), bytes.size());
+  const std::string_view copied(slab->data(), bytes.size());
+  return {std::move(slab), copied};
 }
 
 }  // namespace
@@ -76,9 +86,11 @@ int Moment::content_pass(std::size_t offset, std::size_t size) {
 int Moment::content_hold(std::size_t offset, std::size_t size, penstock_held** held) {
   if (held == nullptr || !is_within(offset, size, content.size())) return PENSTOCK_INVALID;
   if (!may_write) return PENSTOCK_NOT_NOW;
-  if (of_->held_bytes + size > of_->caller().hold_limit()) return PENSTOCK_LIMIT;
-  of_->held_bytes += size;
-  *held = &of_->held.emplace_back(part_of(content, offset, size));
+  if (of_->held_bytes + cost_of_holding(size) > of_->caller().hold_limit()) return PENSTOCK_LIMIT;
+  of_->held_bytes += cost_of_holding(size);
+  // A few bytes are not to keep all the memory around them.
+  Slice part = part_of(content, offset, size);
+  *held = &of_->held.emplace_back(size < kSmallSlab ? copy_of(part.view()) : std::move(part));
   return PENSTOCK_OK;
 }
 
@@ -94,7 +106,7 @@ int Moment::release(const penstock_held* held, bool write) {
   const auto at =
       std::ranges::find_if(of_->held, [held](const penstock_held& one) { return &one == held; });
   if (at == of_->held.end()) return PENSTOCK_INVALID;
-  of_->held_bytes -= at->slice.size();
+  of_->held_bytes -= cost_of_holding(at->slice.size());
   if (write && !at->slice.empty()) written.push_back(std::move(at->slice));
   of_->held.erase(at);
   return PENSTOCK_OK;

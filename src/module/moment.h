@@ -34,7 +34,6 @@ class Moment final : public CallFace {
   explicit Moment(ModuleTransaction& of) : of_(&of) {}
 
   // -- What the event is about; set before a call. Null where it does not belong to the event.
-  // -----
   ModuleEvent event = ModuleEvent::request_head;
   AdaptedMessage* message = nullptr;
   ConnectChoice* choice = nullptr;
@@ -46,8 +45,7 @@ class Moment final : public CallFace {
   bool head_held = false;
   bool may_write = false;
 
-  // -- What it has left.
-  // ----------------------------------------------------------------------------
+  // -- What it has left. ----------------------------------------------------------------
   Slices written;                       // content, in its order
   std::optional<std::uint64_t> length;  // content_length()
   std::unique_ptr<FilterAnswer> answered;

@@ -124,9 +124,10 @@ TEST_F(ProcessChannelTest, TheHelperGetsWhatItShouldAndNoMore) {
   run();
   std::signal(SIGQUIT, SIG_DFL);
   ::pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
-  // 3 is the memory, which is mapped and closed; 4 the worker's bell.
+  // 3 was the memory, which is mapped and closed, and is what log files are reopened by; 4 the
+  // worker's bell, 5 what says that it is ready.
   EXPECT_EQ(said(outcome),
-            "fds: 0 1 2 4\n"
+            "fds: 0 1 2 3 4 5\n"
             "SigBlk:0\nSigIgn:0\nown group");
 }
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "async/wait.h"
 #include "module/connection.h"
 #include "module/remote_transaction.h"
@@ -11,7 +13,8 @@ namespace penstock {
 namespace {
 
 // More of what nobody answers is dropped: it waits for a helper that takes nothing.
-constexpr std::size_t kMostUnsent = 100'000;
+constexpr std::size_t kMostUnsent = 1'000'000;
+constexpr std::size_t kMostUnsentBytes = std::size_t{16} * 1024 * 1024;  // of what may be left out
 constexpr unsigned kBitsOfNumbers = 48;  // below the number of the worker
 
 bool has_facts(ModuleEvent event) {
@@ -154,7 +157,8 @@ std::optional<int> RemoteCaller::start(ModuleTransaction& transaction, Moment& m
   if (moment.event != ModuleEvent::logged) return std::nullopt;
   if (is_lost(transaction)) return PENSTOCK_CONTINUE;
   note_called(transaction);
-  tell(write_call(WireKind::note, transaction, moment, false, 0), transaction.known_as);
+  tell_if_there_is_room(write_call(WireKind::note, transaction, moment, false, 0),
+                        transaction.known_as);
   return PENSTOCK_CONTINUE;
 }
 
@@ -175,6 +179,8 @@ Task<int> RemoteCaller::finish(ModuleTransaction& transaction, Moment& moment) {
     failure_ = "cancelled";
     if (!woken) co_return PENSTOCK_ERROR;
     if (waiting.lost) co_return lose(transaction);
+    // It has said in the other direction that it wants nothing more.
+    if (transaction.left) co_return PENSTOCK_CONTINUE;
     resumed = true;
   }
 }
@@ -212,7 +218,7 @@ int RemoteCaller::apply(std::string_view result, ModuleTransaction& transaction,
   const auto returned = in.take<std::int32_t>();
   ModuleCall& call = transaction.call_for(moment, false);
   while (in.good() && !in.at_end()) {
-    if (!apply_edit(in.take<WireEdit>(), in, call)) {
+    if (!apply_edit(in.take<WireEdit>(), in, transaction, call)) {
       failure_ = "edit_refused";
       return PENSTOCK_ERROR;
     }
@@ -223,7 +229,8 @@ int RemoteCaller::apply(std::string_view result, ModuleTransaction& transaction,
 }
 
 // By the functions that inline callbacks use, which check all of it.
-bool RemoteCaller::apply_edit(WireEdit edit, WireReader& in, ModuleCall& call) {
+bool RemoteCaller::apply_edit(WireEdit edit, WireReader& in, ModuleTransaction& transaction,
+                              ModuleCall& call) {
   const penstock_api& api = module_api();
   switch (edit) {
     case WireEdit::field_set:
@@ -253,6 +260,10 @@ bool RemoteCaller::apply_edit(WireEdit edit, WireReader& in, ModuleCall& call) {
       const auto offset = in.take<std::uint64_t>();
       return api.content_pass(&call, offset, in.take<std::uint64_t>()) >= 0;
     }
+    case WireEdit::hold:
+    case WireEdit::emit:
+    case WireEdit::drop:
+      return apply_hold(edit, in, transaction, call);
     case WireEdit::length:
       return api.content_length(&call, in.take<std::uint64_t>()) >= 0;
     case WireEdit::answer:
@@ -280,6 +291,27 @@ bool RemoteCaller::apply_edit(WireEdit edit, WireReader& in, ModuleCall& call) {
     }
   }
   return false;
+}
+
+// Content that is held stays here.
+bool RemoteCaller::apply_hold(WireEdit edit, WireReader& in, ModuleTransaction& transaction,
+                              ModuleCall& call) {
+  const penstock_api& api = module_api();
+  auto& held = transaction.held_by_number;
+  const auto number = in.take<std::uint64_t>();
+  if (edit == WireEdit::hold) {
+    const auto offset = in.take<std::uint64_t>();
+    const auto size = in.take<std::uint64_t>();
+    penstock_held* one = nullptr;
+    if (!in.good() || held.contains(number)) return false;
+    if (api.content_hold(&call, offset, size, &one) < 0) return false;
+    held.emplace(number, one);
+    return true;
+  }
+  const auto node = held.extract(number);
+  if (!node) return false;
+  const auto release = edit == WireEdit::emit ? api.content_emit : api.content_drop;
+  return release(&call, node.mapped()) >= 0;
 }
 
 void RemoteCaller::free(ModuleTransaction& transaction) {
@@ -326,14 +358,32 @@ void RemoteCaller::tell(std::string message, std::uint64_t affinity) {
   if (unsent_.empty() && channel_->send(Payload(message), affinity)) return;
   // A helper that is started anew knows nothing that could be freed.
   if (!channel_->up() || unsent_.size() >= kMostUnsent) return;
+  unsent_bytes_ += message.size();
   unsent_.push_back({std::move(message), affinity});
+}
+
+void RemoteCaller::tell_if_there_is_room(std::string message, std::uint64_t affinity) {
+  if (unsent_bytes_ + message.size() <= kMostUnsentBytes) {
+    return tell(std::move(message), affinity);
+  }
+  if (left_out_++ == 0) {
+    instance_->services->log(PENSTOCK_LOG_WARNING,
+                             "does not keep up: it is not told of all transactions that end");
+  }
+  tell_waiting();
 }
 
 void RemoteCaller::tell_waiting() {
   while (!unsent_.empty()) {
-    if (!channel_->send(Payload(unsent_.front().bytes), unsent_.front().affinity)) return;
+    const Message& first = unsent_.front();
+    if (!channel_->send(Payload(first.bytes), first.affinity)) return;
+    unsent_bytes_ -= first.bytes.size();
     unsent_.pop_front();
   }
+  if (left_out_ == 0) return;
+  const std::string text = fmt::format("keeps up again; {} transactions were left out", left_out_);
+  left_out_ = 0;
+  instance_->services->log(PENSTOCK_LOG_WARNING, text);
 }
 
 void RemoteCaller::on_message(std::string_view bytes) {
@@ -350,6 +400,7 @@ void RemoteCaller::on_message(std::string_view bytes) {
 void RemoteCaller::on_down() {
   ++helper_;
   unsent_.clear();
+  unsent_bytes_ = 0;
   for (const auto& [id, waiting] : waiting_) {
     waiting->lost = true;
     waiting->resumed.set();

@@ -61,9 +61,13 @@ class RemoteCaller final : public ModuleCaller, private ChannelSink {
                          Waiting& waiting);
   // Does what the result says; the result itself, or PENSTOCK_ERROR where it can't be understood.
   int apply(std::string_view result, ModuleTransaction& transaction, Moment& moment);
-  bool apply_edit(WireEdit edit, WireReader& in, ModuleCall& call);
+  bool apply_edit(WireEdit edit, WireReader& in, ModuleTransaction& transaction, ModuleCall& call);
+  static bool apply_hold(WireEdit edit, WireReader& in, ModuleTransaction& transaction,
+                         ModuleCall& call);
   // Sends what nobody answers, now or when there is room.
   void tell(std::string message, std::uint64_t affinity);
+  // The same for what may be left out where the helper does not keep up, which is said in the log.
+  void tell_if_there_is_room(std::string message, std::uint64_t affinity);
   void tell_waiting();
   void on_message(std::string_view bytes) override;
   void on_down() override;
@@ -82,6 +86,8 @@ class RemoteCaller final : public ModuleCaller, private ChannelSink {
   std::uint64_t last_number_;
   std::uint64_t helper_ = 1;  // which one of those that were there one after the other
   std::deque<Message> unsent_;
+  std::size_t unsent_bytes_ = 0;
+  std::uint64_t left_out_ = 0;  // since that was last said
   std::string_view failure_;
 };
 

@@ -88,7 +88,8 @@ void RemoteHost::handle_call(WireReader& in, const HelperRequest& request, bool 
   std::optional<std::string> result;
   if (called) result = called->handle(in, request.path, connection_opaque(connection));
   if (!answered) return;
-  if (!result) {
+  // Of more edits than fit nothing is done; nothing is the worst that may become of them.
+  if (!result || result->size() > kMaxChannelMessage) {
     WireWriter out;
     result = out.put(static_cast<std::int32_t>(PENSTOCK_ERROR)).take();
   }

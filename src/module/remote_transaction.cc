@@ -38,9 +38,10 @@ class RemoteWaiter final : public penstock_waiter {
 
 }  // namespace
 
-// Content that was kept back; the pointer that C code holds is a name only.
+// Content that was kept back, by the worker; the pointer that C code holds is a name only.
 struct RemoteTransaction::Held {
-  std::string bytes;
+  std::uint64_t number;
+  std::size_t size;
   [[nodiscard]] penstock_held* name() { return reinterpret_cast<penstock_held*>(this); }
 };
 
@@ -252,6 +253,11 @@ int RemoteTransaction::set_text(int text, penstock_str value) {
   if (!now) return PENSTOCK_NOT_NOW;
   if (!can_be(text, view_of(value))) return PENSTOCK_INVALID;
   facts_.texts[static_cast<std::size_t>(text)] = std::string(view_of(value));
+  if (of_request) {
+    facts_.texts[PENSTOCK_URL] = facts_.texts[PENSTOCK_SCHEME].value_or("") + "://" +
+                                 facts_.texts[PENSTOCK_HOST].value_or("") +
+                                 facts_.texts[PENSTOCK_PATH].value_or("");
+  }
   edit(WireEdit::set_text).put(static_cast<std::int32_t>(text)).put_text(view_of(value));
   return PENSTOCK_OK;
 }
@@ -304,27 +310,29 @@ int RemoteTransaction::content_hold(std::size_t offset, std::size_t size, pensto
     return PENSTOCK_INVALID;
   }
   if (!may_write_) return PENSTOCK_NOT_NOW;
-  if (held_bytes_ + size > hold_limit_) return PENSTOCK_LIMIT;
-  held_bytes_ += size;
-  held_.push_back(std::make_unique<Held>(std::string(content_.substr(offset, size))));
+  if (held_bytes_ + cost_of_holding(size) > hold_limit_) return PENSTOCK_LIMIT;
+  held_bytes_ += cost_of_holding(size);
+  held_.push_back(std::make_unique<Held>(++last_held_, size));
+  edit(WireEdit::hold)
+      .put(last_held_)
+      .put(static_cast<std::uint64_t>(offset))
+      .put(static_cast<std::uint64_t>(size));
   *held = held_.back()->name();
   return PENSTOCK_OK;
 }
 
 int RemoteTransaction::content_emit(penstock_held* held) {
-  if (!may_write_) return PENSTOCK_NOT_NOW;
-  const auto at =
-      std::ranges::find_if(held_, [held](const auto& one) { return one->name() == held; });
-  if (at == held_.end()) return PENSTOCK_INVALID;
-  const int written = content_write((*at)->bytes.data(), (*at)->bytes.size());
-  return written == PENSTOCK_OK ? content_drop(held) : written;
+  return may_write_ ? release(held, WireEdit::emit) : PENSTOCK_NOT_NOW;
 }
 
-int RemoteTransaction::content_drop(penstock_held* held) {
+int RemoteTransaction::content_drop(penstock_held* held) { return release(held, WireEdit::drop); }
+
+int RemoteTransaction::release(const penstock_held* held, WireEdit how) {
   const auto at =
       std::ranges::find_if(held_, [held](const auto& one) { return one->name() == held; });
   if (at == held_.end()) return PENSTOCK_INVALID;
-  held_bytes_ -= (*at)->bytes.size();
+  edit(how).put((*at)->number);
+  held_bytes_ -= cost_of_holding((*at)->size);
   held_.erase(at);
   return PENSTOCK_OK;
 }

@@ -81,6 +81,7 @@ class RemoteTransaction final : public CallFace {
   [[nodiscard]] bool has_parts() const;
   [[nodiscard]] bool can_be(int text, std::string_view value) const;
   WireWriter& edit(WireEdit kind) { return edits_.put(kind); }
+  int release(const penstock_held* held, WireEdit how);
 
   ModuleInstance* instance_;
   std::uint64_t hold_limit_;
@@ -93,6 +94,7 @@ class RemoteTransaction final : public CallFace {
   std::optional<FieldSection> answer_fields_;
   std::list<std::unique_ptr<Held>> held_;
   std::uint64_t held_bytes_ = 0;
+  std::uint64_t last_held_ = 0;
 
   // Of the present call.
   ModuleEvent event_ = ModuleEvent::request_head;

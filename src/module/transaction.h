@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <unordered_map>
 
 #include "adapt/filter.h"
 #include "module/instance.h"
@@ -59,6 +60,7 @@ class ModuleTransaction final : public FilterState {
 
   std::uint64_t held_bytes = 0;
   std::list<penstock_held> held;
+  std::unordered_map<std::uint64_t, penstock_held*> held_by_number;  // as helpers name them
 
   // PENSTOCK_DONE: nothing but `free` is called any more.
   void leave() { adaptation_->leave(*this); }

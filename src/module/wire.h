@@ -36,6 +36,9 @@ enum class WireEdit : std::uint8_t {
   set_number,
   write,
   pass,
+  hold,  // under a number that the helper gives
+  emit,
+  drop,
   length,
   answer,
   answer_stream,

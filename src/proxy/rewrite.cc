@@ -34,24 +34,14 @@ void set_trailer_field(FieldSection& fields, std::string_view announced, const F
 
 }  // namespace
 
-RequestHop prepare_request(RequestHead& head, const Framing& framing, std::string_view host,
-                           std::string_view pseudonym) {
+RequestHop take_hop(RequestHead& head, const Framing& framing) {
   FieldSection& fields = head.fields;
   const ConnectionOptions options = connection_options(fields);
   RequestHop hop;
   hop.upgrade = wanted_upgrade(head, options, framing);
   hop.trailers = accepts_trailers(fields);
-  const std::string_view announced = fields.value(FieldId::trailer);
-  remove_hop_by_hop(fields, options);
-  fields.remove(FieldId::content_length);
-  // An expectation is for a body, and from a client that knows of it (RFC 9110 section 10.1.1).
-  if (head.version == Version::http10 || !framing.has_body()) fields.remove(FieldId::expect);
-  if (fields.value(FieldId::host) != host || fields.count(FieldId::host) != 1) {
-    fields.set(FieldId::host, host);
-  }
-  set_trailer_field(fields, announced, framing);
-  if (hop.trailers) fields.add(FieldId::te, "trailers");
-  if (!hop.upgrade.empty()) fields.add(FieldId::upgrade, hop.upgrade);
+  hop.announced = fields.value(FieldId::trailer);
+  hop.login = fields.value(FieldId::proxy_authorization);
   if (hop.trailers && !hop.upgrade.empty()) {
     hop.connection = "te, upgrade";
   } else if (hop.trailers) {
@@ -59,8 +49,23 @@ RequestHop prepare_request(RequestHead& head, const Framing& framing, std::strin
   } else if (!hop.upgrade.empty()) {
     hop.connection = "upgrade";
   }
-  append_via(fields, head.version, pseudonym);
+  remove_hop_by_hop(fields, options);
   return hop;
+}
+
+void prepare_request(RequestHead& head, const Framing& framing, std::string_view host,
+                     std::string_view pseudonym, const RequestHop& hop) {
+  FieldSection& fields = head.fields;
+  fields.remove(FieldId::content_length);
+  // An expectation is for a body, and from a client that knows of it (RFC 9110 section 10.1.1).
+  if (head.version == Version::http10 || !framing.has_body()) fields.remove(FieldId::expect);
+  if (fields.value(FieldId::host) != host || fields.count(FieldId::host) != 1) {
+    fields.set(FieldId::host, host);
+  }
+  set_trailer_field(fields, hop.announced, framing);
+  if (hop.trailers) fields.add(FieldId::te, "trailers");
+  if (!hop.upgrade.empty()) fields.add(FieldId::upgrade, hop.upgrade);
+  append_via(fields, head.version, pseudonym);
 }
 
 void add_forwarding_fields(RequestHead& head, const Exchange& exchange,

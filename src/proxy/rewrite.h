@@ -13,14 +13,18 @@ namespace penstock {
 struct RequestHop {
   std::string_view upgrade;     // protocols the client wants to switch to, empty for none
   bool trailers = false;        // the client takes trailers
+  std::string_view announced;   // trailer fields, empty for none
+  std::string_view login;       // at a proxy, empty for none
   std::string_view connection;  // value of Connection for the next hop, empty for none
 };
 
-// Readies a request for the server: hop-by-hop fields go (RFC 9110 section 7.6.1), Via comes; an
-// Upgrade asked for and TE: trailers are set anew for the next hop. Content-Length goes as well:
-// the codec writes it. `host` becomes the Host field.
-RequestHop prepare_request(RequestHead& head, const Framing& framing, std::string_view host,
-                           std::string_view pseudonym);
+// Takes the hop-by-hop fields away (RFC 9110 section 7.6.1).
+RequestHop take_hop(RequestHead& head, const Framing& framing);
+// Readies a request without them for the server: Via comes; an Upgrade asked for and TE: trailers
+// are set anew for the next hop. Content-Length goes: the codec writes it. `host` becomes the Host
+// field.
+void prepare_request(RequestHead& head, const Framing& framing, std::string_view host,
+                     std::string_view pseudonym, const RequestHop& hop);
 // X-Forwarded-For, -Proto (how the client came: http or https), -Host and Forwarded (RFC 7239), as
 // configured. What the client sent is appended to where the fields are lists, and replaced where
 // they are not.

@@ -92,7 +92,8 @@ TEST(PrepareRequest, Fields) {
     RequestHead head;
     head.version = c.version;
     add_lines(head.fields, c.fields);
-    const RequestHop hop = prepare_request(head, c.framing, "h", "us");
+    const RequestHop hop = take_hop(head, c.framing);
+    prepare_request(head, c.framing, "h", "us", hop);
     const char* via = c.version == Version::http11 ? "|Via: 1.1 us" : "|Via: 1.0 us";
     EXPECT_EQ(lines_of(head.fields), c.expected + std::string(via));
     EXPECT_EQ(hop.connection, c.connection);

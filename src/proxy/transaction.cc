@@ -197,7 +197,7 @@ Task<void> Transaction::fail_with(Failure failure) {
   ErrorPage page = make_error_page(failure, request_, parts_.pseudonym);
   TextBody body(page.body);
   const Framing framing{.kind = BodyKind::length, .length = page.body.size()};
-  const auto sent = co_await exchange_.respond(page.head, body, framing);
+  const auto sent = co_await respond_itself(page.head, body, framing);
   if (!sent) note_client_gone();
 }
 

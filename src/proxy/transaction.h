@@ -34,7 +34,6 @@ class Transaction final : private DeliveryOwner {
   [[nodiscard]] std::optional<Failure> route_forward();
   [[nodiscard]] std::optional<Failure> route_intercepted();
   void choose_way(std::string_view host);
-  [[nodiscard]] std::string_view path_to_match() const;
   [[nodiscard]] std::optional<Failure> route_reverse();
   void name_client();
   [[nodiscard]] bool is_for_the_proxy_itself();
@@ -59,6 +58,7 @@ class Transaction final : private DeliveryOwner {
   Task<bool> finish_response(MaybeTask<AdaptResult> adapted, AdaptedMessage& message,
                              BodySource*& body, Framing& framing);
   Task<bool> end_by_filter(AdaptResult result);
+  Task<Result<void>> respond_itself(ResponseHead& head, BodySource& body, const Framing& framing);
   void report_to_filters();
   [[nodiscard]] std::string_view host_to_match() const;
   Task<void> send_response();
@@ -99,7 +99,9 @@ class Transaction final : private DeliveryOwner {
   RequestHop hop_;
   // Null where no filter has a say. Before whatever pulls bodies, which may be the filters'.
   std::unique_ptr<Adaptation> adaptation_;
-  BodySource* request_body_;  // as filters have left it
+  bool own_shown_ = false;             // see respond_itself()
+  std::optional<ReplayBody> bounded_;  // of what filters take, which may be less in the end
+  BodySource* request_body_;           // as filters have left it
   Framing request_framing_;
   ReplayBody body_;
   Delivery delivery_;

@@ -3,11 +3,18 @@
 
 #include <fmt/format.h>
 
+#include "adapt/retarget.h"
+#include "message/status.h"
 #include "proxy/client_state.h"
 #include "proxy/record_fields.h"
 #include "proxy/transaction.h"
 
 namespace penstock {
+namespace {
+
+constexpr int kForbidden = 403;
+
+}  // namespace
 
 // The host that conditions of filters are about: the one asked for.
 std::string_view Transaction::host_to_match() const {
@@ -37,8 +44,17 @@ void Transaction::begin_adaptation() {
       .connection = state != nullptr ? state->filters.get() : nullptr,
       .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
       .request_framing = exchange_.body_framing()};
-  adaptation_ =
-      Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(), path_to_match());
+  adaptation_ = Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(),
+                                  path_of(request_));
+  // What the client has said of its own hop is none of the filters' business, and must not take
+  // away what they add.
+  if (!adaptation_) return;
+  hop_ = take_hop(request_, request_framing_);
+  if (parts_.settings.max_body == 0 || !request_framing_.has_body()) return;
+  bounded_.emplace(*request_body_, parts_.settings.max_body);
+  bounded_->forget();  // all that is not handed out again
+  request_body_ = &*bounded_;
+  body_.pull_from(*request_body_);
 }
 
 // Each step is taken without a coroutine where no filter has to wait, and all want to go on.
@@ -60,7 +76,7 @@ Task<bool> Transaction::finish_request(MaybeTask<AdaptResult> adapted, AdaptedMe
   destination_ = Destination{};
   const auto failure = route();
   adaptation_->note_target(
-      route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
+      request_, route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
       host_to_match());
   if (failure) co_await fail_with(*failure);
   co_return !failure;
@@ -203,10 +219,33 @@ Task<bool> Transaction::end_by_filter(AdaptResult result) {
     co_return false;
   }
   FilterAnswer& answer = adaptation_->answer();
+  if (request_.method == Method::connect && answer.head.status < 300) {
+    // The client would take it for the tunnel (RFC 9110 section 9.3.6).
+    answer.head.status = kForbidden;
+    answer.head.reason = reason_phrase(kForbidden);
+  }
   record_.status = answer.head.status;
-  const auto sent = co_await exchange_.respond(answer.head, *answer.body, answer.framing);
+  const auto sent = co_await respond_itself(answer.head, *answer.body, answer.framing);
   if (!sent) note_cut(sent.error());
   co_return false;
+}
+
+// What the proxy itself has to say, as filters have it that want to see that, too.
+Task<Result<void>> Transaction::respond_itself(ResponseHead& head, BodySource& body,
+                                               const Framing& framing) {
+  if (!adaptation_ || std::exchange(own_shown_, true) || !adaptation_->wants_own_responses()) {
+    co_return co_await exchange_.respond(head, body, framing);
+  }
+  AdaptedMessage& message =
+      adaptation_->begin_message(AdaptPoint::client_response, request_, &head, body, framing);
+  message.set_own();
+  const AdaptResult result = co_await adaptation_->run(message);
+  if (result == AdaptResult::go_on) {
+    record_.status = head.status;
+    co_return co_await exchange_.respond(head, message.body(), message.framing());
+  }
+  co_await end_by_filter(result);
+  co_return Result<void>{};
 }
 
 void Transaction::report_to_filters() {

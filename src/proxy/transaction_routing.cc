@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "adapt/retarget.h"
 #include "base/hash.h"
 #include "message/hop.h"
 #include "proxy/client_state.h"
@@ -139,15 +140,9 @@ std::optional<Failure> Transaction::route_intercepted() {
 }
 
 // "http://host?query" has the path "/", as has CONNECT for routes.
-std::string_view Transaction::path_to_match() const {
-  const Target& target = request_.target;
-  if (target.needs_slash || target.path_and_query.empty()) return "/";
-  return target.path_and_query;
-}
-
 // Directly, unless a route says otherwise. `host`: the one asked for.
 void Transaction::choose_way(std::string_view host) {
-  route_ = parts_.routes.match_via(exchange_.client(), host, path_to_match());
+  route_ = parts_.routes.match_via(exchange_.client(), host, path_of(request_));
   if (route_ == nullptr) return;
   via_.assign(route_->via.begin(), route_->via.end());
   if (route_->settings->via_by_host) {
@@ -156,7 +151,8 @@ void Transaction::choose_way(std::string_view host) {
     for (std::size_t i = 0; i < order.size(); ++i) via_[i] = route_->via[order[i]];
   }
   destination_.via = via_;
-  destination_.peer_login = request_.fields.value(FieldId::proxy_authorization);
+  destination_.peer_login =
+      adaptation_ ? hop_.login : request_.fields.value(FieldId::proxy_authorization);
 }
 
 std::optional<Failure> Transaction::route_reverse() {
@@ -166,7 +162,7 @@ std::optional<Failure> Transaction::route_reverse() {
   host_field_ = request_.fields.value(FieldId::host);
   const auto authority = parse_authority(host_field_);
   route_ = parts_.routes.match(exchange_.client(), authority ? authority->host : std::string_view(),
-                               path_to_match());
+                               path_of(request_));
   if (route_ == nullptr) return kMisdirected;
   destination_.group = route_->group;
   destination_.name = route_->group->name();
@@ -209,7 +205,12 @@ void Transaction::prepare() {
   if (route_ != nullptr && route_->settings->host_policy == HostPolicy::set) {
     host_field_ = route_->settings->host_value;
   }
-  hop_ = prepare_request(request_, request_framing_, host_field_, parts_.pseudonym);
+  if (adaptation_) {
+    remove_hop_by_hop(request_.fields, {});  // what filters have set
+  } else {
+    hop_ = take_hop(request_, request_framing_);
+  }
+  prepare_request(request_, request_framing_, host_field_, parts_.pseudonym, hop_);
   if (destination_.group != nullptr) {
     destination_.cookie = destination_.group->take_cookie(request_);
     add_forwarding_fields(request_, exchange_, asked_host_, parts_.settings);
