@@ -9,7 +9,7 @@
 namespace penstock {
 namespace {
 
-constexpr std::string_view kSlowCallbacks = "slow_callbacks";
+constexpr std::string_view kSlowCallbacks = "slow_callbacks_total";
 constexpr std::string_view kSlowCallbacksHelp =
     "Callbacks that held a worker for longer than the watchdog allows.";
 constexpr Duration kLogSecond = std::chrono::seconds(1);

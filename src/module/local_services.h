@@ -88,7 +88,8 @@ class LocalServices final : public ModuleServices {
   void log(int level, std::string_view text) override;
   std::uint64_t open_log_file(const std::string& path) override;
   void write_log_file(std::uint64_t id, std::string_view line) override;
-  // At most 256. Counting takes no lock and no memory. "slow_callbacks" is the proxy's own name.
+  // At most 256. Counting takes no lock and no memory. "slow_callbacks_total" is the proxy's own
+  // name.
   std::uint64_t metric(std::string_view name, std::string_view help) override;
   void add_to_metric(std::uint64_t id, std::int64_t n) override;
   void set_metric(std::uint64_t id, std::int64_t n) override;

@@ -237,7 +237,7 @@ TEST_F(LocalServicesTest, Metrics) {
   EXPECT_NE(seen, level);
   EXPECT_EQ(services->metric("seen", ""), seen);
   EXPECT_EQ(services->metric("not a name", ""), 0U);
-  EXPECT_EQ(services->metric("slow_callbacks", ""), 0U);
+  EXPECT_EQ(services->metric("slow_callbacks_total", ""), 0U);
   services->add_to_metric(seen, 3);
   services->set_metric(level, 9);
   for (const std::uint64_t none : {std::uint64_t{0}, std::uint64_t{3}, UINT64_MAX}) {
@@ -263,7 +263,7 @@ TEST_F(LocalServicesTest, SlowCallbacksArePublishedAndCounted) {
     const WatchedInstance watched = share->watchdog.add_instance("filter", milliseconds(1));
     services.emplace(*share, "filter", &watched);
     EXPECT_THAT(share->metrics.text(),
-                HasSubstr("penstock_module_slow_callbacks{instance=\"filter\"} 0\n"));
+                HasSubstr("penstock_module_slow_callbacks_total{instance=\"filter\"} 0\n"));
     WatchdogSlot& slot = share->watchdog.add_slot();
     {
       const WatchedCall call(&slot, watched, ModuleEvent::timer);
