@@ -1,7 +1,7 @@
 // Any bytes as the memory of a ring, changed between the steps as a hostile process might do it:
 // the reader and the writer on it give messages or errors, use nothing outside the memory, and an
 // error is for good.
-#include "module/ring.h"
+#include "helper/ring.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "helper/process_channel.h"
+#include "helper/thread_channel.h"
 #include "module/instance.h"
-#include "module/process_channel.h"
 #include "module/remote_host.h"
-#include "module/thread_channel.h"
 
 namespace penstock {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/log.h"
-#include "module/channel.h"
+#include "helper/channel.h"
 #include "module/settings.h"
 #include "net/event_loop.h"
 #include "net/network.h"

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "module/channel.h"
+#include "helper/channel.h"
 #include "module/metrics.h"
 #include "module/services.h"
 #include "module/subrequest_runner.h"

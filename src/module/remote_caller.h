@@ -8,7 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "module/channel.h"
+#include "helper/channel.h"
 #include "module/process_services.h"
 #include "module/transaction.h"
 #include "module/wire.h"

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "module/channel.h"
+#include "helper/channel.h"
 #include "module/instance.h"
 #include "module/remote_connection.h"
 #include "module/remote_transaction.h"

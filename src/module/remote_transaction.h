@@ -13,9 +13,9 @@
 
 #include <sys/socket.h>
 
+#include "helper/channel.h"
 #include "message/fields.h"
 #include "module/call.h"
-#include "module/channel.h"
 #include "module/event.h"
 #include "module/instance.h"
 #include "module/wire.h"

@@ -1,4 +1,4 @@
-#include "module/thread_channel.h"
+#include "helper/thread_channel.h"
 
 #include <algorithm>
 #include <bit>

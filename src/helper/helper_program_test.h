@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "module/helper_process.h"
+#include "helper/helper_process.h"
 
 namespace penstock {
 

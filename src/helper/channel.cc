@@ -1,4 +1,4 @@
-#include "module/channel.h"
+#include "helper/channel.h"
 
 #include "base/check.h"
 

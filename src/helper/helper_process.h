@@ -17,10 +17,10 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "module/child_process.h"
-#include "module/helper_link.h"
-#include "module/line_splitter.h"
-#include "module/restart_delay.h"
+#include "helper/child_process.h"
+#include "helper/helper_link.h"
+#include "helper/line_splitter.h"
+#include "helper/restart_delay.h"
 #include "net/fd.h"
 
 namespace penstock {

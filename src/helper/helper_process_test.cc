@@ -1,4 +1,4 @@
-#include "module/helper_process.h"
+#include "helper/helper_process.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/log_file.h"
-#include "module/helper_program_test.h"
+#include "helper/helper_program_test.h"
 
 namespace penstock {
 namespace {

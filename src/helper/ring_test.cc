@@ -1,4 +1,4 @@
-#include "module/ring.h"
+#include "helper/ring.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "module/shared_memory.h"
+#include "helper/shared_memory.h"
 
 #include <cerrno>
 

@@ -6,10 +6,10 @@
 #include <memory>
 #include <vector>
 
-#include "module/channel.h"
-#include "module/helper_link.h"
-#include "module/helper_process.h"
-#include "module/ring.h"
+#include "helper/channel.h"
+#include "helper/helper_link.h"
+#include "helper/helper_process.h"
+#include "helper/ring.h"
 #include "net/event_loop.h"
 
 namespace penstock {

@@ -1,4 +1,4 @@
-#include "module/helper_link.h"
+#include "helper/helper_link.h"
 
 #include <bit>
 #include <cerrno>

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "module/ring.h"
-#include "module/shared_memory.h"
+#include "helper/ring.h"
+#include "helper/shared_memory.h"
 #include "net/fd.h"
 
 namespace penstock {

@@ -12,7 +12,7 @@
 #include "async/sleep.h"
 #include "async/task.h"
 #include "base/error.h"
-#include "module/channel.h"
+#include "helper/channel.h"
 
 namespace penstock {
 

@@ -1,4 +1,4 @@
-#include "module/helper_process.h"
+#include "helper/helper_process.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // The program of these tests: googletest, or the helper process that it starts.
-#include "module/helper_program_test.h"
+#include "helper/helper_program_test.h"
 
 #include <algorithm>
 #include <bit>
@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 #include "base/log_file.h"
-#include "module/helper_service.h"
+#include "helper/helper_service.h"
 
 namespace penstock {
 namespace {

@@ -1,4 +1,4 @@
-#include "module/helper_service.h"
+#include "helper/helper_service.h"
 
 #include <cerrno>
 #include <csignal>

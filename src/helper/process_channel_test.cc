@@ -1,4 +1,4 @@
-#include "module/process_channel.h"
+#include "helper/process_channel.h"
 
 #include <array>
 #include <chrono>
@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/log_file.h"
-#include "module/channel_test.h"
-#include "module/helper_program_test.h"
+#include "helper/channel_test.h"
+#include "helper/helper_program_test.h"
 #include "net/loop_test.h"
 
 namespace penstock {

@@ -1,4 +1,4 @@
-#include "module/thread_channel.h"
+#include "helper/thread_channel.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "module/channel_test.h"
+#include "helper/channel_test.h"
 #include "net/loop_test.h"
 #include "net/socket_network.h"
 

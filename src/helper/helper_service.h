@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "module/channel.h"
-#include "module/helper_link.h"
+#include "helper/channel.h"
+#include "helper/helper_link.h"
 
 namespace penstock {
 

@@ -1,4 +1,4 @@
-#include "module/child_process.h"
+#include "helper/child_process.h"
 
 #include <cerrno>
 #include <csignal>

@@ -1,4 +1,4 @@
-#include "module/process_channel.h"
+#include "helper/process_channel.h"
 
 #include <utility>
 

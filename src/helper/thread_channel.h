@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "module/channel.h"
+#include "helper/channel.h"
 #include "net/network.h"
 
 namespace penstock {
