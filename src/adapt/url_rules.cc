@@ -166,9 +166,10 @@ LocationTemplate::LocationTemplate(std::string_view text) : absolute_(is_absolut
   }
 }
 
-// What follows it in the authority is the configuration's own.
+// What follows it in the authority is the configuration's own: more of a name, or a port.
 bool LocationTemplate::may_extend_host(std::size_t part) const {
-  return part + 1 < parts_.size() && parts_[part + 1].kind == Part::Kind::text;
+  return part + 1 < parts_.size() && parts_[part + 1].kind == Part::Kind::text &&
+         !ends_authority(parts_[part + 1].text);
 }
 
 std::optional<std::string> LocationTemplate::fill(const UrlMatch& match,

@@ -74,6 +74,14 @@ TEST_F(LocationTest, NoOtherHostThanWasMeant) {
             "https://good.example/@evil.example");
   EXPECT_EQ(location("/x(.*)$", R"(https://good.example\1)", "http://a/x/y"),
             "https://good.example/y");
+  EXPECT_EQ(location("/x(.*)/z$", R"(https://good.example\1/z)", "http://a/x.evil.example/z"),
+            "https://good.example/.evil.example/z");
+  EXPECT_EQ(location("/x(.*)$", R"(https://good.example\1?z)", "http://a/x:80"),
+            "https://good.example/:80?z");
+  EXPECT_EQ(location("/x(.*)$", R"(https://good.example\1#z)", "http://a/x.evil.example"),
+            "https://good.example/.evil.example#z");
+  EXPECT_EQ(location("^http://a(.*)/x$", R"(https://good.example\1/)", "http://a/x"),
+            "https://good.example/");
   EXPECT_EQ(location("/x(.*)$", R"(https://\1.good.example/)", "http://a/xevil.example/?"), "none");
   EXPECT_EQ(location("/x(.*)$", R"(https://\1.good.example/)", "http://a/xu@evil"), "none");
   EXPECT_EQ(location("/x(.*)$", R"(https://\1)", "http://a/x/evil"), "none");
