@@ -13,6 +13,7 @@
 #include "adapt/decompress_body.h"
 #include "adapt/pull_body_test.h"
 #include "base/check.h"
+#include "message/refusal.h"
 
 namespace {
 
@@ -22,7 +23,9 @@ constexpr std::array kCodings = {ContentCoding::gzip, ContentCoding::deflate, Co
                                  ContentCoding::zstd};
 constexpr DecompressLimits kSmall{.output = 50000, .ratio = 100, .ratio_from = 10000};
 constexpr DecompressLimits kLarge{.output = 1 << 20, .ratio = 0, .ratio_from = 0};
-constexpr Error kBroken{.kind = ErrorKind::protocol, .side = Side::server};
+constexpr Error kBroken{.kind = ErrorKind::protocol,
+                        .side = Side::server,
+                        .cause = static_cast<int>(Refusal::content_coding_broken)};
 constexpr Error kTooLarge{.kind = ErrorKind::limit, .side = Side::server};
 
 PulledBody decode(std::vector<BodyPiece> pieces, ContentCoding coding,

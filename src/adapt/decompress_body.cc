@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "message/refusal.h"
 
 namespace penstock {
 namespace {
@@ -21,6 +22,12 @@ DecompressBody::DecompressBody(BodySource& source, ContentCoding coding,
 bool DecompressBody::over_limit() const {
   if (limits_.output > 0 && made_ > limits_.output) return true;
   return limits_.ratio > 0 && made_ > limits_.ratio_from && made_ / limits_.ratio > taken_;
+}
+
+Error DecompressBody::broken() const {
+  return {.kind = ErrorKind::protocol,
+          .side = side_,
+          .cause = static_cast<int>(Refusal::content_coding_broken)};
 }
 
 void DecompressBody::decode(Slice& input) {
@@ -52,7 +59,7 @@ Result<Slice> DecompressBody::transform(Slice& input, Supply supply) {
   output_.rest();
   if (!error_ && supply == Supply::ended && !drained()) error_ = ErrorKind::protocol;
   if (error_ == ErrorKind::overloaded) return fail(ErrorKind::overloaded);
-  if (error_) return fail({.kind = *error_, .side = side_});
+  if (error_) return fail(broken());
   return Slice();
 }
 

@@ -21,7 +21,7 @@ namespace penstock {
 // the content has to be whole, as make_decoder() says. Errors of its own, after what was decoded
 // before was handed out:
 //   protocol    of the side given: it is not in this coding, was cut short, or goes on behind its
-//               end
+//               end (Refusal::content_coding_broken)
 //   limit       of the side given: it is larger than the limits allow; bytes within them may be
 //               lost then
 //   overloaded  there is no memory for the decompressor
@@ -41,6 +41,7 @@ class DecompressBody final : public TransformBody {
   // Decodes until the input is used up, a slab is full, or it failed.
   void decode(Slice& input);
   [[nodiscard]] bool over_limit() const;
+  [[nodiscard]] Error broken() const;
 
   ContentCoding coding_;
   Side side_;

@@ -10,6 +10,7 @@
 
 #include "adapt/compress_body.h"
 #include "adapt/pull_body_test.h"
+#include "message/refusal.h"
 #include "message/text_body.h"
 
 namespace penstock {
@@ -20,7 +21,9 @@ using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 constexpr DecompressLimits kNoLimits{.output = 0, .ratio = 0, .ratio_from = 0};
-constexpr Error kBroken{.kind = ErrorKind::protocol, .side = Side::server};
+constexpr Error kBroken{.kind = ErrorKind::protocol,
+                        .side = Side::server,
+                        .cause = static_cast<int>(Refusal::content_coding_broken)};
 constexpr Error kTooLarge{.kind = ErrorKind::limit, .side = Side::server};
 
 std::string coded(std::string_view text, ContentCoding coding) {

@@ -94,6 +94,8 @@ constexpr std::array kTable = {
                 "The trailer section is larger than this proxy accepts."},
     RefusalInfo{expectation_unknown, "expectation-unknown", 417, "RFC 9110 10.1.1",
                 "The request expects something this proxy does not know."},
+    RefusalInfo{content_coding_broken, "content-coding-broken", 400, "RFC 9110 8.4.1",
+                "The content is not what Content-Encoding says it is."},
     RefusalInfo{pseudo_field_malformed, "pseudo-field-malformed", 400, "RFC 9113 8.3",
                 "A pseudo-field is missing, repeated, unknown or out of place."},
     RefusalInfo{connection_field, "connection-field", 400, "RFC 9113 8.2.2",

@@ -55,7 +55,8 @@ enum class Refusal : std::uint8_t {
   trailer_malformed,
   trailer_too_large,
   // Semantics
-  expectation_unknown,  // 417
+  expectation_unknown,    // 417
+  content_coding_broken,  // the content is not in the codings that Content-Encoding names
   // HTTP/2 (RFC 9113 section 8)
   pseudo_field_malformed,   // missing, repeated, unknown, or after another field
   connection_field,         // a field that is about an HTTP/1 connection

@@ -11,6 +11,10 @@ namespace {
 Failure client_failure(const Error& error) {
   switch (error.kind) {
     case ErrorKind::protocol: {
+      if (error.cause == 0) {
+        return {400, "http_request_error", "The request can't be understood with certainty.", "",
+                "malformed"};
+      }
       const RefusalInfo& why = info(static_cast<Refusal>(error.cause));
       return {why.status, "http_request_error", why.text, why.section, why.token};
     }

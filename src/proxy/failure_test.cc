@@ -165,6 +165,15 @@ TEST(FailureOf, EveryRefusal) {
   }
 }
 
+// Nothing says of a request that is refused that it is acceptable.
+TEST(FailureOf, ARequestWithoutAReason) {
+  const Failure failure =
+      failure_of({.kind = ErrorKind::protocol, .side = Side::client}, Step::exchange);
+  EXPECT_EQ(text_of(failure), "400 http_request_error");
+  EXPECT_EQ(failure.token, "malformed");
+  EXPECT_EQ(failure.text, "The request can't be understood with certainty.");
+}
+
 TEST(FailureOf, OwnDecisions) {
   for (const Failure& failure : {kNotForThisListener, kSchemeNotSupported, kConnectNotHere,
                                  kConnectPortDenied, kTargetDenied, kLoop, kMisdirected,
