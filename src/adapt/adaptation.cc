@@ -276,6 +276,14 @@ std::optional<Error> Adaptation::fail_content(const FilterState& state, AdaptPoi
                .side = is_request(point) ? Side::client : Side::server};
 }
 
+void Adaptation::note_failure(const Filter& filter, AdaptPoint point, std::string_view reason) {
+  const auto slot = std::ranges::find_if(
+      slots_, [&filter](const Slot& one) { return one.place->filter.get() == &filter; });
+  PENSTOCK_CHECK(slot != slots_.end());
+  set_->report(*slot->place, to_string(point), reason);
+  decided_by_ = slot->place->settings->name;
+}
+
 void Adaptation::leave(Slot& slot) {
   slot.left = true;
   if (slot.state) slot.state->left = true;

@@ -144,6 +144,9 @@ class Adaptation : public Pooled {
   // which needs that nothing of it was `changed`.
   std::optional<Error> fail_content(const FilterState& state, AdaptPoint point,
                                     std::string_view reason, bool changed);
+  // For bodies of filters without a state: that filter, one of the transaction's, has ended content
+  // with an error, whatever its policy. It is said in the log, and decided_by() names it.
+  void note_failure(const Filter& filter, AdaptPoint point, std::string_view reason);
   // For filters: that one has nothing more to do with the transaction; or it has failed and is left
   // out, whatever its policy.
   void leave(const FilterState& state);

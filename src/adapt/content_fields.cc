@@ -10,6 +10,11 @@ namespace {
 
 bool is_strong_tag(std::string_view tag) { return tag.starts_with('"'); }
 
+void weaken_tag(FieldSection& fields) {
+  const std::string_view tag = fields.value(FieldId::etag);
+  if (is_strong_tag(tag)) fields.set(FieldId::etag, fields.arena().join("W/", tag));
+}
+
 }  // namespace
 
 bool forbids_transform(const FieldSection& fields) {
@@ -48,8 +53,13 @@ bool has_type_in(const FieldSection& fields, std::span<const std::string> ranges
 void note_changed_content(FieldSection& fields) {
   for (const std::string_view name : kDigestFields) fields.remove(name);
   fields.remove("Accept-Ranges");
-  const std::string_view tag = fields.value(FieldId::etag);
-  if (is_strong_tag(tag)) fields.set(FieldId::etag, fields.arena().join("W/", tag));
+  weaken_tag(fields);
+}
+
+void note_changed_trailers(FieldSection* trailers) {
+  if (trailers == nullptr) return;
+  withhold_fields(trailers, kDigestFields);
+  weaken_tag(*trailers);
 }
 
 bool weaken_as_asked(const AdaptedMessage& message) {

@@ -38,10 +38,13 @@ bool weaken_as_asked(const AdaptedMessage& message);
 // Adds the name to Vary, where it does not stand there yet.
 void add_to_vary(FieldSection& fields, std::string_view name);
 
-// A body that makes other content of its source: as filters own it, and without digests in its
-// trailers.
+// The same for trailer fields, null where there are none.
+void note_changed_trailers(FieldSection* trailers);
+
+// A body that makes other content of its source: as filters own it, and with trailers that do not
+// speak of the bytes of the source.
 template <class Body>
-class ChangedBody final : public OwnBody {
+class ChangedBody : public OwnBody {
  public:
   template <class... Arguments>
   explicit ChangedBody(BodySource& source, Arguments&&... arguments)
@@ -55,9 +58,12 @@ class ChangedBody final : public OwnBody {
   }
   [[nodiscard]] FieldSection* trailers() override {
     FieldSection* const trailers = body_.trailers();
-    withhold_fields(trailers, kDigestFields);
+    note_changed_trailers(trailers);
     return trailers;
   }
+
+ protected:
+  [[nodiscard]] const Body& body() const { return body_; }
 
  private:
   Body body_;

@@ -176,6 +176,7 @@ TEST_F(DecompressTest, Responses) {
   transaction->respond(content);
   EXPECT_EQ(transaction->text, kText);
   EXPECT_EQ(FilteredTransaction::all(fields), "ETag: W/\"x\"\n");
+  EXPECT_EQ(transaction->decided_by(), "");
 }
 
 TEST_F(DecompressTest, WhatStaysAsItIs) {
@@ -211,6 +212,7 @@ TEST_F(DecompressTest, HeadAndWhatIsBroken) {
   ASSERT_TRUE(transaction->error.has_value());
   EXPECT_EQ(transaction->error->kind, ErrorKind::protocol);
   EXPECT_EQ(transaction->error->side, Side::server);
+  EXPECT_EQ(transaction->decided_by(), "tested");
 }
 
 TEST_F(DecompressTest, RequestsAndLimits) {
@@ -222,6 +224,7 @@ TEST_F(DecompressTest, RequestsAndLimits) {
   transaction->ask(coded(kText, ContentCoding::gzip));
   EXPECT_EQ(FilteredTransaction::all(transaction->request.fields), "Accept-Encoding: x\n");
   ASSERT_TRUE(transaction->error.has_value());
+  EXPECT_EQ(transaction->decided_by(), "tested");
   EXPECT_EQ(transaction->error->kind, ErrorKind::limit);
   EXPECT_EQ(transaction->error->side, Side::client);
 }

@@ -26,6 +26,46 @@ std::string known_codings(std::string_view accepted) {
   return known;
 }
 
+// What went wrong with content, for the log.
+std::string_view reason_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::limit:
+      return "the content comes to more than most or ratio allow";
+    case ErrorKind::protocol:
+      return "the content is not what Content-Encoding says";
+    default:
+      return to_string(error.kind);
+  }
+}
+
+// Content out of a coding. Says so when it ends that content with an error.
+class DecodedBody final : public ChangedBody<DecompressBody> {
+ public:
+  // The filter must outlive it.
+  DecodedBody(const AdaptedMessage& message, const Filter& filter, ContentCoding coding,
+              const DecompressLimits& limits)
+      : ChangedBody(message.body(), coding, limits,
+                    message.response() != nullptr ? Side::server : Side::client),
+        adaptation_(&message.adaptation()),
+        filter_(&filter),
+        point_(message.point()) {}
+
+  Task<Result<Slice>> next() override {
+    auto slice = co_await ChangedBody::next();
+    if (!slice && !noted_ && body().failure()) {
+      noted_ = true;
+      adaptation_->note_failure(*filter_, point_, reason_of(*body().failure()));
+    }
+    co_return slice;
+  }
+
+ private:
+  Adaptation* adaptation_;
+  const Filter* filter_;
+  AdaptPoint point_;
+  bool noted_ = false;
+};
+
 }  // namespace
 
 DecompressFilter::DecompressFilter(const DecompressFilterSettings& settings, FilterSide side)
@@ -71,10 +111,8 @@ void DecompressFilter::decode(AdaptedMessage& message) const {
     message.content_would_change();
     return;
   }
-  const Side side = message.response() != nullptr ? Side::server : Side::client;
   for (const ContentCoding coding : std::views::reverse(codings->in_order())) {
-    message.replace(std::make_unique<ChangedBody<DecompressBody>>(message.body(), coding,
-                                                                  settings_->limits, side),
+    message.replace(std::make_unique<DecodedBody>(message, *this, coding, settings_->limits),
                     std::nullopt);
   }
 }

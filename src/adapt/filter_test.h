@@ -78,6 +78,8 @@ class FilteredTransaction {
   std::optional<Error> error;
 
   [[nodiscard]] FilterAnswer& answer() { return adaptation_->answer(); }
+  // The name of the filter where it has decided something, or has failed.
+  [[nodiscard]] std::string_view decided_by() const { return adaptation_->decided_by(); }
 
  private:
   void begin() {

@@ -23,6 +23,9 @@ class TransformBody : public BodySource {
   [[nodiscard]] std::optional<std::uint64_t> remaining() const final { return std::nullopt; }
   [[nodiscard]] FieldSection* trailers() final { return source_->trailers(); }
 
+  // The error of its own making that it has ended with; nothing where there is none.
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+
  protected:
   // What the source has besides the input that is there.
   enum class Supply : std::uint8_t {

@@ -95,6 +95,19 @@ constexpr std::array kCompressKeys{
         [](auto& c) { return std::tie(c.flush); }),
 };
 
+// Nothing would get through a limit of 0.
+struct MostContentValue {
+  static std::string type() { return UnlimitedSizeValue::type(); }
+  static std::optional<std::uint64_t> read(const toml::node& node, Report& report) {
+    const auto most = UnlimitedSizeValue::read(node, report);
+    const auto* const text = node.as_string();
+    if (most != 0 || (text != nullptr && text->get() == "unlimited")) return most;
+    report.error(place_of(node), R"(nothing would be left: write "unlimited" for no limit)");
+    return std::nullopt;
+  }
+  static std::string show(std::uint64_t value) { return UnlimitedSizeValue::show(value); }
+};
+
 constexpr std::array kDecompressKeys{
     key<DecompressFilterSettings, FlagValue>("responses", "true",
                                              "The content of responses is decoded.",
@@ -110,7 +123,7 @@ constexpr std::array kDecompressKeys{
         "codings "
         "that can be decoded here, whatever the client takes.",
         [](auto& d) { return std::tie(d.ask); }),
-    key<DecompressFilterSettings, UnlimitedSizeValue>(
+    key<DecompressFilterSettings, MostContentValue>(
         "most", R"("unlimited")", "Content that comes to more than that is cut off.",
         [](auto& d) { return std::tie(d.limits.output); }),
     key<DecompressFilterSettings, CountValue<0, 1'000'000>>(

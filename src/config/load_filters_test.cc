@@ -329,6 +329,7 @@ TEST(LoadFilters, MistakesInWorkThatIsBuiltIn) {
       {"compress = { codings = @[] }", "expected at least one content coding"},
       {"compress = { codings = [@'compress'] }", R"(found "compress")"},
       {"compress = { br_level = @11 }", "11 is too large: expected 0 to 6"},
+      {"decompress = { most = @'0B' }", R"(nothing would be left: write "unlimited")"},
       {"substitute = @{}", "[filter.substitute] lacks rules"},
       {"substitute = { rules = @[] }", "expected at least one rule"},
       {"substitute = { rules = [{ pattern = @'' }] }", "found an empty text"},

@@ -1,13 +1,16 @@
 """The filters that are built in, by real requests."""
 
 import gzip
+import json
+import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import unittest
 import zlib
 
-from harness import ScenarioTest
+from harness import ScenarioTest, wait_until
 from real_servers import Nginx
 from wire import Cut, chunked, request_bytes, response_bytes
 
@@ -20,6 +23,23 @@ class FilterTest(ScenarioTest):
         """A reverse proxy before the origin, with these filters."""
         return self.reverse(origin, filter=list(filters), **sections)
 
+    def json_log(self):
+        """A [log] with a file for each proxy; see record()."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.access = os.path.join(folder.name, "access.log")
+        return {"access": self.access, "access_format": "json"}
+
+    def record(self, number):
+        """The record of that number, from 1, in the log given out last, as soon as it is there."""
+        def read():
+            if not os.path.exists(self.access):
+                return None
+            with open(self.access, encoding="ascii") as file:
+                lines = file.read().split("\n")[:-1]
+            return json.loads(lines[number - 1]) if len(lines) >= number else None
+
+        return wait_until(read, "the record")
 
 
 class FieldsTest(FilterTest):
@@ -179,12 +199,34 @@ class ContentTest(FilterTest):
         self.assertEqual(origin.requests[0].body, PAGE)
         self.assertEqual(origin.requests[0].value("Content-Encoding"), None)
 
-    def test_what_is_no_gzip_is_cut(self):
-        proxy = self.filtered(self.page("Content-Encoding: gzip"), {"decompress": {}})
-        client = self.client(proxy)
-        client.send(request_bytes("/"))
-        with self.assertRaises((Cut, OSError)):
-            client.read_response()
+    def test_requests_that_are_not_what_they_say(self):
+        proxy = self.filtered(self.origin(), {"decompress": {"requests": True}}, log=self.json_log())
+        for number, body in enumerate((b"garbage", gzip.compress(PAGE)[:-5]), 1):
+            response = self.ask(proxy, "/", "Content-Encoding: gzip", method="POST", body=body)
+            self.assertEqual(response.status, 400)
+            self.assertIn(b"The content is not what Content-Encoding says it is.", response.body)
+            self.assertNotIn(b"acceptable", response.body)
+            record = self.record(number)
+            self.assertEqual((record["detail"], record["filter"]),
+                             ("content-coding-broken", "decompress"))
+
+    def test_what_cannot_be_decoded_is_cut(self):
+        for body, options, why in (
+                (PAGE, {}, "the content is not what Content-Encoding says"),
+                (gzip.compress(PAGE), {"most": "50KB"}, "most or ratio"),
+                (gzip.compress(bytes(8 << 20)), {"ratio": 100}, "most or ratio")):
+            with self.subTest(why, **options):
+                proxy = self.filtered(self.page("Content-Encoding: gzip", body=body),
+                                      {"name": "plain", "decompress": options},
+                                      log=self.json_log())
+                client = self.client(proxy)
+                client.send(request_bytes("/"))
+                with self.assertRaises((Cut, OSError)):
+                    client.read_response()
+                self.assertEqual(self.record(1)["filter"], "plain")
+                wait_until(lambda p=proxy, w=why: [line for line in p.log if
+                                                   "filter plain: failed" in line and w in line],
+                           "the failure in the log")
 
     def test_before_nginx(self):
         with Nginx("gzip on; gzip_types *; gzip_min_length 1; etag on;") as nginx:
