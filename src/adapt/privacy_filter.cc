@@ -33,12 +33,24 @@ std::string_view value_of(const FieldSection& fields, std::string_view name) {
   return field != nullptr ? field->value : std::string_view();
 }
 
-// "https://www.example:1" of a URL with an authority, else empty.
-std::string_view origin_of(std::string_view url) {
+// "https://www.example:1" of a URL with an authority, else empty. User information is none of it.
+std::string origin_of(std::string_view url) {
   const std::size_t slashes = url.find(kSlashes);
   if (slashes == std::string_view::npos) return {};
-  const std::size_t end = url.find_first_of("/?#", slashes + kSlashes.size());
-  return url.substr(0, end);
+  const std::size_t start = slashes + kSlashes.size();
+  const std::string_view authority = url.substr(start, url.find_first_of("/?#", start) - start);
+  // "@" stands before it, and so none may be left in it, whoever reads it.
+  const std::size_t at = authority.rfind('@');
+  const std::string_view host = at == std::string_view::npos ? authority : authority.substr(at + 1);
+  return std::string(url.substr(0, start)).append(host);
+}
+
+// What is fetched to be looked at by itself, not as a part of a page. Frames are parts; only
+// Sec-Fetch-Dest tells them from pages, and not all clients that say "navigate" send it.
+bool is_page_of_its_own(const FieldSection& fields) {
+  const std::string_view destination = value_of(fields, "Sec-Fetch-Dest");
+  return value_of(fields, "Sec-Fetch-Mode") == "navigate" &&
+         (destination.empty() || destination == "document");
 }
 
 std::string_view host_of(std::string_view origin) {
@@ -60,10 +72,8 @@ std::string_view last_labels(std::string_view host) {
 
 bool is_third_party(const RequestHead& request, std::string_view host) {
   const std::string_view site = value_of(request.fields, "Sec-Fetch-Site");
-  if (!site.empty()) {
-    return site == "cross-site" && value_of(request.fields, "Sec-Fetch-Mode") != "navigate";
-  }
-  const std::string_view origin = origin_of(value_of(request.fields, kReferer));
+  if (!site.empty()) return site == "cross-site" && !is_page_of_its_own(request.fields);
+  const std::string origin = origin_of(value_of(request.fields, kReferer));
   if (origin.empty() || request.fields.value(FieldId::accept).starts_with("text/html"))
     return false;
   return !equals_ignoring_case(last_labels(host_of(origin)), last_labels(host));
@@ -106,8 +116,8 @@ void PrivacyFilter::change_referer(AdaptedMessage& message) const {
   const std::string_view referer = value_of(fields, kReferer);
   if (settings_->referer == RefererPolicy::keep || referer.empty()) return;
   const std::string url = url_of(message.request(), message.facts().client->secure());
-  const std::string_view here = origin_of(url);
-  const std::string_view origin = origin_of(referer);
+  const std::string here = origin_of(url);
+  const std::string origin = origin_of(referer);
   const bool same = equals_ignoring_case(origin, here);
   if (same && settings_->referer != RefererPolicy::remove) return;
   const bool downgrade = origin.starts_with("https:") && !here.starts_with("https:");

@@ -31,9 +31,10 @@ class PrivacyFilter final : public Filter {
 };
 
 // Whether a request is for something that a page of another site has in it, such as an image, as
-// far as that can be told: by Sec-Fetch-Site and Sec-Fetch-Mode, where the client sends them; else
-// by a Referer of a host that has not the last two labels of `host`, and an Accept that does not
-// begin with text/html, as it does when a page is opened.
+// far as that can be told: by Sec-Fetch-Site, Sec-Fetch-Mode and Sec-Fetch-Dest, where the client
+// sends them; else by a Referer of a host that has not the last two labels of `host`, and an Accept
+// that does not begin with text/html, as it does when a page is opened (or a frame: clients without
+// Sec-Fetch-Site do not tell).
 [[nodiscard]] bool is_third_party(const RequestHead& request, std::string_view host);
 
 }  // namespace penstock

@@ -133,6 +133,10 @@ TEST(PrivacyFilter, Referer) {
   EXPECT_EQ(origin("http://there/a?b"), "Referer: http://there/\n");
   EXPECT_EQ(origin("http://here/a?b"), "Referer: http://here/\n");
   EXPECT_EQ(origin("https://there/a?b"), "");
+  EXPECT_EQ(origin("http://user:pw@there/a"), "Referer: http://there/\n");
+  EXPECT_EQ(origin("http://user:p@w@there:1?a@b"), "Referer: http://there:1/\n");
+  EXPECT_EQ(origin("http://user:pw@here:81/a"), "Referer: http://user:pw@here:81/a\n");
+  EXPECT_EQ(origin("http://there/a@b"), "Referer: http://there/\n");
   EXPECT_EQ(origin("about:blank"), "");
   EXPECT_EQ(referer_of(RefererPolicy::same_origin, "http://there/a"), "");
   EXPECT_EQ(referer_of(RefererPolicy::same_origin, "http://here:81/a"),
@@ -166,6 +170,15 @@ bool third(std::string_view fields, std::string_view host = "www.a.example") {
 TEST(PrivacyFilter, ThirdParties) {
   EXPECT_TRUE(third("Sec-Fetch-Site cross-site, Sec-Fetch-Mode no-cors"));
   EXPECT_FALSE(third("Sec-Fetch-Site cross-site, Sec-Fetch-Mode navigate"));
+  EXPECT_FALSE(
+      third("Sec-Fetch-Site cross-site, Sec-Fetch-Mode navigate, Sec-Fetch-Dest document"));
+  for (const std::string part : {"iframe", "frame", "embed", "object", "fencedframe"}) {
+    EXPECT_TRUE(third("Sec-Fetch-Site cross-site, Sec-Fetch-Mode navigate, Sec-Fetch-Dest " + part,
+                      "b.example"))
+        << part;
+  }
+  EXPECT_FALSE(third("Referer http://a.example@www.a.example/"));
+  EXPECT_TRUE(third("Referer http://www.a.example@b.example/"));
   EXPECT_FALSE(third("Sec-Fetch-Site same-site, Referer http://b.example/"));
   EXPECT_TRUE(third("Referer http://b.example/"));
   EXPECT_FALSE(third("Referer http://b.example/, Accept text/html"));
