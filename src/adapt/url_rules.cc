@@ -1,13 +1,18 @@
 #include "adapt/url_rules.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <re2/re2.h>
 
 #include "adapt/variable_settings.h"
 #include "base/check.h"
+#include "base/wording.h"
 #include "message/characters.h"
+#include "message/target.h"
 
 namespace penstock {
 namespace {
@@ -77,6 +82,53 @@ bool is_part_of_name(std::string_view text) {
   });
 }
 
+// A match can only be at the beginning of the text. False: perhaps.
+bool begins_text(std::string_view pattern) {
+  constexpr std::string_view kRepeats = "*+?{";
+  return pattern.starts_with('^') && !pattern.contains('|') &&
+         (pattern.size() == 1 || kRepeats.find(pattern[1]) == std::string_view::npos);
+}
+
+// What is wrong with `start`, which all results of a rewrite begin with.
+std::string problem_of_start(std::string_view pattern, std::string_view start, bool url) {
+  if (start.empty()) return {};
+  if (!url) {
+    return start.starts_with('/') ? std::string()
+                                  : fmt::format(R"(a path begins with "/": write "/{}")", start);
+  }
+  constexpr std::array<std::string_view, 2> kSchemes = {"http://", "https://"};
+  const auto fits = [start](std::string_view scheme) {
+    return scheme.starts_with(start) || start.starts_with(scheme);
+  };
+  if (std::ranges::none_of(kSchemes, fits)) return R"(a URL begins with "http://" or "https://")";
+  for (const std::string_view scheme : kSchemes) {
+    const bool is_it = pattern.substr(1).starts_with(scheme);
+    if (is_it && !fits(scheme)) return "a rewrite cannot make another scheme of one: see redirect";
+  }
+  return {};
+}
+
+// What is wrong with the authority of a URL, as far as it is the same for all requests.
+std::string problem_of_authority(std::string_view text) {
+  const std::size_t start = text.find(kSlashes) + kSlashes.size();
+  const std::string_view authority = text.substr(start, text.find_first_of("/?#", start) - start);
+  if (!authority.contains('\\') && !authority.contains('$')) {
+    if (parse_authority(authority)) return {};
+    return fmt::format("\"{}\" is not a host with or without a port from 1 to 65535", authority);
+  }
+  const std::size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos) return {};
+  std::string_view port = authority.substr(colon + 1);
+  const bool is_whole = std::ranges::all_of(port, is_digit);
+  port = port.substr(0, port.find_first_not_of("0123456789"));
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (port.empty() || (error == std::errc() && number <= 65535 && (number > 0 || !is_whole))) {
+    return {};
+  }
+  return fmt::format("{} is not a port: expected 1 to 65535", port);
+}
+
 bool ends_authority(std::string_view text) {
   return text.starts_with('/') || text.starts_with('?') || text.starts_with('#');
 }
@@ -102,12 +154,51 @@ std::string problem_of_replacement(std::string_view pattern, std::string_view te
   return problem;
 }
 
+std::string problem_of_groups(std::string_view text) {
+  for (std::size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
+    std::string_view rest = text.substr(at + 1);
+    if (rest.starts_with('{')) rest.remove_prefix(1);
+    if (!rest.empty() && is_digit(rest.front())) {
+      const char digit = rest.front();
+      const bool is_open = text[at + 1] == '{' && rest.substr(1).starts_with('}');
+      const auto end = static_cast<std::size_t>(rest.data() - text.data()) + (is_open ? 2 : 1);
+      return fmt::format(R"("{}" is no group here: write "\{}")", text.substr(at, end - at), digit);
+    }
+    if (rest.starts_with('$')) ++at;
+  }
+  return {};
+}
+
+std::string problem_of_rewrite(std::string_view pattern, std::string_view text, bool url) {
+  std::string problem = problem_of_replacement(pattern, text);
+  if (!problem.empty()) return problem;
+  problem = problem_of_groups(text);
+  if (!problem.empty()) return problem;
+  if (text.contains("${")) {
+    return R"(there are no variables here: "\1" to "\9" are what the groups of the pattern found)";
+  }
+  std::string start;
+  bool at_start = begins_text(pattern);
+  const auto add = [&](std::string_view part) {
+    if (at_start) start += part;
+    const auto bad =
+        std::ranges::find_if_not(part, [](char c) { return has_class(c, characters::kUri); });
+    if (bad == part.end()) return;
+    problem = fmt::format("{} cannot stand in a {}: write \"%{:02X}\"",
+                          quoted(std::string_view(bad, bad + 1)), url ? "URL" : "path",
+                          static_cast<unsigned>(static_cast<unsigned char>(*bad)));
+  };
+  take_apart(text, add, [&at_start](std::size_t) { at_start = false; });
+  return problem.empty() ? problem_of_start(pattern, start, url) : problem;
+}
+
 std::string problem_of_location(std::string_view pattern, std::string_view text) {
   if (text.starts_with("//") ||
       (!text.starts_with('/') && !is_absolute(text) && !text.starts_with('\\'))) {
     return R"(expected a path ("/new") or a URL ("https://www.example.com/"))";
   }
-  return problem_of_replacement(pattern, text);
+  std::string problem = problem_of_replacement(pattern, text);
+  return problem.empty() && is_absolute(text) ? problem_of_authority(text) : problem;
 }
 
 UrlPattern::UrlPattern(std::string_view pattern)

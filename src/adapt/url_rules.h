@@ -23,6 +23,13 @@ namespace penstock {
 [[nodiscard]] std::string problem_of_pattern(std::string_view pattern);
 // The same of a replacement: \0 is all of the match, \1 to \9 its groups, "\\" a backslash.
 [[nodiscard]] std::string problem_of_replacement(std::string_view pattern, std::string_view text);
+// The same of a group written as it is elsewhere, "$1" or "${1}".
+[[nodiscard]] std::string problem_of_groups(std::string_view text);
+// The same of the replacement in a rewrite of the path with the query, or of all of the URL
+// (`url`): that it is no replacement, or that no request could be rewritten so, as far as that can
+// be told without one.
+[[nodiscard]] std::string problem_of_rewrite(std::string_view pattern, std::string_view text,
+                                             bool url);
 // The same of a place to send clients to: a path, or a URL with http or https; with groups, and
 // with variables, which have been looked at (config/field_rules.h). An empty pattern has no groups.
 [[nodiscard]] std::string problem_of_location(std::string_view pattern, std::string_view text);

@@ -35,6 +35,51 @@ TEST(UrlRules, WhatIsWrong) {
   }
 }
 
+TEST(UrlRules, RewritesThatCannotBe) {
+  const std::string_view pattern = "^/old/(.*)";
+  for (const char* good : {R"(/new/\1)", R"(\1)", "", "/a$b", "/$", "/%241", "/a?b={c}"}) {
+    EXPECT_EQ(problem_of_rewrite(pattern, good, false), "") << good;
+  }
+  EXPECT_EQ(problem_of_rewrite(pattern, "/$1", false), R"("$1" is no group here: write "\1")");
+  EXPECT_EQ(
+      problem_of_rewrite(pattern, "/${host}", false),
+      R"(there are no variables here: "\1" to "\9" are what the groups of the pattern found)");
+  EXPECT_EQ(problem_of_rewrite(pattern, "nope", false), R"(a path begins with "/": write "/nope")");
+  EXPECT_EQ(problem_of_rewrite(pattern, "/a b", false),
+            R"(" " cannot stand in a path: write "%20")");
+  EXPECT_EQ(problem_of_rewrite(pattern, R"(/\2)", false),
+            R"(there is no group \2: the pattern has 1)");
+  // Perhaps not at the beginning.
+  for (const char* anywhere : {"old", "^?old", "^/a|b", "(?m)^/a"}) {
+    EXPECT_EQ(problem_of_rewrite(anywhere, "nope", false), "") << anywhere;
+  }
+  EXPECT_EQ(problem_of_rewrite("^(https?)://a/", R"(\1://b/)", true), "");
+  EXPECT_EQ(problem_of_rewrite("^https?://a/", "https://b/", true), "");
+  EXPECT_EQ(problem_of_rewrite("^http(s?)://a/", R"(http\1://b/)", true), "");
+  EXPECT_EQ(problem_of_rewrite("^http://a/", "https://b/", true),
+            "a rewrite cannot make another scheme of one: see redirect");
+  EXPECT_EQ(problem_of_rewrite("^http://a/", "/b/", true),
+            R"(a URL begins with "http://" or "https://")");
+}
+
+TEST(UrlRules, LocationsThatCannotBe) {
+  for (const char* good :
+       {"https://a", "https://a:8443/", "https://[::1]:1/", "http://${host}:${server_port}/",
+        "https://${host}:8443${path}", "https://${host}", "https://a.${host}/:99999"}) {
+    EXPECT_EQ(problem_of_location("", good), "") << good;
+  }
+  EXPECT_EQ(problem_of_location("", "http://a:99999/"),
+            R"("a:99999" is not a host with or without a port from 1 to 65535)");
+  EXPECT_NE(problem_of_location("", "http:///x"), "");
+  EXPECT_NE(problem_of_location("", "http://a b/"), "");
+  EXPECT_EQ(problem_of_location("", "https://${host}:65536${path}"),
+            "65536 is not a port: expected 1 to 65535");
+  EXPECT_EQ(problem_of_location("", "https://${host}:65536/"),
+            "65536 is not a port: expected 1 to 65535");
+  EXPECT_EQ(problem_of_location("(.)", R"(https://\1:0?x)"),
+            "0 is not a port: expected 1 to 65535");
+}
+
 class LocationTest : public testing::Test {
  protected:
   std::string location(std::string_view pattern, std::string_view to, std::string_view url,

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
@@ -264,6 +265,11 @@ void warn_of_unused(const Draft& draft, Report& report) {
       draft, false, "routes with via are never taken: no listener has mode = \"forward\"", report);
   warn_of_unused_peers(draft, report);
   warn_of_unused_credentials(draft, report);
+  // A module may choose any group.
+  const auto is_module = [](const FilterSettings& filter) {
+    return std::holds_alternative<ModuleFilterSettings>(filter.work);
+  };
+  if (std::ranges::any_of(snapshot.adapt.filters, is_module)) return;
   for (std::size_t i = 0; i < snapshot.upstream.groups.size(); ++i) {
     const auto leads_here = [&](const RouteSettings& route) {
       return route.to == snapshot.upstream.groups[i].name;

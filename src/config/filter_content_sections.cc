@@ -3,6 +3,7 @@
 #include <array>
 
 #include "adapt/substitution_rules.h"
+#include "adapt/url_rules.h"
 #include "config/match_rules.h"
 #include "config/sections.h"
 #include "config/values.h"
@@ -161,8 +162,17 @@ constexpr std::array kRuleKeys{
 };
 
 void check_rule(const toml::table& table, Report& report, const SubstitutionRule& rule) {
-  const auto compiled = SubstitutionRules::compile(std::span(&rule, 1), kMostLongestMatch);
-  if (!compiled) report.error(place_in(table, "pattern"), compiled.error());
+  SubstitutionRule alone = rule;
+  alone.replacement.clear();
+  const auto compiled = SubstitutionRules::compile(std::span(&alone, 1), kMostLongestMatch);
+  if (!compiled) {
+    // It does not know which of several rules this is.
+    const std::string& error = compiled.error();
+    report.error(place_in(table, "pattern"), error.substr(error.find(": ") + 2));
+  } else if (rule.regex) {
+    std::string problem = problem_of_replacement(rule.pattern, rule.replacement);
+    if (!problem.empty()) report.error(place_in(table, "with"), std::move(problem));
+  }
 }
 
 struct RulesValue {

@@ -11,6 +11,11 @@ namespace penstock::config {
 namespace {
 
 Complaint check_pattern(std::string_view text) { return problem_of_pattern(text); }
+// Groups are often written as variables elsewhere.
+Complaint check_location(std::string_view text) {
+  Complaint complaint = problem_of_groups(text);
+  return complaint.empty() ? check_variables(text) : complaint;
+}
 // Depends on the pattern: checked with the table.
 Complaint check_any(std::string_view /*text*/) { return {}; }
 
@@ -26,7 +31,7 @@ Complaint check_plain_value(std::string_view text) {
 
 constexpr TextRule kPattern{.type = "regular expression", .plural = {}, .check = &check_pattern};
 constexpr TextRule kReplacement{.type = "text", .plural = {}, .check = &check_any};
-constexpr TextRule kLocation{.type = "path or URL", .plural = {}, .check = &check_variables};
+constexpr TextRule kLocation{.type = "path or URL", .plural = {}, .check = &check_location};
 constexpr TextRule kCookieName{
     .type = "cookie name", .plural = "cookie names", .check = &check_cookie_pattern};
 constexpr TextRule kUserAgent{.type = "text", .plural = {}, .check = &check_plain_value};
@@ -53,14 +58,14 @@ constexpr std::array kRewriteKeys{
 };
 
 void check_rewrite(const toml::table& table, Report& report, const RewriteFilterSettings& rewrite) {
-  std::string problem = problem_of_replacement(rewrite.pattern, rewrite.with);
+  std::string problem = problem_of_rewrite(rewrite.pattern, rewrite.with, rewrite.url);
   if (!problem.empty()) report.error(place_in(table, "with"), std::move(problem));
 }
 
 struct RedirectStatusValue {
   static std::string type() { return "301, 302, 303, 307 or 308"; }
   static std::optional<std::uint64_t> read(const toml::node& node, Report& report) {
-    const auto status = read_count(node, report, 300, 399);
+    const auto status = read_count(node, report, 0, 999);
     if (!status) return std::nullopt;
     for (const unsigned one : {301U, 302U, 303U, 307U, 308U}) {
       if (*status == one) return status;

@@ -41,13 +41,22 @@ constexpr std::array kAnswerKeys{
         [](auto& a) { return std::tie(a.fields); }),
 };
 
+void check_answer(const toml::table& table, Report& report, const AnswerFilterSettings& answer) {
+  if (answer.content.empty()) return;
+  if (answer.status != 204 && answer.status != 205 && answer.status != 304) return;
+  report.error(place_in(table, "content"),
+               fmt::format("a response of status {} has no content", answer.status));
+}
+
 }  // namespace
 
 constexpr Section<FieldsFilterSettings> kFilterFields{.name = "filter.fields",
                                                       .title = "[filter.fields]",
                                                       .keys = kFieldsKeys,
                                                       .check = &check_fields};
-constexpr Section<AnswerFilterSettings> kFilterAnswer{
-    .name = "filter.answer", .title = "[filter.answer]", .keys = kAnswerKeys};
+constexpr Section<AnswerFilterSettings> kFilterAnswer{.name = "filter.answer",
+                                                      .title = "[filter.answer]",
+                                                      .keys = kAnswerKeys,
+                                                      .check = &check_answer};
 
 }  // namespace penstock::config

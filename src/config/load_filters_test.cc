@@ -242,7 +242,7 @@ TEST(LoadFilters, WorkThatIsBuiltIn) {
     once = true
     ignore_case = true
     [[filter]]
-    rewrite = { pattern = "^/(a)", with = '/\1', of = "url" }
+    rewrite = { pattern = "/(a)", with = '/\1', of = "url" }
     [[filter]]
     redirect = { pattern = "x", to = "/y", status = 308 }
     [[filter]]
@@ -295,7 +295,7 @@ TEST(LoadFilters, WorkThatIsBuiltIn) {
   EXPECT_TRUE(substitute.rules[0].regex && substitute.rules[0].once);
   EXPECT_TRUE(substitute.rules[0].ignore_case);
   const auto& rewrite = std::get<RewriteFilterSettings>(filters[5].work);
-  EXPECT_EQ(rewrite.pattern, "^/(a)");
+  EXPECT_EQ(rewrite.pattern, "/(a)");
   EXPECT_EQ(rewrite.with, "/\\1");
   EXPECT_TRUE(rewrite.url);
   const auto& redirect = std::get<RedirectFilterSettings>(filters[6].work);
@@ -338,6 +338,18 @@ TEST(LoadFilters, MistakesInWorkThatIsBuiltIn) {
       {"rewrite = { pattern = @'a(', with = '' }", "missing )"},
       {"rewrite = { pattern = 'a', with = @'\\1' }", R"(there is no group \1: the pattern has 0)"},
       {"rewrite = @{ pattern = 'a' }", "[filter.rewrite] lacks with"},
+      {"rewrite = { pattern = '^/(a)', with = @'/$1' }", R"("$1" is no group here: write "\1")"},
+      {"rewrite = { pattern = '^/a', with = @'/${host}' }", "there are no variables here"},
+      {"rewrite = { pattern = '^/a', with = @'b' }", R"(a path begins with "/": write "/b")"},
+      {"rewrite = { pattern = '^http://a', with = @'/', of = 'url' }", "a URL begins with"},
+      {"redirect = { pattern = '(a)', to = @'/$1' }", R"("$1" is no group here: write "\1")"},
+      {"redirect = { pattern = '(a)', to = @'/${1}' }", R"("${1}" is no group here: write "\1")"},
+      {"redirect = { to = @'http://a:99999/' }", "is not a host with or without a port"},
+      {"redirect = { to = '/', status = @200 }", "expected 301, 302, 303, 307 or 308, found 200"},
+      {"answer = { status = 204, content = @'x' }", "a response of status 204 has no content"},
+      {"answer = { status = 205, content = @'x' }", "a response of status 205 has no content"},
+      {"substitute = { rules = [{ pattern = 'a(b)', with = @'\\2', regex = true }] }",
+       R"(there is no group \2: the pattern has 1)"},
       {"redirect = { to = @'//a/' }", R"(expected a path ("/new") or a URL)"},
       {"redirect = { to = '/', status = @304 }", "expected 301, 302, 303, 307 or 308"},
       {"cookies = @{ keep = ['a'] }", "this changes nothing"},
@@ -398,6 +410,11 @@ TEST(LoadFilters, WarnsOfWhatIsIdle) {
   expect_single({"", 4, 12, R"(watchdog counts only with isolation = "inline")"},
                 warnings_of(kModule + "isolation = 'thread'\nwatchdog = '1s'\n"
                                       "[[filter]]\nmodule = 'm'"));
+  const std::string group =
+      "[[route]]\nto = 'a'\n[upstream.a]\nservers = ['a']\n"
+      "[[listener]]\nmode = 'reverse'\n[upstream.b]\nservers = ['b']\n";
+  expect_single({"", 7, 1, "no route leads to \"b\""}, warnings_of(group));
+  EXPECT_THAT(warnings_of(group + used), IsEmpty());  // the module may choose it
   expect_single({"", 5, 12, "this filter never sees a message: tcp listeners pass on bytes"},
                 warnings_of(used + "listener = 't'\n[[listener]]\nname = 't'\nmode = 'tcp'\n"
                                    "[upstream.a]\nservers = ['a']"));
