@@ -1,5 +1,8 @@
 #include "adapt/compress_filter.h"
 
+#include <span>
+#include <string>
+
 #include "adapt/built_in.h"
 #include "adapt/compress_body.h"
 #include "adapt/content_fields.h"
@@ -34,6 +37,16 @@ int CompressFilter::level_of(ContentCoding coding) const {
   }
 }
 
+// The response to the same request with content could be compressed for some, as far as a 304
+// tells: most do not even say what type it would be of.
+bool stands_for_meant(const AdaptedMessage& message, std::span<const std::string> types) {
+  const FieldSection& fields = message.fields();
+  return message.response()->status == 304 &&
+         (!fields.has(FieldId::content_type) || has_type_in(fields, types)) &&
+         !fields.has(FieldId::content_encoding) && !forbids_transform(fields) &&
+         !forbids_transform(message.request().fields);
+}
+
 // Whoever the client is.
 bool CompressFilter::is_meant(const AdaptedMessage& message) const {
   const FieldSection& fields = message.fields();
@@ -47,7 +60,10 @@ bool CompressFilter::is_meant(const AdaptedMessage& message) const {
 std::optional<FilterOutcome> CompressFilter::start(AdaptedMessage& message,
                                                    std::unique_ptr<FilterState>& /*state*/) {
   FieldSection& fields = message.fields();
-  if (weaken_as_asked(message)) add_to_vary(fields, kAcceptEncoding);
+  // What the 200 would have had (RFC 9110 section 15.4.5).
+  if (weaken_as_asked(message) || stands_for_meant(message, settings_->types)) {
+    add_to_vary(fields, kAcceptEncoding);
+  }
   if (!is_meant(message)) return kGoOn;
   add_to_vary(fields, kAcceptEncoding);
   const auto coding = choose_coding(accepted_codings(message), settings_->codings);

@@ -138,6 +138,26 @@ TEST_F(CompressTest, NotModifiedNamesTheTagThatTheClientHas) {
   EXPECT_EQ(transaction->response.fields.value(FieldId::etag), "\"z\"");
 }
 
+TEST_F(CompressTest, NotModifiedVariesAsTheContentWould) {
+  struct Row {
+    std::string_view name, value, vary;
+  };
+  const Row rows[] = {
+      {"X", "", "Accept-Encoding"},          {"Content-Type", "text/css", "Accept-Encoding"},
+      {"Content-Type", "image/png", ""},     {"Content-Encoding", "br", ""},
+      {"Cache-Control", "no-transform", ""}, {"Vary", "X, accept-encoding", "X, accept-encoding"}};
+  for (const Row& row : rows) {
+    FilteredTransaction t(std::make_unique<CompressFilter>(kCompress, FilterSide::client));
+    t.response.status = 304;
+    t.response.fields.set(row.name, row.value);
+    FilteredTransaction::add(t.response.fields, "ETag", "\"x\"");
+    FilteredTransaction::add(t.request.fields, "If-None-Match", "\"x\"");
+    t.respond("", BodyKind::none);
+    EXPECT_EQ(t.response.fields.value(FieldId::vary), row.vary) << row.value;
+    EXPECT_EQ(t.response.fields.value(FieldId::etag), "\"x\"");
+  }
+}
+
 const DecompressFilterSettings kDecompress;
 
 class DecompressTest : public testing::Test {

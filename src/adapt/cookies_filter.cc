@@ -134,22 +134,20 @@ void CookiesFilter::change_response(FieldSection& fields) const {
   for (const std::string_view line : lines) fields.add(FieldId::set_cookie, line);
 }
 
-// Clients take SameSite=None with Secure only.
+// Clients take SameSite=None with Secure only. A line without a cookie, which they drop, stays so:
+// its first attribute must not become one.
 std::string CookiesFilter::hardened(std::string_view line) const {
-  std::string out;
+  const std::size_t end = std::min(line.find(';'), line.size());
+  std::string out(trim_whitespace(line.substr(0, end)));
+  if (out.empty()) return {};
   bool secure = false;
   bool http_only = false;
-  bool first = true;
-  for_each_part(line, [&](std::string_view part) {
+  for_each_part(line.substr(end), [&](std::string_view part) {
     const std::string_view name = name_of(part);
-    const bool is_attribute = !std::exchange(first, false);
-    if (is_attribute && equals_ignoring_case(name, "SameSite") &&
-        settings_->same_site != SameSite::keep) {
-      return;
-    }
-    secure = secure || (is_attribute && equals_ignoring_case(name, "Secure"));
-    http_only = http_only || (is_attribute && equals_ignoring_case(name, "HttpOnly"));
-    out.append(out.empty() ? "" : "; ").append(part);
+    if (equals_ignoring_case(name, "SameSite") && settings_->same_site != SameSite::keep) return;
+    secure = secure || equals_ignoring_case(name, "Secure");
+    http_only = http_only || equals_ignoring_case(name, "HttpOnly");
+    out.append("; ").append(part);
   });
   if (!secure && (settings_->secure || settings_->same_site == SameSite::none)) out += "; Secure";
   if (!http_only && settings_->http_only) out += "; HttpOnly";

@@ -99,13 +99,14 @@ TEST(CookiesFilter, OfRequests) {
 TEST(CookiesFilter, OfResponses) {
   const CookiesFilterSettings settings{.remove_set = {"t*"},
                                        .keep = {"tk"},
-                                       .harden = {"s*"},
+                                       .harden = {"s*", ""},
                                        .secure = true,
                                        .http_only = true,
                                        .same_site = SameSite::lax};
   FilteredTransaction t(std::make_unique<CookiesFilter>(settings, FilterSide::client));
-  for (const char* line : {"track=1; Path=/", "sid=1", "tk=1", "s2=Secure; samesite=none;HTTPONLY",
-                           "other=1; Path=/x", "secure; Secure"}) {
+  for (const char* line :
+       {"track=1; Path=/", "sid=1", "tk=1", "s2=Secure; samesite=none;HTTPONLY", "other=1; Path=/x",
+        "secure; Secure", "; Path=/", " ;s=1", "", "=v; Path=/"}) {
     FilteredTransaction::add(t.response.fields, "Set-Cookie", line);
   }
   EXPECT_EQ(t.respond(""), AdaptResult::go_on);
@@ -114,7 +115,11 @@ TEST(CookiesFilter, OfResponses) {
             "Set-Cookie: tk=1\n"
             "Set-Cookie: s2=Secure; HTTPONLY; Secure; SameSite=Lax\n"
             "Set-Cookie: other=1; Path=/x\n"
-            "Set-Cookie: secure; Secure; HttpOnly; SameSite=Lax\n");
+            "Set-Cookie: secure; Secure; HttpOnly; SameSite=Lax\n"
+            "Set-Cookie: ; Path=/\n"
+            "Set-Cookie:  ;s=1\n"
+            "Set-Cookie: \n"
+            "Set-Cookie: =v; Path=/; Secure; HttpOnly; SameSite=Lax\n");
 }
 
 std::string referer_of(RefererPolicy policy, std::string_view referer) {

@@ -12,7 +12,7 @@ import zlib
 
 from harness import ScenarioTest, wait_until
 from real_servers import Nginx
-from wire import Cut, chunked, request_bytes, response_bytes
+from wire import Cut, chunked, head_bytes, request_bytes, response_bytes
 
 CURL = shutil.which("curl")
 PAGE = "".join(f"<p>line {number} of a page</p>\n" for number in range(2000)).encode()
@@ -189,6 +189,16 @@ class ContentTest(FilterTest):
         self.assertEqual(origin.requests[0].value("Accept-Encoding"), "gzip, deflate, br, zstd")
         response = self.ask(proxy, "/", "Accept-Encoding: gzip")
         self.assertEqual(gzip.decompress(response.body), wanted)
+
+    def test_trailers_say_nothing_strong_of_other_content(self):
+        for filters in ({"compress": {}}, {"substitute": {"rules": [{"pattern": "page"}]}}):
+            origin = self.origin(head_bytes("HTTP/1.1 200 OK", "Content-Type: text/html",
+                                            "Transfer-Encoding: chunked")
+                                 + chunked(PAGE, 9000, 'ETag: "q"', "X-Other: kept"))
+            client = self.client(self.filtered(origin, filters))
+            client.send(request_bytes("/", "Accept-Encoding: gzip", "TE: trailers"))
+            self.assertEqual(client.read_response().trailers,
+                             [("ETag", 'W/"q"'), ("X-Other", "kept")])
 
     def test_requests_decompressed(self):
         origin = self.origin()
