@@ -18,7 +18,9 @@
 //
 // Keys of config:
 //   block     patterns of "host/path?query", "*" for any text: these requests are answered with an
-//             empty image where an image is wanted, else with 204
+//             empty image where an image is wanted, else with 204. Hosts in lower case, and without
+//             a port: all of them are meant. Of what clients ask for by https only the host is
+//             known, and the path is "/": "ads.example.com/*" refuses the tunnel (403)
 //   remove    tables, each with one or more of
 //     tag     name of the element; any where it is left out
 //     mark    a part of its class or id
@@ -100,6 +102,15 @@ void for_attributes(View tag, const F& f) {
   }
 }
 
+// What `block` is about.
+std::string place_of(const penstock::Call& call) {
+  std::string host = lower(call.host());
+  const std::size_t colon = host.rfind(':');
+  if (colon != View::npos && host.find(']', colon) == View::npos) host.resize(colon);
+  if (!host.empty() && host.back() == '.') host.pop_back();  // the same name
+  return host.append(call.path().substr(0, 1) == "/" ? call.path() : "/");
+}
+
 struct Rule {
   std::string tag, mark, source;
 
@@ -132,11 +143,12 @@ class Remover : public penstock::Instance {
   }
 
   int request_head(penstock::Call& call) override {
-    const std::string place = lower(call.host()).append(call.path());
+    const std::string place = place_of(call);
     const auto meant = [&](const std::string& pattern) { return matches(pattern, place); };
     const std::string accept = lower(call.request().list("Accept"));
     if (std::any_of(block_.begin(), block_.end(), meant)) {
       blocked_.add();
+      if (call.method() == "CONNECT") return call.answer(403);
       const bool image = accept.compare(0, 6, "image/") == 0 ||
                          call.request().get("Sec-Fetch-Dest").value_or("") == "image";
       return image ? call.answer(200, kImage, "image/gif") : call.answer(204);

@@ -5,8 +5,7 @@
 //   config = { codings = ["br", "gzip"], least = "512B" }
 //
 //   [[filter]]
-//   module = "compressor"   # at = "client", the default: behind all that changes pages at the
-//   server's
+//   module = "compressor"   # at = "client": behind all that changes pages at = "server"
 //
 // Keys of config:
 //   codings  in the order of preference among those that the client likes best;
@@ -56,8 +55,10 @@ void for_elements(std::string_view list, char separator, const F& f) {
   }
 }
 
-// The best of our codings for an Accept-Encoding (RFC 9110 section 12.5.3); empty: none.
-std::string choose(const std::string& accepted, const std::vector<std::string>& ours) {
+// The best of our codings for an Accept-Encoding (RFC 9110 section 12.5.3); empty: none, or the
+// client likes content without any better.
+std::string choose(const std::string& accepted, std::vector<std::string> ours) {
+  ours.emplace_back("identity");  // last: what is liked as much is smaller
   std::string best;
   double best_weight = 0;
   for (const std::string& coding : ours) {
@@ -83,7 +84,7 @@ std::string choose(const std::string& accepted, const std::vector<std::string>& 
       best_weight = weight;
     }
   }
-  return best;
+  return best != "identity" ? best : "";
 }
 
 enum class Step { more, flush, end };

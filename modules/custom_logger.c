@@ -5,8 +5,7 @@
  *   file = "build/release/modules/custom_logger.so"
  *   [module.audit.config]
  *   file = "/var/log/penstock/audit.log"
- *   pattern = '${record.time} ${client} "${method} ${url}" ${record.status}
- * "${request.User-Agent}"'
+ *   pattern = '${record.time} ${client} "${method} ${url}" ${record.status}'
  *
  *   [[filter]]
  *   module = "audit"
@@ -94,8 +93,8 @@ static int parse_variable(penstock_str name, struct part* part) {
   return 0;
 }
 
-/* Takes the pattern apart. Null, or what is wrong with it. */
-static const char* parse_pattern(struct logger* logger, const char* at) {
+/* Takes the pattern apart. Null, or what is wrong with it; for that it may use `message`. */
+static const char* parse_pattern(struct logger* logger, const char* at, char* message) {
   const char* const end = at + strlen(at);
   while (at < end) {
     if (logger->count == MOST_PARTS) return "it has more than 64 parts";
@@ -111,7 +110,11 @@ static const char* parse_pattern(struct logger* logger, const char* at) {
     const char* const close = strchr(at, '}');
     if (at[1] != '{' || close == NULL) return "behind a dollar sign comes {name} or another one";
     const penstock_str name = {at + 2, (size_t)(close - at) - 2};
-    if (!parse_variable(name, part)) return "there is no variable of that name";
+    if (!parse_variable(name, part)) {
+      snprintf(message, LONGEST_MESSAGE, "there is no variable \"%.*s\"",
+               (int)(name.size < 100 ? name.size : 100), name.data);
+      return message;
+    }
     at = close + 1;
   }
   return NULL;
@@ -132,6 +135,7 @@ static int configure(penstock_instance* instance, const penstock_api* api,
   char* const path = malloc(file.size + 1);
   const char* wrong = "out of memory";
   const char* where = NULL;
+  char message[LONGEST_MESSAGE];
   if (logger != NULL && path != NULL) logger->pattern = malloc(pattern.size + 1);
   if (logger != NULL && logger->pattern != NULL) {
     memcpy(logger->pattern, pattern.data, pattern.size);
@@ -139,9 +143,8 @@ static int configure(penstock_instance* instance, const penstock_api* api,
     memcpy(path, file.data, file.size);
     path[file.size] = 0;
     where = "pattern";
-    wrong = parse_pattern(logger, logger->pattern);
+    wrong = parse_pattern(logger, logger->pattern, message);
   }
-  char message[LONGEST_MESSAGE];
   if (wrong == NULL) {
     logger->file = api->log_file_open(instance, path);
     if (logger->file == NULL) {

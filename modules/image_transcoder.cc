@@ -15,12 +15,14 @@
 //   most       images of more bytes stay as they are; "4MiB"
 //   most_area  so do those of more pixels; 16000000
 //
-// An image is collected, and its head waits for that. A JPEG becomes another JPEG, or a WebP if it
-// has neither Exif data nor a colour profile, which would be lost. A PNG becomes a WebP without
-// loss, for other clients nothing. The image passes as it is if a tenth is not saved, if it is
-// damaged, animated or of an unusual kind, and if it must not be transformed. Not to be used
-// inline: a large image takes up to a second.
+// An image is collected, and its head waits for that. To HEAD nothing is said that depends on it. A
+// JPEG becomes another JPEG, or a WebP if it has neither Exif data nor a colour profile, which
+// would be lost. A PNG becomes a WebP without loss, for other clients nothing. The image passes as
+// it is if a tenth is not saved, if it is damaged, animated or of an unusual kind, and if it must
+// not be transformed. Not to be used inline: a large image takes up to a second.
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,6 +35,23 @@
 #include "penstock/module.hpp"
 
 namespace {
+
+// The client takes WebP (RFC 9110 section 12.5.1): it is named, and not with a weight of 0.
+bool accepts_webp(const std::string& accept) {
+  constexpr std::string_view kName = "image/webp";
+  for (std::size_t at = 0; (at = accept.find(kName, at)) != std::string::npos;) {
+    const std::size_t end = std::min(accept.find(',', at), accept.size());
+    std::string element;
+    for (; at < end; ++at) {
+      if (accept[at] != ' ' && accept[at] != '\t') element += accept[at];
+    }
+    const std::size_t q = element.find_first_of("qQ", kName.size());
+    const bool is_weight = q != std::string::npos && element.compare(q + 1, 1, "=") == 0;
+    if (element.size() > kName.size() && element[kName.size()] != ';') continue;
+    if (!is_weight || std::strtod(element.c_str() + q + 2, nullptr) > 0) return true;
+  }
+  return false;
+}
 
 struct Image {
   std::string content;  // empty: none
@@ -172,12 +191,18 @@ class Download : public penstock::Transaction {
   int response_head(penstock::Call& call) override {
     const penstock::Fields response = call.response();
     const std::string_view type = response.get("Content-Type").value_or("");
-    const bool is_image = type == "image/jpeg" || type == "image/png";
-    if (call.status() != 200 || !is_image || response.has("Content-Encoding") ||
-        call.number(PENSTOCK_NO_TRANSFORM, 0) != 0) {
+    const bool is_png = type == "image/png";
+    if (call.status() != 200 || (!is_png && type != "image/jpeg") ||
+        response.has("Content-Encoding") || call.number(PENSTOCK_NO_TRANSFORM, 0) != 0) {
       return PENSTOCK_DONE;
     }
     if (transcoder_.webp) response.add("Vary", "Accept");
+    takes_webp_ = transcoder_.webp && accepts_webp(call.request().list("Accept"));
+    if (is_png && !takes_webp_) return PENSTOCK_DONE;
+    if (call.method() == "HEAD") {
+      if (takes_webp_) response.remove("Content-Type");
+      return call.changed_response();
+    }
     const std::int64_t length = call.number(PENSTOCK_RESPONSE_LENGTH);
     return length > static_cast<std::int64_t>(transcoder_.most) ? PENSTOCK_DONE
                                                                 : PENSTOCK_HOLD_HEAD;
@@ -194,9 +219,7 @@ class Download : public penstock::Transaction {
 
   int response_complete(penstock::Call& call) override {
     if (image_.empty()) return PENSTOCK_CONTINUE;
-    const bool takes_webp =
-        transcoder_.webp && call.request().list("Accept").find("image/webp") != std::string::npos;
-    const Image made = transcoder_.transcode(image_, takes_webp);
+    const Image made = transcoder_.transcode(image_, takes_webp_);
     const bool is_better = !made.content.empty();
     if (is_better) {
       call.response().set("Content-Type", made.type);
@@ -210,6 +233,7 @@ class Download : public penstock::Transaction {
  private:
   const Transcoder& transcoder_;
   std::string image_;
+  bool takes_webp_ = false;
 };
 
 constexpr penstock_setting kSettings[] = {

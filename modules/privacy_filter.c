@@ -9,16 +9,17 @@
  *   module = "privacy"
  *
  * Keys of config:
- *   cookies          names of cookies that are dropped both ways, "*" at the end for any text;
- * ["*"] drops all referer          "keep" (default), "origin": its path is left out, "remove"
+ *   cookies          names of cookies that are dropped both ways, "*" at the end for any text
+ *   referer          "keep" (default), "origin": nothing but scheme and host stays, "remove"
  *   user_agent       stands in for every client's; "" (default): the client's own
  *   request_remove   further fields that requests, and
- *   response_remove  responses do not have
+ *   response_remove  responses do not have; not those that the proxy writes itself, such as Host
  *
  * Tunnels (CONNECT) show only the request for the tunnel itself.
  *
  * Written in C, on penstock/module.h alone.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,46 @@ static int is(penstock_str text, const char* what) {
   return text.size == strlen(what) && memcmp(text.data, what, text.size) == 0;
 }
 
+/* Whether a field is the proxy's own business, and so cannot be removed. */
+static int is_of_proxy(penstock_str name) {
+  static const char* const kNames[] = {"host",
+                                       "content-length",
+                                       "connection",
+                                       "keep-alive",
+                                       "proxy-connection",
+                                       "te",
+                                       "trailer",
+                                       "transfer-encoding",
+                                       "upgrade",
+                                       "proxy-authenticate",
+                                       "proxy-authentication-info",
+                                       "proxy-authorization",
+                                       "proxy-support"};
+  for (size_t i = 0; i < sizeof kNames / sizeof kNames[0]; ++i) {
+    size_t same = 0;
+    while (same < name.size && kNames[i][same] != 0 &&
+           tolower((unsigned char)name.data[same]) == kNames[i][same]) {
+      ++same;
+    }
+    if (same == name.size && kNames[i][same] == 0) return 1;
+  }
+  return 0;
+}
+
+/* Refuses such names in a list. */
+static int check_names(const penstock_api* api, const penstock_config* config, const char* setting,
+                       const struct texts* names) {
+  for (size_t i = 0; i < names->count; ++i) {
+    char message[200];
+    if (!is_of_proxy(names->items[i])) continue;
+    snprintf(message, sizeof message, "%.*s is written by the proxy itself, and stays",
+             (int)names->items[i].size, names->items[i].data);
+    api->setting_error(config, setting, message);
+    return 0;
+  }
+  return 1;
+}
+
 static int configure(penstock_instance* instance, const penstock_api* api,
                      const penstock_config* config, void** data) {
   struct privacy* const privacy = calloc(1, sizeof *privacy);
@@ -95,7 +136,9 @@ static int configure(penstock_instance* instance, const penstock_api* api,
   } else if (privacy->user_agent.data != NULL &&
              keep_list(api, config, "cookies", &privacy->cookies) &&
              keep_list(api, config, "request_remove", &privacy->request_remove) &&
-             keep_list(api, config, "response_remove", &privacy->response_remove)) {
+             keep_list(api, config, "response_remove", &privacy->response_remove) &&
+             check_names(api, config, "request_remove", &privacy->request_remove) &&
+             check_names(api, config, "response_remove", &privacy->response_remove)) {
     *data = privacy;
     return PENSTOCK_OK;
   }
@@ -197,19 +240,28 @@ static int filter_cookies(penstock_call* call, int section, penstock_str name) {
 
 /* -- Events ------------------------------------------------------------------------------------ */
 
-/* Leaves "https://host/" of the Referer. */
-static void cut_referer(penstock_call* call) {
+/* Leaves "https://host/" of the Referer, without user information; and none that has no host. */
+static int cut_referer(penstock_call* call) {
   const penstock_str name = PENSTOCK_STR("Referer");
   penstock_str value;
-  if (call->api->field_get(call, PENSTOCK_REQUEST, name, 0, &value) < 0) return;
-  size_t size = 0;
-  for (int slashes = 0; size < value.size && slashes < 3; ++size)
-    slashes += value.data[size] == '/';
-  const penstock_str origin = keep((penstock_str){value.data, size});
-  if (size < value.size && origin.data != NULL) {
-    call->api->field_set(call, PENSTOCK_REQUEST, name, origin);
+  if (call->api->field_get(call, PENSTOCK_REQUEST, name, 0, &value) < 0) return PENSTOCK_OK;
+  char* const origin = malloc(value.size + 1);
+  if (origin == NULL) return PENSTOCK_ERROR;
+  size_t from = 0; /* what is behind "://" */
+  while (from < value.size && (from < 3 || memcmp(value.data + from - 3, "://", 3) != 0)) ++from;
+  size_t size = from;
+  if (size > 0) memcpy(origin, value.data, size);
+  for (size_t i = from; i < value.size && strchr("/?#", value.data[i]) == NULL; ++i) {
+    origin[size++] = value.data[i];
+    if (value.data[i] == '@') size = from;
   }
-  free_str(origin);
+  const int has_host = size > from;
+  if (has_host) origin[size++] = '/';
+  const int code =
+      has_host ? call->api->field_set(call, PENSTOCK_REQUEST, name, (penstock_str){origin, size})
+               : call->api->field_remove(call, PENSTOCK_REQUEST, name);
+  free(origin);
+  return code < 0 ? PENSTOCK_ERROR : PENSTOCK_OK;
 }
 
 static int request_head(penstock_call* call) {
@@ -219,7 +271,7 @@ static int request_head(penstock_call* call) {
     api->field_remove(call, PENSTOCK_REQUEST, privacy->request_remove.items[i]);
   }
   if (privacy->remove_referer) api->field_remove(call, PENSTOCK_REQUEST, PENSTOCK_STR("Referer"));
-  if (privacy->cut_referer) cut_referer(call);
+  if (privacy->cut_referer && cut_referer(call) != PENSTOCK_OK) return PENSTOCK_ERROR;
   if (privacy->user_agent.size > 0 &&
       api->field_set(call, PENSTOCK_REQUEST, PENSTOCK_STR("User-Agent"), privacy->user_agent) < 0) {
     return PENSTOCK_ERROR;

@@ -18,7 +18,8 @@
 //   remove   fields that copies do not have; ["Authorization", "Cookie"]
 //
 // The client never waits for the copy, which is sent when the request is complete. Copies have
-// X-Mirrored: 1 and the Host asked for in X-Forwarded-Host. CONNECT, "*" and requests of more than
+// X-Mirrored: 1 and the Host asked for in X-Forwarded-Host, and no fields that the client has named
+// in Connection, as these are for the proxy only. CONNECT, "*" and requests of more than
 // `most` are not copied. What became of copies is counted: mirrored_total, mirror_failed_total (no
 // response), mirror_skipped_total (too large, or too many under way).
 #include <algorithm>
@@ -36,6 +37,8 @@
 
 namespace {
 
+using View = std::string_view;
+
 class Mirror : public penstock::Instance {
  public:
   explicit Mirror(const penstock::Config& config)
@@ -52,6 +55,10 @@ class Mirror : public penstock::Instance {
     if (url_.compare(0, 7, "http://") != 0 && url_.compare(0, 8, "https://") != 0) {
       config.fail("url", "it begins with http:// or https://");
     }
+    const std::size_t host = url_.find("://") + 3;
+    if (host == url_.size() || std::string_view("/?#:@").find(url_[host]) != View::npos) {
+      config.fail("url", "it lacks a host");
+    }
     if (url_.back() == '/') url_.pop_back();
   }
 
@@ -67,9 +74,11 @@ class Mirror : public penstock::Instance {
     out.url = url_ + std::string(call.path());
     out.timeout = timeout_;
     const penstock::Fields fields = call.request();
+    const std::string named = fields.list("Connection");
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const auto [name, value] = fields[i];
-      if (!is_removed(std::string(name))) out.fields.emplace_back(name, value);
+      if (!is_removed(std::string(name)) && !is_in(named, name))
+        out.fields.emplace_back(name, value);
     }
     out.fields.emplace_back("X-Forwarded-Host", call.host());
     out.fields.emplace_back("X-Mirrored", "1");
@@ -92,6 +101,20 @@ class Mirror : public penstock::Instance {
   const penstock::Metric skipped;
 
  private:
+  // Whether the name is an element of the list.
+  static bool is_in(View list, View name) {
+    while (!list.empty()) {
+      const View element = list.substr(0, list.find(','));
+      list.remove_prefix(std::min(element.size() + 1, list.size()));
+      const std::size_t begin = std::min(element.find_first_not_of(" \t"), element.size());
+      const View word = element.substr(begin, element.find_last_not_of(" \t") + 1 - begin);
+      if (word.size() == name.size() && strncasecmp(word.data(), name.data(), name.size()) == 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   bool is_removed(const std::string& name) const {
     // Those of the connection, and those that the copy gets anew.
     constexpr std::array<const char*, 11> kOwn = {

@@ -99,7 +99,7 @@ class Selector : public penstock::Instance {
       });
       if (!is_name || choice.name.empty()) table.fail("name", "letters, digits and \"-\"");
       shares += choice.share;
-      if (shares > 100) table.fail("share", "the shares are more than 100 together");
+      if (shares > 100.000001) table.fail("share", "the shares are more than 100 together");
       if (choice.upstream.empty() && choice.server.empty() && choice.address.empty()) {
         table.fail("upstream", "one of upstream, server and address must be given");
       }

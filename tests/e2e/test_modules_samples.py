@@ -82,6 +82,11 @@ class Samples:
         self.assertEqual((image.status, image.body[:6]), (200, b"GIF89a"))
         self.assertEqual(len(origin.requests), 1)
 
+    def test_advert_remover_refuses_tunnels(self):
+        penstock = self.forward(**self.module("advert_remover", {"block": ["ads.test/*"]}))
+        for host in ("ads.test:443", "ADS.test:8443"):
+            self.assertEqual(self.ask(penstock, host, method="CONNECT", host=host).status, 403)
+
     def test_compressor(self):
         text = b"".join(b"line %d\n" % (i * i) for i in range(20_000))
         origin = self.origin(response_bytes(text, "Content-Type: text/plain"))

@@ -77,9 +77,10 @@ TEST(AdvertRemover, PassesWhatIsNotWhole) {
 TEST(AdvertRemover, AnswersForAdvertisements) {
   Host host("advert_remover",
             {{"block", {std::vector<std::string>{"ads.example/*", "*/banners/*.gif"}}}});
-  const auto ask = [&](const std::string& where, const std::string& path,
-                       const std::string& accept) {
+  const auto ask = [&](const std::string& where, const std::string& path, const std::string& accept,
+                       const std::string& method = "GET") {
     Request request;
+    request.method = method;
     request.host = where;
     request.path = path;
     request.fields = {{"Accept", accept}};
@@ -91,7 +92,15 @@ TEST(AdvertRemover, AnswersForAdvertisements) {
   EXPECT_EQ(field(ask("ads.example", "/x", "image/webp").fields, "Content-Type"), "image/gif");
   EXPECT_EQ(ask("www.example", "/a/banners/b.gif", "*/*").status, 204);
   EXPECT_EQ(ask("www.example", "/a/banners/b.gif?x", "*/*").status, 200);
-  EXPECT_EQ(host.metrics["adverts_blocked_total"], 5);
+  EXPECT_EQ(ask("ads.example:8080", "/x", "*/*").status, 204);
+  EXPECT_EQ(ask("Ads.Example.", "/x", "*/*").status, 204);
+  EXPECT_EQ(ask("ads.example.:80", "/x", "*/*").status, 204);
+  EXPECT_EQ(ask("ads.example.net", "/x", "*/*").status, 200);
+  EXPECT_EQ(host.metrics["adverts_blocked_total"], 8);
+  EXPECT_EQ(ask("ads.example:443", "", "image/webp", "CONNECT").status, 403);
+  EXPECT_EQ(ask("ads.example.:443", "", "", "CONNECT").status, 403);
+  EXPECT_EQ(ask("www.example:443", "", "", "CONNECT").status, 200);
+  EXPECT_EQ(ask("[::1]:443", "", "", "CONNECT").status, 200);
 }
 
 TEST(AdvertRemover, RefusesEmptyRules) {

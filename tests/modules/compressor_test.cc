@@ -120,6 +120,10 @@ TEST(Compressor, ChoosesWhatTheClientLikesBest) {
   EXPECT_EQ(chosen(host, "zstd;q=0, br;q=0.0, gzip;q=0"), "-");
   EXPECT_EQ(chosen(host, "x-gzip"), "gzip");
   EXPECT_EQ(chosen(host, "identity"), "-");
+  EXPECT_EQ(chosen(host, "identity, gzip;q=0.5"), "-");
+  EXPECT_EQ(chosen(host, "identity;q=0.5, gzip;q=0.4, br;q=0.6"), "br");
+  EXPECT_EQ(chosen(host, "identity, gzip"), "gzip");
+  EXPECT_EQ(chosen(host, "identity;q=0, gzip;q=0.1"), "gzip");
   EXPECT_EQ(chosen(host, ""), "-");
 }
 

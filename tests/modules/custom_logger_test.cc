@@ -57,8 +57,8 @@ TEST(CustomLogger, ChecksItsSettings) {
   const auto refused = [](const std::string& file, const std::string& pattern) {
     return Host("custom_logger", to(file, pattern)).refused;
   };
-  EXPECT_EQ(refused("a", "${nonsense}"), "pattern: there is no variable of that name");
-  EXPECT_EQ(refused("a", "${request.}"), "pattern: there is no variable of that name");
+  EXPECT_EQ(refused("a", "${nonsense}"), "pattern: there is no variable \"nonsense\"");
+  EXPECT_EQ(refused("a", "${request.}"), "pattern: there is no variable \"request.\"");
   EXPECT_EQ(refused("a", "${host"), "pattern: behind a dollar sign comes {name} or another one");
   EXPECT_EQ(refused("a", "x$"), "pattern: behind a dollar sign comes {name} or another one");
   EXPECT_EQ(refused("a", "$x}"), "pattern: behind a dollar sign comes {name} or another one");

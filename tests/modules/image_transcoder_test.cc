@@ -87,6 +87,37 @@ TEST(ImageTranscoder, MakesWebpForThoseWhoTakeIt) {
   EXPECT_EQ(host.violations, std::vector<std::string>());
 }
 
+TEST(ImageTranscoder, ReadsWeights) {
+  Host host("image_transcoder");
+  const std::string picture = png(false);
+  for (const char* takes : {"image/webp;q=0.1", "a/b, image/webp ; q=1.0,*/*", "image/webp;a=b",
+                            "image/webp-x, image/webp"}) {
+    EXPECT_EQ(kind(get(host, "image/png", picture, takes).to_client), "image/webp") << takes;
+  }
+  for (const char* not_taken :
+       {"image/webp;q=0", "image/webp; Q=0.000, */*", "image/*", "", "image/webpx"}) {
+    EXPECT_EQ(kind(get(host, "image/png", picture, not_taken).to_client), "image/png") << not_taken;
+  }
+}
+
+TEST(ImageTranscoder, TellsHeadNothingThatDependsOnTheImage) {
+  Host host("image_transcoder");
+  const auto head = [&](const std::string& type, const std::string& accept) {
+    Request request;
+    request.method = "HEAD";
+    request.fields = {{"Accept", accept}};
+    Response response;
+    response.fields = {{"Content-Type", type}, {"ETag", "\"1\""}};
+    const FieldList fields = host.run(request, response).to_client.fields;
+    return field(fields, "Content-Type") + " " + field(fields, "ETag");
+  };
+  EXPECT_EQ(head("image/png", "image/webp"), "- W/\"1\"");
+  EXPECT_EQ(head("image/png", "*/*"), "image/png \"1\"");
+  EXPECT_EQ(head("image/jpeg", "*/*"), "image/jpeg W/\"1\"");
+  EXPECT_EQ(head("text/html", "image/webp"), "text/html \"1\"");
+  EXPECT_EQ(host.violations, std::vector<std::string>());
+}
+
 TEST(ImageTranscoder, MakesJpegForOthers) {
   Host host("image_transcoder");
   const std::string photo = jpeg(98);

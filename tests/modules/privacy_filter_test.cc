@@ -50,8 +50,13 @@ TEST(PrivacyFilter, ShortensTheReferer) {
     return field(sent({{"referer", {how}}}, {{"Referer", value}}), "Referer");
   };
   EXPECT_EQ(referer("origin", "https://a.example/b?c=/d"), "https://a.example/");
-  EXPECT_EQ(referer("origin", "https://a.example"), "https://a.example");
-  EXPECT_EQ(referer("origin", ""), "");
+  EXPECT_EQ(referer("origin", "https://a.example"), "https://a.example/");
+  EXPECT_EQ(referer("origin", "https://a.example/"), "https://a.example/");
+  EXPECT_EQ(referer("origin", "https://a.example?b"), "https://a.example/");
+  EXPECT_EQ(referer("origin", "https://user:p@w@a.example:1/b@c"), "https://a.example:1/");
+  for (const char* none : {"", "about:blank", "/b", "https://", "https:///b", "https://user@/b"}) {
+    EXPECT_EQ(referer("origin", none), "-") << none;
+  }
   EXPECT_EQ(referer("remove", "https://a.example/b"), "-");
   EXPECT_EQ(referer("keep", "https://a.example/b"), "https://a.example/b");
 }
@@ -69,6 +74,14 @@ TEST(PrivacyFilter, ReplacesAndRemovesFields) {
 TEST(PrivacyFilter, ChecksItsSettings) {
   EXPECT_EQ(Host("privacy_filter", {{"referer", {std::string("half")}}}).refused,
             "referer: it is \"keep\", \"origin\" or \"remove\"");
+  for (const char* name : {"Host", "content-length", "Transfer-Encoding", "TE"}) {
+    const std::string wrong = std::string(name) + " is written by the proxy itself, and stays";
+    EXPECT_EQ(Host("privacy_filter", {{"request_remove", {Texts{"X-Id", name}}}}).refused,
+              "request_remove: " + wrong);
+    EXPECT_EQ(Host("privacy_filter", {{"response_remove", {Texts{name}}}}).refused,
+              "response_remove: " + wrong);
+  }
+  EXPECT_EQ(Host("privacy_filter", {{"request_remove", {Texts{"Hosts", "Hos"}}}}).refused, "");
 }
 
 }  // namespace

@@ -43,6 +43,24 @@ TEST(RequestMirror, CopiesRequestsHoweverTheyAreCut) {
   });
 }
 
+TEST(RequestMirror, CopiesNothingThatIsForTheProxyOnly) {
+  Host host("request_mirror", to("http://shadow"));
+  Request request;
+  request.fields = {{"X-Secret", "1"},
+                    {"X-Other", "2"},
+                    {"x-hop", "3"},
+                    {"X-Hopeless", "4"},
+                    {"Connection", "close,  x-secret"},
+                    {"Connection", ",X-Hop ,"}};
+  host.run(request, Response{});
+  host.settle();
+  ASSERT_EQ(host.subrequests.size(), 1U);
+  EXPECT_EQ(host.subrequests[0].fields, (FieldList{{"X-Other", "2"},
+                                                   {"X-Hopeless", "4"},
+                                                   {"X-Forwarded-Host", "www.example.com"},
+                                                   {"X-Mirrored", "1"}}));
+}
+
 TEST(RequestMirror, CopiesRequestsWithoutContent) {
   Host host("request_mirror", to("https://shadow"));
   host.run(Request{}, Response{});
@@ -122,6 +140,9 @@ TEST(RequestMirror, ChecksItsSettings) {
   EXPECT_EQ(Host("request_mirror").refused, "url must be given");
   EXPECT_EQ(Host("request_mirror", to("shadow:80")).refused,
             "url: it begins with http:// or https://");
+  for (const char* url : {"http://", "https:///a", "http://:80/", "http://?a"}) {
+    EXPECT_EQ(Host("request_mirror", to(url)).refused, "url: it lacks a host") << url;
+  }
 }
 
 }  // namespace

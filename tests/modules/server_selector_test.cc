@@ -107,6 +107,10 @@ TEST(ServerSelector, ChecksItsSettings) {
             "share: the shares are more than 100 together");
   EXPECT_EQ(refused(settings("client", "", {choice("a b", {}, 0)})),
             "name: letters, digits and \"-\"");
+  std::vector<SettingTable> all;
+  for (int i = 0; i < 142; ++i) all.push_back(choice("a" + std::to_string(i), {}, 0.7));
+  all.push_back(choice("b", {}, 0.6));
+  EXPECT_EQ(refused(settings("client", "", all)), "");
   SettingTable nowhere = choice("a", {}, 0);
   nowhere["upstream"] = {std::string()};
   EXPECT_EQ(refused(settings("client", "", {nowhere})),
