@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -14,10 +15,23 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 COMPILERS = {"CC": "clang-19", "CXX": "clang++-19"}
 
 
+def tutorial(heading=None):
+    """The text, or what stands in it under that heading."""
+    with open(os.path.join(ROOT, "docs/modules.md"), encoding="utf-8") as file:
+        text = file.read()
+    if heading is None:
+        return text
+    return re.search(rf"^###? {heading}\n(.*?)^##", text, re.M | re.S).group(1)
+
+
 def programs():
     """The modules that the tutorial shows whole."""
-    with open(os.path.join(ROOT, "docs/modules.md"), encoding="utf-8") as file:
-        return re.findall(r"^```cpp\n(.*?)^```$", file.read(), re.M | re.S)
+    return re.findall(r"^```cpp\n(.*?)^```$", tutorial(), re.M | re.S)
+
+
+def curls(heading):
+    """The paths that are asked for there of the server that the tutorial starts."""
+    return re.findall(r"curl -x \S+ http://127.0.0.1:8000(\S*)", tutorial(heading))
 
 
 @unittest.skipUnless(shutil.which("make"), "make is not installed")
@@ -43,6 +57,20 @@ class TutorialTest(ScenarioTest):
         instance = {"file": os.path.join(self.folder, "hello/hello.so"), "config": config}
         return self.forward(**{"module.hello": instance, "filter": [{"module": "hello"}]})
 
+    def http_server(self):
+        """What the tutorial lets look at: python3 -m http.server, where the module was made."""
+        self.assertIn("python3 -m http.server 8000 --bind 127.0.0.1", tutorial())
+        server = subprocess.Popen(
+            [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
+            cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        return "127.0.0.1:" + re.search(r"port (\d+)", server.stdout.readline()).group(1)
+
+    def look(self, penstock, server, path):
+        return self.ask(penstock, f"http://{server}{path}", host=server)
+
     def get(self, penstock, origin, path, **options):
         return self.ask(penstock, f"{origin.url}{path}", host=origin.address, **options)
 
@@ -60,6 +88,33 @@ class TutorialTest(ScenarioTest):
         self.assertEqual(self.get(penstock, origin, "/").body, b"12345-- 5 bytes\n")
         self.assertEqual(self.get(penstock, origin, "/x").body, b"12345")
         self.assertEqual(self.get(penstock, origin, "/", method="HEAD").body, b"")
+
+    def test_what_one_sees(self):
+        """With the server that the text names, what it says is to be seen."""
+        server = self.http_server()
+        paths = curls("Change content")
+        penstock = self.module(programs()[0])
+        self.assertTrue(paths)
+        for path in paths:
+            body = self.look(penstock, server, path).body
+            footer = body.splitlines()[-1]
+            self.assertEqual(footer, b"-- %d bytes" % (len(body) - len(footer) - 1))
+        unchanged = self.look(penstock, server, "/hello/hello.toml")
+        self.assertTrue(unchanged.body.startswith(b"# A forward proxy"), unchanged.body)
+        self.assertNotIn(b" bytes\n", unchanged.body)
+        paths = curls("Answer")
+        penstock = self.module(programs()[1])
+        self.assertEqual([self.look(penstock, server, path).body for path in paths],
+                         [f"There is no {path}.\n".encode() for path in paths])
+
+    def test_run_it_elsewhere(self):
+        line = re.search(r"^```toml\n(isolation = .*)\n```$", tutorial("Run it elsewhere"), re.M)
+        path = os.path.join(self.folder, "hello/hello.toml")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("[module.hello]\n", f"[module.hello]\n{line.group(1)}\n"))
+        self.assertIn('isolation = "process"', self.run_in(".", "make", "-C", "hello", "check"))
 
     def test_answer(self):
         origin = self.origin(lambda request, _: response_bytes(
