@@ -66,8 +66,8 @@ class Exchange {
   // As it stands now.
   [[nodiscard]] virtual const ClientTraffic& traffic() { return traffic_; }
 
-  // Passes a 1xx response on. Not sent to HTTP/1.0 clients (RFC 9110 section 15.2). One that was cut
-  // counts as the response: nothing can follow it.
+  // Passes a 1xx response on. Not sent to HTTP/1.0 clients (RFC 9110 section 15.2). One that was
+  // cut counts as the response: nothing can follow it.
   virtual Task<Result<void>> inform(ResponseHead& head) = 0;
   // Sends the final response and all of its body; called at most once. `head` has end-to-end fields
   // only; the framing for the client, Connection, and Date where it is missing, are added here
