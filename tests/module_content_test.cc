@@ -727,5 +727,30 @@ TEST_F(ModuleContent, TrailersOfAModule) {
   EXPECT_TRUE(answer.ends_with("0\r\nX-New: 2\r\n\r\n")) << answer;
 }
 
+// Of content that is another one now, its server's trailers know nothing.
+TEST_F(ModuleContent, TrailersOfChangedContent) {
+  for (const bool changes : {false, true}) {
+    const ScriptedServer origin(
+        network, "10.0.0.1:80",
+        {{{.until = kEnd,
+           .answer = kChunkedOk + chunk("ok") + "0\r\nETag: \"a\"\r\nContent-Digest: b\r\n\r\n"}}});
+    Recorder recorder;
+    announce(recorder);
+    recorder.on(response_body, [changes](const Call& call) {
+      if (!changes) return PENSTOCK_CONTINUE;
+      EXPECT_EQ(call.write("other"), PENSTOCK_OK);
+      return PENSTOCK_CHANGED;
+    });
+    ModuleHost own(world);
+    own.add(recorder.module(), &recorder);
+    filters.current = own.make_set();
+    const std::string answer = ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(answer.ends_with("0\r\nETag: W/\"a\"\r\n\r\n"), changes) << answer;
+    EXPECT_EQ(answer.ends_with("ETag: \"a\"\r\nContent-Digest: b\r\n\r\n"), !changes) << answer;
+    filters.current.reset();
+    wait(groups[0].pool.idle * 2);
+  }
+}
+
 }  // namespace
 }  // namespace penstock::module_test

@@ -164,7 +164,7 @@ void ContentBody::show_end() {
     return;
   }
   begin(complete_event_);
-  moment_->trailers = source_->trailers();
+  moment_->trailers = trailers();
   const auto returned = transaction_->caller().start(*transaction_, *moment_);
   if (returned) {
     settle(*returned);

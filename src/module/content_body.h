@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "adapt/content_fields.h"
 #include "adapt/filter.h"
 #include "module/transaction.h"
 
@@ -30,7 +31,12 @@ class ContentBody final : public OwnBody {
   Task<Result<Slice>> next() override;
   [[nodiscard]] bool at_end() const override;
   [[nodiscard]] std::optional<std::uint64_t> remaining() const override;
-  [[nodiscard]] FieldSection* trailers() override { return source_->trailers(); }
+  // Without what they say of bytes that are other ones now.
+  [[nodiscard]] FieldSection* trailers() override {
+    FieldSection* const trailers = source_->trailers();
+    if (changed_) note_changed_trailers(trailers);
+    return trailers;
+  }
   [[nodiscard]] Run run(std::uint64_t at_least) override;
   void moved(std::uint64_t bytes, bool ended) override { source_->moved(bytes, ended); }
 

@@ -160,7 +160,10 @@ Task<Result<void>> Transaction::respond_during_upload(ResponseHead& head, BodySo
 void Transaction::note_cut(const Error& error) {
   const Failure failure = failure_of(error, Step::exchange);
   record_.error = failure.error;
-  record_.detail = error.kind == ErrorKind::adaptation ? failure.token : "response_cut";
+  const bool undecodable = error.kind == ErrorKind::protocol &&
+                           error.cause == static_cast<int>(Refusal::content_coding_broken);
+  const bool says_why = error.kind == ErrorKind::adaptation || undecodable;
+  record_.detail = says_why ? failure.token : "response_cut";
   // Cancelled: the client left while the server was waited for.
   const bool gone = error.kind == ErrorKind::cancelled;
   const bool filter = error.kind == ErrorKind::adaptation;
