@@ -101,7 +101,7 @@ class Everywhere:
         with open(path, "w", encoding="utf-8") as file:
             file.write(good)
         self.reload(proxy)
-        self.wait_for("close")
+        self.assertEqual(self.ask(proxy, "/").status, 200)
 
 
 class InlineTest(Everywhere, SteeredTest):
