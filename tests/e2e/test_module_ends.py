@@ -14,9 +14,10 @@ from wire import Cut, request_bytes, response_bytes
 class Everywhere:
     """For each isolation."""
 
-    def asking(self, clients):
-        """A proxy with two workers, and clients whose requests wait for questions of the module."""
-        self.go = {f"/{number}": threading.Event() for number in range(clients)}
+    def asking(self, lone):
+        """A proxy with two workers, and clients whose requests wait for questions of the module:
+        on both workers, or, where `lone` is 0 or 1, on that one only."""
+        self.go = {f"/{number}": threading.Event() for number in range(8)}
         for event in self.go.values():
             self.addCleanup(event.set)
         who = self.origin(
@@ -26,12 +27,17 @@ class Everywhere:
             os.remove(self.calls)
         proxy = self.steered(self.server, config={"ask": who.url},
                              proxy={"workers": {"count": 2}})
-        waiting = {}
-        for target in self.go:
-            waiting[target] = self.client(proxy)
-            waiting[target].send(request_bytes(target, do(request_head="ask")))
-        wait_until(lambda: len(who.requests) == clients, "the questions")
-        return proxy, waiting
+        workers = {}
+        for count, target in enumerate(self.go, 1):
+            client = self.client(proxy)
+            client.send(request_bytes(target, do(request_head="ask")))
+            worker = self.wait_for("request_head", count)[-1]["transaction"] >> 48
+            workers.setdefault(worker, {})[target] = client
+        wait_until(lambda: len(who.requests) == 8, "the questions")
+        if lone is not None:
+            for worker in set(workers) - {sorted(workers)[lone % len(workers)]}:
+                self.finish(workers.pop(worker))
+        return proxy, {target: client for of in workers.values() for target, client in of.items()}
 
     def finish(self, waiting):
         for target, client in waiting.items():
@@ -41,18 +47,21 @@ class Everywhere:
             client.close()
 
     def test_questions_outlive_a_reload(self):
-        proxy, waiting = self.asking(8)
-        self.reload(proxy)
-        self.assertEqual(self.ask(proxy, "/new").status, 200)
-        self.assertEqual(self.happened("close"), [])
-        self.finish(waiting)
-        self.wait_for("close")
-        self.assert_nothing_bad()
+        for lone in (None, 0, 1):
+            with self.subTest(lone=lone):
+                proxy, waiting = self.asking(lone)
+                self.reload(proxy)
+                self.assertEqual(self.ask(proxy, "/new").status, 200)
+                self.assertEqual(self.happened("close"), [])
+                self.finish(waiting)
+                if lone is None:
+                    self.wait_for("close")
+                self.assert_nothing_bad()
 
     def test_questions_are_answered_while_it_drains(self):
-        for reverse in (False, True):  # One worker has nothing more to do long before the other.
-            with self.subTest(reverse=reverse):
-                proxy, waiting = self.asking(8)
+        for lone in (None, 0, 1):
+            with self.subTest(lone=lone):
+                proxy, waiting = self.asking(lone)
                 proxy.signal(signal.SIGTERM)
                 wait_until(lambda p=proxy: self.said(p, "draining"), "it to drain")
                 self.finish(waiting)
