@@ -7,7 +7,7 @@ import time
 import unittest
 
 from harness import Penstock, toml, wait_until
-from steered import MODULES, EarlyOrigin, SteeredTest, do
+from steered import MODULES, EarlyOrigin, SteeredTest, do, steered_module
 from wire import Cut, request_bytes, response_bytes
 
 
@@ -125,15 +125,19 @@ class ThreadTest(Everywhere, SteeredTest):
         self.addCleanup(go.set)
         origin = self.origin(lambda request, wire: (request.target != "/slow" or go.wait(20))
                              and response_bytes())
-        proxy = self.steered(origin, timeout="100ms")
-        self.assertEqual(self.ask(proxy, "/", do(request_head="hang")).status, 502)
+        other = {"file": steered_module(), "isolation": "thread", "config": {"log": self.calls}}
+        proxy = self.steered(origin, filters=[{"timeout": "100ms"}, {"module": "other"}],
+                             proxy={"module.other": other})
+        client = self.client(proxy)
+        self.assertEqual(client.request("/", do(request_head="hang")).status, 502)
+        client.close()
         self.reload(proxy)
+        self.wait_for("close")  # of the other one, which ends at the same time
         self.assertEqual(self.ask(proxy, "/").status, 200)
         self.records(2)
         os.rename(self.access, self.access + ".1")
         proxy.signal(signal.SIGUSR1)
         wait_until(lambda: os.path.exists(self.access), "the new access log")
-        self.assertEqual(self.ask(proxy, "/").status, 200)
         self.reload(proxy)
         self.client(proxy).send(request_bytes("/slow"))
         wait_until(lambda: origin.requests[-1].target == "/slow", "what has to be waited for")
