@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 
+import wire_http2
 from harness import Penstock, toml, wait_until
 from steered import MODULES, EarlyOrigin, SteeredTest, do, steered_module
 from wire import Cut, request_bytes, response_bytes
@@ -72,8 +73,7 @@ class Everywhere:
     # -- Failures ---------------------------------------------------------------------------------
 
     def test_a_failure_over_an_upload_cuts_the_response(self):
-        early = EarlyOrigin(self)
-        proxy = self.steered(early.origin, name="guard", on_failure="closed")
+        proxy = self.steered(EarlyOrigin(self).origin, name="guard", on_failure="closed")
         client = self.client(proxy)
         client.send(request_bytes("/", do(request_body="error"), "Content-Length: 5",
                                   method="POST"))
@@ -87,6 +87,21 @@ class Everywhere:
         record = self.records()[0]
         self.assertEqual((record["status"], record["error"], record["detail"], record["filter"]),
                          (200, "proxy_internal_error", "filter_failed", "guard"))
+
+    def test_a_failure_over_an_upload_resets_the_stream(self):
+        proxy = self.steered(EarlyOrigin(self).origin, on_failure="closed")
+        client = wire_http2.Http2Client(proxy.address)
+        self.addCleanup(client.close)
+        orders = do(request_body="error").split(": ")
+        client.send(wire_http2.headers(
+            lines=wire_http2.request_lines("POST"), flags=wire_http2.END_HEADERS,
+            more=[(orders[0].lower(), orders[1])]))
+        client.frames(lambda frame: frame.kind == wire_http2.DATA and frame.payload == b"one")
+        client.send(wire_http2.frame(wire_http2.DATA, 0, 1, b"12345"))
+        last = client.frames(lambda frame: frame.stream == 1 and (
+            frame.ends_stream or frame.kind == wire_http2.RST_STREAM))[-1]
+        self.assertEqual(last.kind, wire_http2.RST_STREAM)
+        self.assertNotEqual(last.payload, wire_http2.number(0))
 
     def test_settings_that_a_module_refuses(self):
         # Here the place is known, there the name.
@@ -164,7 +179,7 @@ class ProcessTest(Everywhere, SteeredTest):
                     else:
                         self.assertTrue(client.ends())
                 self.assertEqual(len(origin.requests), 3 if on_failure == "open" else 0)
-                self.assertTrue(self.said(proxy, "killed by signal 9"))
+                wait_until(lambda p=proxy: self.said(p, "killed by signal 9"), "its end in the log")
 
     def upload_kills(self, **orders):
         """A client whose upload ends the helper when content of the response has been seen."""

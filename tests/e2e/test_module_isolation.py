@@ -179,18 +179,19 @@ class Everywhere:
                     os.truncate(self.calls, 0)
                 answer = self.ask(proxy, "/old", do(**orders), method="POST", body=b"x")
                 request = origin.requests[-1]
-                found = [(call["what"], call["to"], call["result"]) for call in self.wait_for("set")]
-                self.assertEqual(found, expected)
+                calls = self.wait_for("set")
+                self.assertEqual([(call["what"], call["to"], call["result"]) for call in calls],
+                                 expected)
                 self.assertEqual(answer.status, 201 if expected is OF_RESPONSES else 200)
                 changed = expected is OF_REQUESTS
                 self.assertEqual((request.start, request.value("Host")), (
                     "PUT /new?q HTTP/1.1" if changed else "POST /old HTTP/1.1",
                     "other.test:81" if changed else "example.test"))
-                for call in self.happened("set"):
+                for call in calls:
                     if call["result"] == 0:
                         self.assertEqual(call["now"], call["to"])
                 if changed:
-                    self.assertEqual([call["url"] for call in self.happened("set")], URLS)
+                    self.assertEqual([call["url"] for call in calls], URLS)
 
     # -- Ends -------------------------------------------------------------------------------------
 
