@@ -4,7 +4,6 @@
 
 #include "config/load.h"
 #include "config/summary.h"
-#include "module/clock.h"
 
 namespace penstock {
 namespace {
@@ -55,15 +54,6 @@ std::shared_ptr<const AdaptGeneration> Reload::make(
   if (made) return std::move(*made);
   say(log_, made.error());
   return nullptr;
-}
-
-bool Reload::finish() {
-  constexpr Duration kPatience = std::chrono::seconds(10);
-  const auto left = host_.finish(deadline_after(monotonic_now(), kPatience));
-  for (const std::string& name : left) {
-    log_.error("module {}: a callback does not return; leaving without it", name);
-  }
-  return left.empty();
 }
 
 std::shared_ptr<const AdaptGeneration> Reload::begin(

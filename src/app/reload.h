@@ -3,10 +3,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "app/adapt_host.h"
 #include "base/log.h"
 #include "config/snapshot.h"
+#include "module/clock.h"
 #include "module/local_services.h"
 
 namespace penstock {
@@ -29,9 +31,12 @@ class Reload {
   void tick() { host_.tick(); }
   // Opens log files of modules anew that other processes have.
   void reopen_log_files() { host_.reopen_log_files(); }
-  // When nothing is used any more: waits until all is closed. False: a module does not let go of
-  // its threads, which the log says; the process has to be left with no destructor called.
-  [[nodiscard]] bool finish();
+  // When nothing is used any more: waits until all is closed, for no longer than `patience`. The
+  // names of modules that do not let go of their threads: where those are not waited for again, the
+  // process has to be left with no destructor called.
+  [[nodiscard]] std::vector<std::string> finish(Duration patience) {
+    return host_.finish(deadline_after(monotonic_now(), patience));
+  }
 
  private:
   [[nodiscard]] std::shared_ptr<const AdaptGeneration> make(

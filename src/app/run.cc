@@ -183,6 +183,24 @@ bool make_shares(const Snapshot& snapshot, unsigned workers, Shared& shared, Log
   return true;
 }
 
+// False: some do not end in time, or are not to be waited for.
+bool finish_modules(Reload& reload, const Signals& signals, Log& log) {
+  constexpr int kTurns = 50;
+  constexpr Duration kTurn = std::chrono::milliseconds(200);
+  for (int i = 0; i < kTurns; ++i) {
+    const auto left = reload.finish(kTurn);
+    if (left.empty()) return true;
+    const int signal = signals.take();
+    const bool leave = signal != 0 && signal != SIGHUP && signal != SIGUSR1;
+    if (!leave && i + 1 < kTurns) continue;
+    for (const std::string& name : left) {
+      log.error("module {}: a callback does not return; leaving without it", name);
+    }
+    return false;
+  }
+  return false;
+}
+
 int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path,
           const Signals& signals, std::vector<PassedSocket> passed) {
   LogFile log_file(snapshot->log.file);
@@ -241,7 +259,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
 
   supervisor.watch(workers, shared.listeners, snapshot->workers.drain);
   for (Worker& worker : workers) worker.join();
-  if (!reload.finish()) {
+  if (!finish_modules(reload, signals, log)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));  // for the log
     std::_Exit(kExitFailed);
   }

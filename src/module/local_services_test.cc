@@ -185,6 +185,8 @@ TEST_F(LocalServicesTest, AtMost256SubrequestsAreUnderWay) {
   EXPECT_EQ(done, 1);
   EXPECT_TRUE(services->subrequest(job("http://a/"), count));
   EXPECT_FALSE(services->subrequest(job("http://a/"), count));
+  services.reset();
+  EXPECT_EQ(done, 1 + static_cast<int>(LocalServices::kMaxSubrequests));
 }
 
 TEST_F(LocalServicesTest, TheEndOfAnInstanceEndsWhatItHasBegun) {

@@ -55,6 +55,7 @@ void Transaction::begin_adaptation() {
   bounded_->forget();  // all that is not handed out again
   request_body_ = &*bounded_;
   body_.pull_from(*request_body_);
+  body_.lift_limit();
 }
 
 // Each step is taken without a coroutine where no filter has to wait, and all want to go on.

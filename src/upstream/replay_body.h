@@ -22,6 +22,8 @@ class ReplayBody final : public BodySource {
 
   // Another source, before anything was asked of it.
   void pull_from(BodySource& source) { source_ = &source; }
+  // Somebody else sees to the limit.
+  void lift_limit() { limit_ = 0; }
   // Trailer fields of these names, and those alike, are not passed on. They must outlive it.
   void withhold(std::span<const std::string_view> names) { withheld_ = names; }
   // How many bytes are remembered at most; 64 KiB when not told. Before any is handed out.

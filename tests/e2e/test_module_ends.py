@@ -162,6 +162,17 @@ class ThreadTest(Everywhere, SteeredTest):
         proxy.wait(code=1, limit=5)
 
 
+    def test_a_callback_that_never_returns_is_left_behind_by_the_second_signal(self):
+        proxy = self.steered(self.origin(), filters=[{"timeout": "100ms"}])
+        client = self.client(proxy)
+        self.assertEqual(client.request("/", do(request_head="hang")).status, 502)
+        client.close()
+        proxy.signal(signal.SIGTERM)
+        wait_until(lambda: self.said(proxy, "draining"), "the first signal to be heard")
+        proxy.signal(signal.SIGTERM)
+        proxy.wait(code=1, limit=5)
+
+
 class ProcessTest(Everywhere, SteeredTest):
     isolation = "process"
 

@@ -147,6 +147,13 @@ class Everywhere:
                                       method="POST") + chunked(b"1234567890", 3))
             self.assertEqual(client.read_response("POST").status, 200)
             self.assertEqual(origin.requests[-1].body, b"1234567890")
+        # What a module adds does not count.
+        client = self.client(proxy)
+        client.send(request_bytes("/", do(request_head="changed", request_complete="add"),
+                                  "Transfer-Encoding: chunked", method="POST")
+                    + chunked(b"1234567890", 3))
+        self.assertEqual(client.read_response("POST").status, 200)
+        self.assertGreater(len(origin.requests[-1].body), 10)
 
     # -- What is known ----------------------------------------------------------------------------
 
