@@ -49,56 +49,49 @@ struct logger {
   struct part parts[MOST_PARTS];
 };
 
+/* What ${name} can be; behind those that end with a dot comes the name of a field. */
 static const struct {
   const char* name;
-  int text;
-} kTexts[] = {
-    {"method", PENSTOCK_METHOD},    {"scheme", PENSTOCK_SCHEME},     {"host", PENSTOCK_HOST},
-    {"path", PENSTOCK_PATH},        {"url", PENSTOCK_URL},           {"version", PENSTOCK_VERSION},
-    {"client", PENSTOCK_CLIENT_IP}, {"listener", PENSTOCK_LISTENER}, {"route", PENSTOCK_ROUTE},
-    {"tls", PENSTOCK_TLS_VERSION},
+  enum kind kind;
+  int which;
+} kVariables[] = {
+    {"method", TEXT, PENSTOCK_METHOD},
+    {"scheme", TEXT, PENSTOCK_SCHEME},
+    {"host", TEXT, PENSTOCK_HOST},
+    {"path", TEXT, PENSTOCK_PATH},
+    {"url", TEXT, PENSTOCK_URL},
+    {"version", TEXT, PENSTOCK_VERSION},
+    {"client", TEXT, PENSTOCK_CLIENT_IP},
+    {"listener", TEXT, PENSTOCK_LISTENER},
+    {"route", TEXT, PENSTOCK_ROUTE},
+    {"tls", TEXT, PENSTOCK_TLS_VERSION},
+    {"request.", FIELD, PENSTOCK_REQUEST},
+    {"response.", FIELD, PENSTOCK_RESPONSE},
+    {"record.", RECORD, 0},
 };
 
 /* -- The pattern ------------------------------------------------------------------------------- */
 
-static int starts_with(penstock_str text, const char* begin) {
-  return text.size > strlen(begin) && memcmp(text.data, begin, strlen(begin)) == 0;
-}
-
-static penstock_str behind(penstock_str text, const char* begin) {
-  penstock_str rest = {text.data + strlen(begin), text.size - strlen(begin)};
-  return rest;
-}
-
 /* The part that ${name} stands for; 0: none. */
 static int parse_variable(penstock_str name, struct part* part) {
-  if (starts_with(name, "request.")) {
-    *part = (struct part){FIELD, PENSTOCK_REQUEST, behind(name, "request.")};
-    return 1;
-  }
-  if (starts_with(name, "response.")) {
-    *part = (struct part){FIELD, PENSTOCK_RESPONSE, behind(name, "response.")};
-    return 1;
-  }
-  if (starts_with(name, "record.")) {
-    *part = (struct part){RECORD, 0, behind(name, "record.")};
-    return 1;
-  }
-  for (size_t i = 0; i < sizeof kTexts / sizeof kTexts[0]; ++i) {
-    if (name.size == strlen(kTexts[i].name) && memcmp(name.data, kTexts[i].name, name.size) == 0) {
-      *part = (struct part){TEXT, kTexts[i].text, {NULL, 0}};
+  for (size_t i = 0; i < sizeof kVariables / sizeof kVariables[0]; ++i) {
+    const size_t size = strlen(kVariables[i].name);
+    const int is_whole = kVariables[i].kind == TEXT ? name.size == size : name.size > size;
+    if (is_whole && memcmp(name.data, kVariables[i].name, size) == 0) {
+      const penstock_str rest = {name.data + size, name.size - size};
+      *part = (struct part){kVariables[i].kind, kVariables[i].which, rest};
       return 1;
     }
   }
   return 0;
 }
 
-/* Takes the pattern apart. Null, or what is wrong with it; for that it may use `message`. */
-static const char* parse_pattern(struct logger* logger, const char* at, char* message) {
+/* Takes the pattern apart. 0: it is wrong, and `message` says why. */
+static int parse_pattern(struct logger* logger, char* message) {
+  const char* at = logger->pattern;
   const char* const end = at + strlen(at);
-  while (at < end) {
-    if (logger->count == MOST_PARTS) return "it has more than 64 parts";
-    struct part* const part = &logger->parts[logger->count++];
+  for (; at < end && logger->count < MOST_PARTS; ++logger->count) {
+    struct part* const part = &logger->parts[logger->count];
     const char* const dollar = strchr(at, '$');
     if (dollar == NULL || dollar > at || dollar[1] == '$') {
       /* Up to the next dollar sign; or a doubled one, of which one is meant. */
@@ -108,16 +101,20 @@ static const char* parse_pattern(struct logger* logger, const char* at, char* me
       continue;
     }
     const char* const close = strchr(at, '}');
-    if (at[1] != '{' || close == NULL) return "behind a dollar sign comes {name} or another one";
+    if (at[1] != '{' || close == NULL) {
+      snprintf(message, LONGEST_MESSAGE, "behind a dollar sign comes {name} or another one");
+      return 0;
+    }
     const penstock_str name = {at + 2, (size_t)(close - at) - 2};
     if (!parse_variable(name, part)) {
       snprintf(message, LONGEST_MESSAGE, "there is no variable \"%.*s\"",
                (int)(name.size < 100 ? name.size : 100), name.data);
-      return message;
+      return 0;
     }
     at = close + 1;
   }
-  return NULL;
+  if (at < end) snprintf(message, LONGEST_MESSAGE, "it has more than %d parts", MOST_PARTS);
+  return at == end;
 }
 
 static void end(penstock_instance* instance, void* data) {
@@ -127,39 +124,31 @@ static void end(penstock_instance* instance, void* data) {
   free(logger);
 }
 
+/* A copy with a zero byte behind it; null: there is no memory. */
+static char* copy(penstock_str text) {
+  char* const out = calloc(1, text.size + 1);
+  if (out != NULL) memcpy(out, text.data, text.size);
+  return out;
+}
+
 static int configure(penstock_instance* instance, const penstock_api* api,
                      const penstock_config* config, void** data) {
   struct logger* const logger = calloc(1, sizeof *logger);
-  const penstock_str pattern = api->setting_text(config, "pattern");
-  const penstock_str file = api->setting_text(config, "file");
-  char* const path = malloc(file.size + 1);
-  const char* wrong = "out of memory";
-  const char* where = NULL;
-  char message[LONGEST_MESSAGE];
-  if (logger != NULL && path != NULL) logger->pattern = malloc(pattern.size + 1);
-  if (logger != NULL && logger->pattern != NULL) {
-    memcpy(logger->pattern, pattern.data, pattern.size);
-    logger->pattern[pattern.size] = 0;
-    memcpy(path, file.data, file.size);
-    path[file.size] = 0;
-    where = "pattern";
-    wrong = parse_pattern(logger, logger->pattern, message);
-  }
-  if (wrong == NULL) {
+  if (logger == NULL) return PENSTOCK_ERROR;
+  *data = logger;
+  logger->pattern = copy(api->setting_text(config, "pattern"));
+  char* const path = copy(api->setting_text(config, "file"));
+  char message[LONGEST_MESSAGE] = "out of memory";
+  const char* where = "pattern"; /* what is wrong; null: nothing */
+  if (logger->pattern != NULL && path != NULL && parse_pattern(logger, message)) {
     logger->file = api->log_file_open(instance, path);
-    if (logger->file == NULL) {
-      snprintf(message, sizeof message, "it cannot be opened: %s", strerror(errno));
-      where = "file";
-      wrong = message;
-    }
+    where = logger->file == NULL ? "file" : NULL;
+    snprintf(message, sizeof message, "it cannot be opened: %s", strerror(errno));
   }
   free(path);
-  if (wrong == NULL) {
-    *data = logger;
-    return PENSTOCK_OK;
-  }
-  api->setting_error(config, where, wrong);
-  if (logger != NULL) end(instance, logger);
+  if (where == NULL) return PENSTOCK_OK;
+  api->setting_error(config, where, message);
+  end(instance, logger);
   return PENSTOCK_ERROR;
 }
 

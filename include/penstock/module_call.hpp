@@ -3,6 +3,7 @@
 #ifndef PENSTOCK_MODULE_CALL_HPP
 #define PENSTOCK_MODULE_CALL_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "penstock/module.h"
+#include "penstock/module_text.hpp"
 
 namespace penstock {
 
@@ -177,6 +179,28 @@ class Fields {
     }
     return out;
   }
+  // All lines of that name, one by one. Copied.
+  [[nodiscard]] std::vector<std::string> lines(std::string_view name) const {
+    std::vector<std::string> out;
+    for (auto line = get(name); line; line = get(name, out.size())) out.emplace_back(*line);
+    return out;
+  }
+  // What is before the parameters of Content-Type, in lower case: "text/html"; or nothing.
+  [[nodiscard]] std::string media_type() const {
+    return lower(without_parameters(get("Content-Type").value_or("")));
+  }
+  // The cookies of a request (RFC 6265 section 4.2).
+  [[nodiscard]] std::vector<Field> cookies() const {
+    std::vector<Field> out;
+    std::size_t index = 0;
+    for (auto line = get("Cookie"); line; line = get("Cookie", ++index)) {
+      for (const std::string_view pair : split(*line, ';')) {
+        const std::size_t equals = std::min(pair.find('='), pair.size());
+        out.push_back({pair.substr(0, equals), pair.substr(std::min(equals + 1, pair.size()))});
+      }
+    }
+    return out;
+  }
   // All lines of all names, in their order.
   [[nodiscard]] std::size_t size() const { return call_->api->field_count(call_, section_); }
   [[nodiscard]] Field operator[](std::size_t index) const {
@@ -198,6 +222,11 @@ class Fields {
     if (code == PENSTOCK_NOT_FOUND) return 0;
     detail::check(code, "removing", name);
     return code;
+  }
+  // These lines in place of all of that name.
+  void set_lines(std::string_view name, const std::vector<std::string>& lines) const {
+    remove(name);
+    for (const std::string& line : lines) add(name, line);
   }
 
  private:
@@ -340,13 +369,26 @@ class Call {
   // offered, and digests go.
   [[nodiscard]] int changed_response() const {
     const Fields fields = response();
-    const std::string tag(fields.get("ETag").value_or(""));
-    if (!tag.empty() && tag[0] == '"') fields.set("ETag", "W/" + tag);
+    const std::string_view tag = fields.get("ETag").value_or("");
+    if (weak_tag(tag) != tag) fields.set("ETag", weak_tag(tag));
     for (const char* name :
          {"Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"}) {
       fields.remove(name);
     }
     return PENSTOCK_CHANGED;
+  }
+  // In response_head: whether its content can be changed by who knows its media type. It has no
+  // Content-Encoding, is no part (206), and Cache-Control does not forbid it.
+  [[nodiscard]] bool is_transformable() const {
+    const std::string coding = response().list("Content-Encoding");
+    return (coding.empty() || same(coding, "identity")) && status() != 206 &&
+           !response().has("Content-Range") && number(PENSTOCK_NO_TRANSFORM, 0) == 0;
+  }
+  // Says that the response depends on this field of the request (RFC 9110 section 12.5.5): adds it
+  // to Vary where that does not say so already.
+  void vary(std::string_view name) const {
+    const std::string names = response().list("Vary");
+    if (!has_element(names, name) && !has_element(names, "*")) response().add("Vary", name);
   }
 
   // Answers, in place of a server: `return call.answer(403, "no\n");`. An empty type: no
@@ -422,6 +464,33 @@ class Call {
 
  private:
   penstock_call* call_;
+};
+
+// Collects content whose head waits for it (PENSTOCK_HOLD_HEAD), up to a limit. To be kept in a
+// Transaction:
+//
+//   int response_body(Call& call, std::string_view piece) { return collected_.add(call, piece); }
+class Collected {
+ public:
+  // Bytes.
+  explicit Collected(std::size_t most) : most_(most) {}
+
+  // To be returned. More than the limit: all passes as it is, and nothing more is called for this
+  // transaction (PENSTOCK_DONE).
+  [[nodiscard]] int add(const Call& call, std::string_view piece) {
+    if (piece.size() <= most_ - content_.size()) {
+      content_ += piece;
+      return PENSTOCK_CHANGED;
+    }
+    call.write(content_);
+    return PENSTOCK_DONE;
+  }
+  // In _complete: all of it.
+  [[nodiscard]] const std::string& content() const { return content_; }
+
+ private:
+  std::size_t most_;
+  std::string content_;
 };
 
 // The events of a transaction; their meaning and order stand in module.h. They return
