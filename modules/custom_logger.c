@@ -32,42 +32,35 @@
 
 #include "penstock/module.h"
 
-enum { MOST_PARTS = 64, LONGEST_LINE = 8192, LONGEST_MESSAGE = 200 };
+enum { MOST_PARTS = 64, LONGEST_LINE = 8192, LONGEST_MESSAGE = 200, OF_RECORD = -1 };
 
-enum kind { LITERAL, TEXT, FIELD, RECORD };
+enum kind { LITERAL, TEXT, FIELD };
 
 struct part {
   enum kind kind;
-  int which;         /* PENSTOCK_METHOD ..., or PENSTOCK_REQUEST ... */
-  penstock_str text; /* the literal, or a name; in `pattern` */
+  int which;         /* PENSTOCK_METHOD ...; PENSTOCK_REQUEST ..., OF_RECORD */
+  penstock_str text; /* the literal, or a name; in the pattern */
 };
 
 struct logger {
   penstock_log_file* file;
-  char* pattern;
   size_t count;
   struct part parts[MOST_PARTS];
+  char texts[]; /* the pattern, and behind its zero byte the name of the file */
 };
 
 /* What ${name} can be; behind those that end with a dot comes the name of a field. */
 static const struct {
   const char* name;
-  enum kind kind;
   int which;
 } kVariables[] = {
-    {"method", TEXT, PENSTOCK_METHOD},
-    {"scheme", TEXT, PENSTOCK_SCHEME},
-    {"host", TEXT, PENSTOCK_HOST},
-    {"path", TEXT, PENSTOCK_PATH},
-    {"url", TEXT, PENSTOCK_URL},
-    {"version", TEXT, PENSTOCK_VERSION},
-    {"client", TEXT, PENSTOCK_CLIENT_IP},
-    {"listener", TEXT, PENSTOCK_LISTENER},
-    {"route", TEXT, PENSTOCK_ROUTE},
-    {"tls", TEXT, PENSTOCK_TLS_VERSION},
-    {"request.", FIELD, PENSTOCK_REQUEST},
-    {"response.", FIELD, PENSTOCK_RESPONSE},
-    {"record.", RECORD, 0},
+    {"method", PENSTOCK_METHOD},    {"scheme", PENSTOCK_SCHEME},
+    {"host", PENSTOCK_HOST},        {"path", PENSTOCK_PATH},
+    {"url", PENSTOCK_URL},          {"version", PENSTOCK_VERSION},
+    {"client", PENSTOCK_CLIENT_IP}, {"listener", PENSTOCK_LISTENER},
+    {"route", PENSTOCK_ROUTE},      {"tls", PENSTOCK_TLS_VERSION},
+    {"request.", PENSTOCK_REQUEST}, {"response.", PENSTOCK_RESPONSE},
+    {"record.", OF_RECORD},
 };
 
 /* -- The pattern ------------------------------------------------------------------------------- */
@@ -76,10 +69,11 @@ static const struct {
 static int parse_variable(penstock_str name, struct part* part) {
   for (size_t i = 0; i < sizeof kVariables / sizeof kVariables[0]; ++i) {
     const size_t size = strlen(kVariables[i].name);
-    const int is_whole = kVariables[i].kind == TEXT ? name.size == size : name.size > size;
+    const int is_field = kVariables[i].name[size - 1] == '.';
+    const int is_whole = is_field ? name.size > size : name.size == size;
     if (is_whole && memcmp(name.data, kVariables[i].name, size) == 0) {
       const penstock_str rest = {name.data + size, name.size - size};
-      *part = (struct part){kVariables[i].kind, kVariables[i].which, rest};
+      *part = (struct part){is_field ? FIELD : TEXT, kVariables[i].which, rest};
       return 1;
     }
   }
@@ -88,7 +82,7 @@ static int parse_variable(penstock_str name, struct part* part) {
 
 /* Takes the pattern apart. 0: it is wrong, and `message` says why. */
 static int parse_pattern(struct logger* logger, char* message) {
-  const char* at = logger->pattern;
+  const char* at = logger->texts;
   const char* const end = at + strlen(at);
   for (; at < end && logger->count < MOST_PARTS; ++logger->count) {
     struct part* const part = &logger->parts[logger->count];
@@ -118,36 +112,29 @@ static int parse_pattern(struct logger* logger, char* message) {
 }
 
 static void end(penstock_instance* instance, void* data) {
-  struct logger* const logger = data;
   (void)instance;
-  free(logger->pattern);
-  free(logger);
-}
-
-/* A copy with a zero byte behind it; null: there is no memory. */
-static char* copy(penstock_str text) {
-  char* const out = calloc(1, text.size + 1);
-  if (out != NULL) memcpy(out, text.data, text.size);
-  return out;
+  free(data);
 }
 
 static int configure(penstock_instance* instance, const penstock_api* api,
                      const penstock_config* config, void** data) {
-  struct logger* const logger = calloc(1, sizeof *logger);
+  const penstock_str pattern = api->setting_text(config, "pattern");
+  const penstock_str file = api->setting_text(config, "file");
+  struct logger* const logger = calloc(1, sizeof *logger + pattern.size + file.size + 2);
   if (logger == NULL) return PENSTOCK_ERROR;
-  *data = logger;
-  logger->pattern = copy(api->setting_text(config, "pattern"));
-  char* const path = copy(api->setting_text(config, "file"));
-  char message[LONGEST_MESSAGE] = "out of memory";
-  const char* where = "pattern"; /* what is wrong; null: nothing */
-  if (logger->pattern != NULL && path != NULL && parse_pattern(logger, message)) {
-    logger->file = api->log_file_open(instance, path);
-    where = logger->file == NULL ? "file" : NULL;
+  memcpy(logger->texts, pattern.data, pattern.size);
+  char* const path = logger->texts + pattern.size + 1;
+  memcpy(path, file.data, file.size);
+  char message[LONGEST_MESSAGE];
+  if (!parse_pattern(logger, message)) {
+    api->setting_error(config, "pattern", message);
+  } else if ((logger->file = api->log_file_open(instance, path)) == NULL) {
     snprintf(message, sizeof message, "it cannot be opened: %s", strerror(errno));
+    api->setting_error(config, "file", message);
+  } else {
+    *data = logger;
+    return PENSTOCK_OK;
   }
-  free(path);
-  if (where == NULL) return PENSTOCK_OK;
-  api->setting_error(config, where, message);
   end(instance, logger);
   return PENSTOCK_ERROR;
 }
@@ -159,53 +146,44 @@ struct line {
   size_t size;
 };
 
-static void put(struct line* line, const char* bytes, size_t size) {
-  const size_t room = sizeof line->bytes - line->size;
-  const size_t fits = size < room ? size : room;
-  memcpy(line->bytes + line->size, bytes, fits);
-  line->size += fits;
+/* Adds a text, as far as there is room; a value so that it cannot forge lines. */
+static void put(struct line* line, penstock_str text, int is_value) {
+  static const char kDigits[] = "0123456789abcdef";
+  for (size_t i = 0; i < text.size; ++i) {
+    const unsigned char byte = (unsigned char)text.data[i];
+    const int is_plain = !is_value || (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\');
+    const char code[4] = {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    const size_t size = is_plain ? 1 : sizeof code;
+    const size_t room = sizeof line->bytes - line->size;
+    memcpy(line->bytes + line->size, is_plain ? text.data + i : code, size < room ? size : room);
+    line->size += size < room ? size : room;
+  }
 }
 
-static void put_value(struct line* line, penstock_str value) {
-  static const char kDigits[] = "0123456789abcdef";
-  for (size_t i = 0; i < value.size; ++i) {
-    const unsigned char byte = (unsigned char)value.data[i];
-    if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
-      put(line, value.data + i, 1);
-    } else {
-      const char code[4] = {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-      put(line, code, sizeof code);
-    }
+/* What a part stands for; "-": it is not there. */
+static penstock_str text_of(penstock_call* call, const struct part* part) {
+  penstock_str value = {NULL, 0};
+  if (part->kind == LITERAL) return part->text;
+  if (part->kind == TEXT) {
+    call->api->get_text(call, part->which, &value);
+  } else if (part->which == OF_RECORD) {
+    call->api->record_get(call, part->text, &value);
+  } else {
+    call->api->field_get(call, part->which, part->text, 0, &value);
   }
+  return value.size == 0 ? PENSTOCK_STR("-") : value;
 }
 
 static int logged(penstock_call* call) {
   const struct logger* const logger = call->data;
-  const penstock_api* const api = call->api;
   struct line line;
   line.size = 0;
   for (size_t i = 0; i < logger->count; ++i) {
     const struct part* const part = &logger->parts[i];
-    penstock_str value = {NULL, 0};
-    int found = PENSTOCK_OK;
-    switch (part->kind) {
-      case LITERAL:
-        put(&line, part->text.data, part->text.size);
-        continue;
-      case TEXT:
-        found = api->get_text(call, part->which, &value);
-        break;
-      case FIELD:
-        found = api->field_get(call, part->which, part->text, 0, &value);
-        break;
-      case RECORD:
-        found = api->record_get(call, part->text, &value);
-        break;
-    }
-    put_value(&line, found < 0 || value.size == 0 ? PENSTOCK_STR("-") : value);
+    put(&line, text_of(call, part), part->kind != LITERAL);
   }
   const penstock_str text = {line.bytes, line.size};
-  api->log_file_write(logger->file, text);
+  call->api->log_file_write(logger->file, text);
   return PENSTOCK_CONTINUE;
 }
 
