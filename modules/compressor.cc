@@ -10,7 +10,7 @@
 // Keys of config:
 //   codings  in the order of preference among those that the client likes best;
 //            ["zstd", "br", "gzip"]
-//   types    media types; "*" at the end stands for any text
+//   types    media types; "*" stands for any text
 //   least    content that is known to be smaller stays as it is; "256B"
 //   level    0 (default): what is quick in each of them; else 1 (quick) to 9 (small)
 //
@@ -18,14 +18,14 @@
 // transformed. A response that would have been compressed for another client says so: Vary. Content
 // of unknown length is handed on piece by piece, so that events and slow pages are not held up;
 // content of known length only when there is enough of it to be compressed well.
-#include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <brotli/encode.h>
@@ -37,143 +37,75 @@
 
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-  return out;
-}
+enum Step { more, flush, end };
 
-// Calls f with each element of a list field, without blanks around it.
-template <class F>
-void for_elements(std::string_view list, char separator, const F& f) {
-  while (!list.empty()) {
-    const std::string_view element = list.substr(0, list.find(separator));
-    list.remove_prefix(std::min(element.size() + 1, list.size()));
-    const std::size_t begin = element.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) continue;
-    f(element.substr(begin, element.find_last_not_of(" \t") + 1 - begin));
+// Takes content, and writes as much of it as it has compressed; after `flush` and `end` all of it.
+using Encoder = std::function<void(std::string_view in, Step step, const penstock::Call& call)>;
+
+constexpr std::size_t kBuffer = 16384;
+
+Encoder gzip(int level) {
+  struct Stream {
+    z_stream z{};
+    ~Stream() { deflateEnd(&z); }
+  };
+  const auto stream = std::make_shared<Stream>();
+  if (deflateInit2(&stream->z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::runtime_error("zlib does not start");
   }
-}
-
-// The best of our codings for an Accept-Encoding (RFC 9110 section 12.5.3); empty: none, or the
-// client likes content without any better.
-std::string choose(const std::string& accepted, std::vector<std::string> ours) {
-  ours.emplace_back("identity");  // last: what is liked as much is smaller
-  std::string best;
-  double best_weight = 0;
-  for (const std::string& coding : ours) {
-    double weight = 0;
-    bool named = false;
-    for_elements(accepted, ',', [&](std::string_view element) {
-      std::string name;
-      double q = 1;
-      for_elements(element, ';', [&](std::string_view part) {
-        if (name.empty()) {
-          name = lower(part);
-        } else if (lower(part.substr(0, 2)) == "q=") {
-          q = std::strtod(std::string(part.substr(2)).c_str(), nullptr);
-        }
-      });
-      if (name == coding || (name == "x-gzip" && coding == "gzip") || (name == "*" && !named)) {
-        weight = q;
-        named = named || name != "*";
-      }
-    });
-    if (weight > best_weight) {
-      best = coding;
-      best_weight = weight;
-    }
-  }
-  return best != "identity" ? best : "";
-}
-
-enum class Step { more, flush, end };
-
-// Takes content, and gives as much of it as it has compressed; after `flush` all of it.
-class Encoder {
- public:
-  virtual ~Encoder() = default;
-  virtual void run(std::string_view in, Step step, std::string& out) = 0;
-
- protected:
-  std::array<char, 16384> buffer_;
-};
-
-class Gzip final : public Encoder {
- public:
-  explicit Gzip(int level) {
-    if (deflateInit2(&stream_, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-      throw std::runtime_error("zlib does not start");
-    }
-  }
-  ~Gzip() override { deflateEnd(&stream_); }
-  void run(std::string_view in, Step step, std::string& out) override {
-    stream_.next_in = reinterpret_cast<const Bytef*>(in.data());
-    stream_.avail_in = static_cast<uInt>(in.size());
-    const int mode = step == Step::end ? Z_FINISH : step == Step::flush ? Z_SYNC_FLUSH : Z_NO_FLUSH;
+  return [stream](std::string_view in, Step step, const penstock::Call& call) {
+    constexpr std::array<int, 3> kModes = {Z_NO_FLUSH, Z_SYNC_FLUSH, Z_FINISH};
+    std::array<char, kBuffer> buffer;
+    stream->z.next_in = reinterpret_cast<const Bytef*>(in.data());
+    stream->z.avail_in = static_cast<uInt>(in.size());
     do {
-      stream_.next_out = reinterpret_cast<Bytef*>(buffer_.data());
-      stream_.avail_out = static_cast<uInt>(buffer_.size());
-      deflate(&stream_, mode);
-      out.append(buffer_.data(), buffer_.size() - stream_.avail_out);
-    } while (stream_.avail_out == 0);
-  }
+      stream->z.next_out = reinterpret_cast<Bytef*>(buffer.data());
+      stream->z.avail_out = static_cast<uInt>(buffer.size());
+      deflate(&stream->z, kModes[step]);
+      call.write({buffer.data(), buffer.size() - stream->z.avail_out});
+    } while (stream->z.avail_out == 0);
+  };
+}
 
- private:
-  z_stream stream_{};
-};
-
-class Brotli final : public Encoder {
- public:
-  explicit Brotli(int level) {
-    BrotliEncoderSetParameter(state_.get(), BROTLI_PARAM_QUALITY, static_cast<uint32_t>(level));
-    BrotliEncoderSetParameter(state_.get(), BROTLI_PARAM_LGWIN, 18);  // 256 KiB of memory
-  }
-  void run(std::string_view in, Step step, std::string& out) override {
+Encoder brotli(int level) {
+  const std::shared_ptr<BrotliEncoderState> state(
+      BrotliEncoderCreateInstance(nullptr, nullptr, nullptr), &BrotliEncoderDestroyInstance);
+  BrotliEncoderSetParameter(state.get(), BROTLI_PARAM_QUALITY, static_cast<uint32_t>(level));
+  BrotliEncoderSetParameter(state.get(), BROTLI_PARAM_LGWIN, 18);  // 256 KiB of memory
+  return [state](std::string_view in, Step step, const penstock::Call& call) {
+    constexpr std::array<BrotliEncoderOperation, 3> kModes = {
+        BROTLI_OPERATION_PROCESS, BROTLI_OPERATION_FLUSH, BROTLI_OPERATION_FINISH};
     const auto* next = reinterpret_cast<const uint8_t*>(in.data());
-    std::size_t left = in.size();
-    const auto mode = step == Step::end     ? BROTLI_OPERATION_FINISH
-                      : step == Step::flush ? BROTLI_OPERATION_FLUSH
-                                            : BROTLI_OPERATION_PROCESS;
-    std::size_t room = 0;
+    std::size_t left = in.size(), room = 0;
     do {
-      auto* to = reinterpret_cast<uint8_t*>(buffer_.data());
-      room = buffer_.size();
-      if (BrotliEncoderCompressStream(state_.get(), mode, &left, &next, &room, &to, nullptr) == 0) {
+      if (BrotliEncoderCompressStream(state.get(), kModes[step], &left, &next, &room, nullptr,
+                                      nullptr) == 0) {
         throw std::runtime_error("brotli fails");
       }
-      out.append(buffer_.data(), buffer_.size() - room);
-    } while (left > 0 || BrotliEncoderHasMoreOutput(state_.get()) != 0);
-  }
+      std::size_t size = 0;
+      const uint8_t* const made = BrotliEncoderTakeOutput(state.get(), &size);
+      call.write({reinterpret_cast<const char*>(made), size});
+    } while (left > 0 || BrotliEncoderHasMoreOutput(state.get()) != 0);
+  };
+}
 
- private:
-  std::unique_ptr<BrotliEncoderState, decltype(&BrotliEncoderDestroyInstance)> state_{
-      BrotliEncoderCreateInstance(nullptr, nullptr, nullptr), &BrotliEncoderDestroyInstance};
-};
-
-class Zstd final : public Encoder {
- public:
-  explicit Zstd(int level) {
-    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level);
-    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, 19);
-  }
-  void run(std::string_view in, Step step, std::string& out) override {
+Encoder zstd(int level) {
+  const std::shared_ptr<ZSTD_CCtx> context(ZSTD_createCCtx(), &ZSTD_freeCCtx);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, 19);
+  return [context](std::string_view in, Step step, const penstock::Call& call) {
+    constexpr std::array<ZSTD_EndDirective, 3> kModes = {ZSTD_e_continue, ZSTD_e_flush, ZSTD_e_end};
+    std::array<char, kBuffer> buffer;
     ZSTD_inBuffer from{in.data(), in.size(), 0};
-    const auto mode = step == Step::end     ? ZSTD_e_end
-                      : step == Step::flush ? ZSTD_e_flush
-                                            : ZSTD_e_continue;
     std::size_t left = 0;
     do {
-      ZSTD_outBuffer to{buffer_.data(), buffer_.size(), 0};
-      left = ZSTD_compressStream2(context_.get(), &to, &from, mode);
+      ZSTD_outBuffer to{buffer.data(), buffer.size(), 0};
+      left = ZSTD_compressStream2(context.get(), &to, &from, kModes[step]);
       if (ZSTD_isError(left) != 0) throw std::runtime_error("zstd fails");
-      out.append(buffer_.data(), to.pos);
-    } while (step == Step::more ? from.pos < from.size : left > 0);
-  }
-
- private:
-  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context_{ZSTD_createCCtx(), &ZSTD_freeCCtx};
-};
+      call.write({buffer.data(), to.pos});
+    } while (step == more ? from.pos < from.size : left > 0);
+  };
+}
 
 class Compressor : public penstock::Instance {
  public:
@@ -192,28 +124,15 @@ class Compressor : public penstock::Instance {
 
   // Whether the response would be compressed for a client that takes it.
   bool wants(const penstock::Call& call) const {
-    const penstock::Fields response = call.response();
-    const int status = call.status();
-    const std::string type = lower(response.get("Content-Type").value_or(""));
-    const std::string bare = type.substr(0, type.find_first_of("; \t"));
-    const auto is_meant = [&](const std::string& one) {
-      return !one.empty() && one.back() == '*'
-                 ? bare.compare(0, one.size() - 1, one, 0, one.size() - 1) == 0
-                 : bare == one;
-    };
-    const std::string described(response.get("Content-Length").value_or("-1"));
-    const std::int64_t length = call.method() == "HEAD" ? std::atoll(described.c_str())
-                                                        : call.number(PENSTOCK_RESPONSE_LENGTH);
-    return status >= 200 && status != 204 && status != 205 && status != 206 && status != 304 &&
-           !response.has("Content-Encoding") && !response.has("Content-Range") &&
-           call.number(PENSTOCK_NO_TRANSFORM, 0) == 0 && (length < 0 || length >= least_) &&
-           std::any_of(types_.begin(), types_.end(), is_meant);
+    const std::int64_t length = call.described_length();
+    return call.is_transformable() && (length < 0 || length >= least_) &&
+           penstock::matches_any(types_, call.response().media_type());
   }
 
-  std::unique_ptr<Encoder> encoder(const std::string& coding) const {
-    if (coding == "gzip") return std::make_unique<Gzip>(level_ != 0 ? level_ : 6);
-    if (coding == "br") return std::make_unique<Brotli>(level_ != 0 ? level_ : 4);
-    return std::make_unique<Zstd>(level_ != 0 ? level_ : 3);
+  Encoder encoder(const std::string& coding) const {
+    if (coding == "gzip") return gzip(level_ != 0 ? level_ : 6);
+    if (coding == "br") return brotli(level_ != 0 ? level_ : 4);
+    return zstd(level_ != 0 ? level_ : 3);
   }
 
   const std::vector<std::string> codings;
@@ -234,12 +153,8 @@ class Compression : public penstock::Transaction {
 
   int response_head(penstock::Call& call) override {
     if (!compressor_.wants(call)) return PENSTOCK_DONE;
-    bool varies = false;
-    for_elements(call.response().list("Vary"), ',', [&](std::string_view name) {
-      varies = varies || name == "*" || lower(name) == "accept-encoding";
-    });
-    if (!varies) call.response().add("Vary", "Accept-Encoding");
-    const std::string coding = choose(accepted_, compressor_.codings);
+    call.vary("Accept-Encoding");
+    const std::string coding = penstock::best_coding(accepted_, compressor_.codings);
     if (coding.empty()) return PENSTOCK_DONE;
     if (call.method() != "HEAD") encoder_ = compressor_.encoder(coding);
     flushes_ = call.number(PENSTOCK_RESPONSE_LENGTH) < 0;
@@ -248,24 +163,19 @@ class Compression : public penstock::Transaction {
   }
 
   int response_body(penstock::Call& call, std::string_view piece) override {
-    std::string out;
-    encoder_->run(piece, flushes_ ? Step::flush : Step::more, out);
-    call.write(out);
+    encoder_(piece, flushes_ ? flush : more, call);
     return PENSTOCK_CHANGED;
   }
 
   int response_complete(penstock::Call& call) override {
-    if (!encoder_) return PENSTOCK_CONTINUE;
-    std::string out;
-    encoder_->run({}, Step::end, out);
-    call.write(out);
+    if (encoder_) encoder_({}, end, call);
     return PENSTOCK_CONTINUE;
   }
 
  private:
   const Compressor& compressor_;
   const std::string accepted_;
-  std::unique_ptr<Encoder> encoder_;
+  Encoder encoder_;
   bool flushes_ = false;
 };
 

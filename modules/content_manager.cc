@@ -23,87 +23,16 @@
 // pages of other sites (with Origin) are refused: a browser in an allowed network must not be made
 // to purge.
 #include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "penstock/module.hpp"
 
 namespace {
-
-std::string quoted(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
-      out += c;
-    } else {
-      out.append("\\u00").append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
-    }
-  }
-  return out + "\"";
-}
-
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::string digits(text.substr(i + 1 <= text.size() ? i + 1 : i, 2));
-    char* end = nullptr;
-    const long byte = std::strtol(digits.c_str(), &end, 16);
-    const bool is_code = text[i] == '%' && end == digits.c_str() + 2;
-    out += is_code ? static_cast<char>(byte) : text[i];
-    if (is_code) i += 2;
-  }
-  return out;
-}
-
-// The values of that name in a query.
-std::vector<std::string> values(std::string_view query, std::string_view name) {
-  std::vector<std::string> out;
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(pair.size() + 1, query.size()));
-    if (pair.substr(0, pair.find('=')) == name && pair.size() > name.size()) {
-      out.push_back(decoded(pair.substr(name.size() + 1)));
-    }
-  }
-  return out;
-}
-
-struct Network {
-  std::array<unsigned char, 16> bytes{};  // IPv4 as ::ffff:0:0/96
-  unsigned length = 0;
-
-  bool has(const std::array<unsigned char, 16>& address) const {
-    for (unsigned bit = 0; bit < length; ++bit) {
-      const unsigned mask = 0x80U >> (bit % 8);
-      if (((bytes[bit / 8] ^ address[bit / 8]) & mask) != 0) return false;
-    }
-    return true;
-  }
-};
-
-// The address as one of IPv6; false where it is none.
-bool parse(const std::string& text, Network& out) {
-  const std::string address = text.substr(0, text.find('/'));
-  const bool is_v4 = address.find(':') == std::string::npos;
-  const std::string v6 = is_v4 ? "::ffff:" + address : address;
-  if (inet_pton(AF_INET6, v6.c_str(), out.bytes.data()) != 1) return false;
-  const std::string bits =
-      address.size() < text.size() ? text.substr(address.size() + 1) : (is_v4 ? "32" : "128");
-  const bool digits =
-      !bits.empty() && bits.size() < 4 && bits.find_first_not_of("0123456789") == std::string::npos;
-  out.length = (is_v4 ? 96U : 0U) + static_cast<unsigned>(std::atoi(bits.c_str()));
-  return digits && out.length <= 128;
-}
 
 class Manager : public penstock::Instance {
  public:
@@ -113,23 +42,21 @@ class Manager : public penstock::Instance {
       config.fail("prefix", "it begins and ends with \"/\"");
     }
     for (const std::string& text : config.texts("allow")) {
-      Network network;
-      if (!parse(text, network)) config.fail("allow", text + " is no network");
-      networks_.push_back(network);
+      const std::optional<penstock::Network> network = penstock::Network::parse(text);
+      if (!network) config.fail("allow", text + " is no network");
+      networks_.push_back(*network);
     }
   }
 
   bool allows(std::string_view client) const {
-    Network address;
-    return parse(std::string(client), address) &&
-           std::any_of(networks_.begin(), networks_.end(),
-                       [&](const Network& network) { return network.has(address.bytes); });
+    return std::any_of(networks_.begin(), networks_.end(),
+                       [&](const penstock::Network& network) { return network.has(client); });
   }
 
   const std::string prefix;
 
  private:
-  std::vector<Network> networks_;
+  std::vector<penstock::Network> networks_;
 };
 
 // What an answer is made of; the cache adds to it, from whichever thread.
@@ -144,7 +71,7 @@ class Request : public penstock::Transaction {
 
   int request_head(penstock::Call& call) override {
     const std::string path(call.path());
-    if (path.compare(0, manager_.prefix.size(), manager_.prefix) != 0) return PENSTOCK_DONE;
+    if (!penstock::starts_with(path, manager_.prefix)) return PENSTOCK_DONE;
     if (call.resumed()) return answer(call, 200, report_->json + "]}");
     if (!manager_.allows(call.client_ip())) return failure(call, 403, "this client may not ask");
     if (call.request().has("Origin")) return failure(call, 403, "asked by a page of another site");
@@ -161,9 +88,11 @@ class Request : public penstock::Transaction {
       call.answer_fields().set("Allow", reads ? "GET" : "POST");
       return result;
     }
-    const std::vector<std::string> urls = values(query, name == "list" ? "prefix" : "url");
+    const std::vector<std::string> urls =
+        penstock::query_values(query, name == "list" ? "prefix" : "url");
     if (urls.empty() && name != "list") return failure(call, 400, "url is missing");
-    return reads ? read(call, name == "list", urls.empty() ? "" : urls[0], values(query, "limit"))
+    return reads ? read(call, name == "list", urls.empty() ? "" : urls[0],
+                        penstock::query_values(query, "limit"))
                  : change(call, name, urls);
   }
 
@@ -174,7 +103,7 @@ class Request : public penstock::Transaction {
     return result;
   }
   static int failure(penstock::Call& call, int status, const std::string& why) {
-    return answer(call, status, "{\"error\": " + quoted(why) + "}");
+    return answer(call, status, "{\"error\": " + penstock::json_string(why) + "}");
   }
   static int no_cache(penstock::Call& call) {
     return failure(call, 501, "this proxy has no cache");
@@ -190,7 +119,7 @@ class Request : public penstock::Transaction {
     const auto add = [report = report_, waiter, limit, many](const penstock_cache_object& object) {
       if (object.result == PENSTOCK_OK && report->count < limit) {
         report->json.append(report->count++ == 0 ? "" : ", ")
-            .append("{\"url\": " + quoted(penstock::view(object.url)))
+            .append("{\"url\": " + penstock::json_string(penstock::view(object.url)))
             .append(", \"status\": " + std::to_string(object.status))
             .append(", \"age\": " + std::to_string(object.age_s))
             .append(", \"fresh\": " + std::to_string(object.fresh_s))
@@ -211,7 +140,7 @@ class Request : public penstock::Transaction {
                                           : manager_.cache_remove(url);
       if (code == PENSTOCK_NO_CACHE) return no_cache(call);
       json.append(json.back() == '[' ? "" : ", ")
-          .append("{\"url\": " + quoted(url) + ", \"result\": ")
+          .append("{\"url\": " + penstock::json_string(url) + ", \"result\": ")
           .append(code == PENSTOCK_OK          ? "\"done\"}"
                   : code == PENSTOCK_NOT_FOUND ? "\"not_found\"}"
                                                : "\"failed\"}");

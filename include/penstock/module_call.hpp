@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -377,12 +378,22 @@ class Call {
     }
     return PENSTOCK_CHANGED;
   }
-  // In response_head: whether its content can be changed by who knows its media type. It has no
-  // Content-Encoding, is no part (206), and Cache-Control does not forbid it.
+  // In response_head: whether its content can be changed by who knows its media type. Its status
+  // is one with content, it is no part (206), has no Content-Encoding, and Cache-Control does not
+  // forbid it.
   [[nodiscard]] bool is_transformable() const {
+    const int code = status();
     const std::string coding = response().list("Content-Encoding");
-    return (coding.empty() || same(coding, "identity")) && status() != 206 &&
-           !response().has("Content-Range") && number(PENSTOCK_NO_TRANSFORM, 0) == 0;
+    return code >= 200 && code != 204 && code != 205 && code != 206 && code != 304 &&
+           !response().has("Content-Range") && (coding.empty() || same(coding, "identity")) &&
+           number(PENSTOCK_NO_TRANSFORM, 0) == 0;
+  }
+  // In response_head: how long the content is that the response describes, which also that to HEAD
+  // does; -1: it does not say.
+  [[nodiscard]] std::int64_t described_length() const {
+    if (method() != "HEAD") return number(PENSTOCK_RESPONSE_LENGTH);
+    const std::string length(response().get("Content-Length").value_or("-1"));
+    return std::strtoll(length.c_str(), nullptr, 10);
   }
   // Says that the response depends on this field of the request (RFC 9110 section 12.5.5): adds it
   // to Vary where that does not say so already.
