@@ -477,17 +477,25 @@ class Call {
   penstock_call* call_;
 };
 
-// Collects content whose head waits for it (PENSTOCK_HOLD_HEAD), up to a limit. To be kept in a
-// Transaction:
+// Collects the content of a response whose head waits for it, up to a limit. To be kept in a
+// Transaction, whose events return what these give:
 //
+//   int response_head(Call& call) { return collected_.begin(call); }
 //   int response_body(Call& call, std::string_view piece) { return collected_.add(call, piece); }
+//   int response_complete(Call& call) { return collected_.end(call, other(collected_.content())); }
 class Collected {
  public:
   // Bytes.
   explicit Collected(std::size_t most) : most_(most) {}
 
-  // To be returned. More than the limit: all passes as it is, and nothing more is called for this
-  // transaction (PENSTOCK_DONE).
+  // PENSTOCK_HOLD_HEAD; or PENSTOCK_DONE, where content is known to be longer than the limit.
+  [[nodiscard]] int begin(const Call& call) const {
+    const std::int64_t length = call.number(PENSTOCK_RESPONSE_LENGTH);
+    return length > 0 && static_cast<std::uint64_t>(length) > most_ ? PENSTOCK_DONE
+                                                                    : PENSTOCK_HOLD_HEAD;
+  }
+  // Where it turns out to be longer, all passes as it is, and no more is called for the
+  // transaction.
   [[nodiscard]] int add(const Call& call, std::string_view piece) {
     if (piece.size() <= most_ - content_.size()) {
       content_ += piece;
@@ -496,8 +504,15 @@ class Collected {
     call.write(content_);
     return PENSTOCK_DONE;
   }
-  // In _complete: all of it.
+  // What has come.
   [[nodiscard]] const std::string& content() const { return content_; }
+  // Sends this in its place, with its length. Where nothing came, nothing is sent.
+  [[nodiscard]] int end(const Call& call, std::string_view content) const {
+    if (content_.empty()) return PENSTOCK_CONTINUE;
+    call.content_length(content.size());
+    call.write(content);
+    return PENSTOCK_CONTINUE;
+  }
 
  private:
   std::size_t most_;
