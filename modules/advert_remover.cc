@@ -38,75 +38,18 @@
 #include <vector>
 
 #include "penstock/module.hpp"
+#include "penstock/module_html.hpp"
 
 namespace {
 
 using View = std::string_view;
-constexpr std::size_t kLongestTag = 16384;
-constexpr View kBlank = " \t\r\n\f";
 // A transparent point.
 constexpr View kImage(
     "GIF89a\1\0\1\0\x80\0\0\0\0\0\0\0\0!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 43);
 
-std::string lower(View text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-  return out;
-}
-
-// Whether the text is what the pattern says.
-bool matches(View pattern, View text) {
-  std::size_t p = 0, t = 0, star = View::npos, from = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      from = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p, ++t;
-    } else if (star != View::npos) {
-      p = star + 1;
-      t = ++from;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == View::npos;
-}
-
-// "<div" or "</div", in lower case, of a whole tag; empty where it is none.
-std::string name_of(View tag) {
-  const std::size_t letter = tag.size() > 1 && tag[1] == '/' ? 2 : 1;
-  const bool is_name = tag.size() > letter && lower(tag.substr(letter, 1)) >= "a" &&
-                       lower(tag.substr(letter, 1)) <= "z";
-  return is_name ? lower(tag.substr(0, tag.find_first_of(" \t\r\n\f/>", letter))) : "";
-}
-
-// Calls f with the name and value of each attribute of a start tag.
-template <class F>
-void for_attributes(View tag, const F& f) {
-  std::size_t at = std::min(tag.find_first_of(" \t\r\n\f/>", 1), tag.size());
-  while ((at = tag.find_first_not_of(" \t\r\n\f/>", at)) != View::npos) {
-    const std::size_t name_end = std::min(tag.find_first_of(" \t\r\n\f/>=", at + 1), tag.size());
-    const std::string name = lower(tag.substr(at, name_end - at));
-    at = std::min(tag.find_first_not_of(kBlank, name_end), tag.size());
-    if (at == tag.size() || tag[at] != '=') {
-      f(name, View());
-      continue;
-    }
-    at = std::min(tag.find_first_not_of(kBlank, at + 1), tag.size());
-    const bool quoted = at < tag.size() && (tag[at] == '"' || tag[at] == '\'');
-    const View ends = quoted ? tag.substr(at++, 1) : View(" \t\r\n\f>");
-    const std::size_t end = std::min(tag.find_first_of(ends, at), tag.size());
-    f(name, tag.substr(at, end - at));
-    at = std::min(end + (quoted ? 1 : 0), tag.size());
-  }
-}
-
 // What `block` is about.
 std::string place_of(const penstock::Call& call) {
-  std::string host = lower(call.host());
-  const std::size_t colon = host.rfind(':');
-  if (colon != View::npos && host.find(']', colon) == View::npos) host.resize(colon);
+  std::string host = penstock::lower(penstock::split_authority(call.host()).host);
   if (!host.empty() && host.back() == '.') host.pop_back();  // the same name
   return host.append(call.path().substr(0, 1) == "/" ? call.path() : "/");
 }
@@ -114,13 +57,15 @@ std::string place_of(const penstock::Call& call) {
 struct Rule {
   std::string tag, mark, source;
 
-  bool takes(View element) const {
-    if (!tag.empty() && name_of(element) != "<" + tag) return false;
+  bool takes(const penstock::HtmlTag& element) const {
+    if (!tag.empty() && element.name() != tag) return false;
     bool marked = mark.empty(), sourced = source.empty();
-    for_attributes(element, [&](const std::string& name, View value) {
-      if (name == "class" || name == "id") marked |= lower(value).find(mark) != View::npos;
-      if (name == "src" || name == "data" || name == "href") sourced |= matches(source, value);
-    });
+    for (const auto& [name, value] : element.attributes()) {
+      const bool is_source = name == "src" || name == "data" || name == "href";
+      if (is_source && penstock::matches(source, value)) sourced = true;
+      if (name != "class" && name != "id") continue;
+      if (penstock::lower(value).find(mark) != View::npos) marked = true;
+    }
     return marked && sourced;
   }
 };
@@ -134,7 +79,8 @@ class Remover : public penstock::Instance {
         identity_(config.boolean("identity")),
         blocked_(metric("adverts_blocked_total", "Requests that were answered with nothing.")) {
     for (const penstock::Config& table : config.tables("remove")) {
-      rules.push_back({lower(table.text("tag")), lower(table.text("mark")), table.text("source")});
+      rules.push_back({penstock::lower(table.text("tag")), penstock::lower(table.text("mark")),
+                       table.text("source")});
       const Rule& rule = rules.back();
       if (rule.tag.empty() && rule.mark.empty() && rule.source.empty()) {
         table.fail("tag", "one of tag, mark and source must be given");
@@ -143,19 +89,16 @@ class Remover : public penstock::Instance {
   }
 
   int request_head(penstock::Call& call) override {
-    const std::string place = place_of(call);
-    const auto meant = [&](const std::string& pattern) { return matches(pattern, place); };
-    const std::string accept = lower(call.request().list("Accept"));
-    if (std::any_of(block_.begin(), block_.end(), meant)) {
+    const std::string accept = penstock::lower(call.request().list("Accept"));
+    if (penstock::matches_any(block_, place_of(call))) {
       blocked_.add();
       if (call.method() == "CONNECT") return call.answer(403);
-      const bool image = accept.compare(0, 6, "image/") == 0 ||
+      const bool image = penstock::starts_with(accept, "image/") ||
                          call.request().get("Sec-Fetch-Dest").value_or("") == "image";
       return image ? call.answer(200, kImage, "image/gif") : call.answer(204);
     }
-    const bool may_be_page = accept.empty() || accept.find("text/html") != std::string::npos ||
-                             accept.find("*/*") != std::string::npos;
-    if (identity_ && !rules.empty() && may_be_page && call.method() == "GET") {
+    if (identity_ && !rules.empty() && call.method() == "GET" &&
+        penstock::weight_of_type(accept, "text/html") > 0) {
       call.request().set("Accept-Encoding", "identity");
     }
     return PENSTOCK_CONTINUE;
@@ -176,133 +119,47 @@ class Page : public penstock::Transaction {
   explicit Page(const Remover& remover) : remover_(remover) {}
 
   int response_head(penstock::Call& call) override {
-    const std::string type = lower(call.response().get("Content-Type").value_or(""));
-    const std::string coding = lower(call.response().list("Content-Encoding"));
-    const bool wanted = type.substr(0, type.find_first_of("; \t")) == "text/html" &&
-                        (coding.empty() || coding == "identity") && call.status() == 200 &&
-                        call.number(PENSTOCK_NO_TRANSFORM, 0) == 0 && !remover_.rules.empty();
+    const bool wanted = call.response().media_type() == "text/html" && call.status() == 200 &&
+                        call.is_transformable() && !remover_.rules.empty();
     return wanted ? call.changed_response() : PENSTOCK_DONE;
   }
 
   int response_body(penstock::Call& call, View piece) override {
-    begin_ = 0;
-    tag_at_ = kBefore;
-    for (std::size_t i = 0; i < piece.size(); ++i) {
-      const char c = piece[i];
-      if (in_comment_) {
-        in_comment_ = c != '>' || dashes_ < 2;
-        dashes_ = c == '-' ? dashes_ + 1 : 0;
-        continue;
-      }
-      if (!tag_.empty() && !fits(c)) keep(call, i);  // it was none
-      if (!tag_.empty() || c == '<') add(call, c, i);
-    }
-    pass(call, tag_.empty() ? piece.size() : tag_begin());
-    return PENSTOCK_CHANGED;
+    return page_.read(call, piece, [this](const penstock::HtmlTag& tag) { return stays(tag); });
   }
 
-  int response_complete(penstock::Call& call) override {
-    if (hidden_.empty() && !tag_.empty()) call.write(tag_);
-    return PENSTOCK_CONTINUE;
-  }
+  int response_complete(penstock::Call& call) override { return page_.end(call); }
 
  private:
-  static constexpr std::size_t kBefore = View::npos;
-
-  // Whether the byte can belong to the tag. In a script or the like, only its end is one.
-  bool fits(char c) const {
-    const std::string next = lower(View(&c, 1));
-    const std::size_t size = tag_.size();
-    if (size < raw_.size()) return next[0] == raw_[size];
-    if (!raw_.empty() && size == raw_.size()) return View(" \t\r\n\f/>").find(c) != View::npos;
-    return size == 1 ? next[0] == '/' || next[0] == '!' || (next >= "a" && next <= "z")
-                     : size < kLongestTag;
-  }
-
-  // The byte with the number i is one of a tag.
-  void add(const penstock::Call& call, char c, std::size_t i) {
-    if (tag_.empty()) {
-      tag_at_ = i;
-      quote_ = 0;
-    }
-    tag_ += c;
-    if (tag_ == "<!--") {
-      in_comment_ = true;
-      dashes_ = 2;
-      keep(call, i + 1);
-    } else if (quote_ != 0) {
-      if (c == quote_) quote_ = 0;
-    } else if (c == '"' || c == '\'') {
-      quote_ = c;
-    } else if (c == '>') {
-      end_tag(call, i + 1);
-    }
-  }
-
-  // The tag is whole; `end` is behind it.
-  void end_tag(const penstock::Call& call, std::size_t end) {
-    const std::string name = name_of(tag_);
-    const bool is_raw = name == "<script" || name == "<style" || name == "<textarea" ||
-                        name == "<title" || name == "<iframe";
-    raw_ = is_raw ? "</" + name.substr(1) : "";
-    const auto taken = [&](const Rule& rule) { return rule.takes(tag_); };
-    const auto& rules = remover_.rules;
+  bool stays(const penstock::HtmlTag& tag) {
     if (!hidden_.empty()) {
-      if (name == hidden_) ++depth_;
-      const bool ends = name == "</" + hidden_.substr(1) && --depth_ == 0;
-      if (name == "</body" || name == "</html") {
-        pass(call, tag_begin());
-        hidden_.clear();
-        keep(call, end);
-        return;
-      }
-      if (ends) hidden_.clear();
-    } else if (name.size() > 1 && name[1] != '/' &&
-               std::any_of(rules.begin(), rules.end(), taken)) {
-      remover_.removed.add();
-      pass(call, tag_begin());
-      const bool is_empty =
-          View("<img <embed <input <link <source <track <base <meta <area <wbr <hr <br <col ")
-              .find(name + " ") != View::npos;
-      if (!is_empty) hidden_ = name;
-      depth_ = 1;
-    } else {
-      keep(call, end);
-      return;
+      const bool is_last = tag.is_end() && (tag.name() == "body" || tag.name() == "html");
+      if (tag.name() == hidden_) depth_ += tag.is_end() ? -1 : 1;
+      if (is_last || depth_ == 0) show();
+      return is_last;
     }
-    tag_.clear();
-    begin_ = end;
+    const auto& rules = remover_.rules;
+    const bool taken =
+        !tag.is_end() && !tag.name().empty() &&
+        std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return rule.takes(tag); });
+    if (!taken) return true;
+    remover_.removed.add();
+    if (tag.is_void()) return false;
+    hidden_ = tag.name();
+    depth_ = 1;
+    page_.hide(true);
+    return false;
   }
 
-  // The tag, or what is there of it, stays; it ends before `end`.
-  void keep(const penstock::Call& call, std::size_t end) {
-    if (tag_at_ == kBefore) {
-      if (hidden_.empty()) call.write(tag_);
-      begin_ = end;
-    }
-    tag_.clear();
-  }
-
-  // Where it begins in the present piece.
-  std::size_t tag_begin() const { return tag_at_ == kBefore ? 0 : tag_at_; }
-
-  // Passes the piece up to there, if it is to be seen.
-  void pass(const penstock::Call& call, std::size_t end) {
-    if (hidden_.empty() && begin_ < end) call.pass(begin_, end - begin_);
-    begin_ = end;
+  void show() {
+    hidden_.clear();
+    page_.hide(false);
   }
 
   const Remover& remover_;
-  std::string tag_;     // as much as there is of a tag
-  std::string raw_;     // what ends the present script or the like
-  std::string hidden_;  // "<div": the element that is being left out
+  penstock::HtmlPage page_;
+  std::string hidden_;  // "div": the element that is being left out
   int depth_ = 0;       // of elements of that name in it
-  char quote_ = 0;
-  bool in_comment_ = false;
-  int dashes_ = 0;
-  // Of the present piece: what has not passed yet, and where the tag begins.
-  std::size_t begin_ = 0;
-  std::size_t tag_at_ = kBefore;
 };
 
 constexpr penstock_setting kRule[] = {
