@@ -22,8 +22,6 @@
 // in Connection, as these are for the proxy only. CONNECT, "*" and requests of more than
 // `most` are not copied. What became of copies is counted: mirrored_total, mirror_failed_total (no
 // response), mirror_skipped_total (too large, or too many under way).
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <random>
 #include <string>
@@ -31,13 +29,9 @@
 #include <utility>
 #include <vector>
 
-#include <strings.h>
-
 #include "penstock/module.hpp"
 
 namespace {
-
-using View = std::string_view;
 
 class Mirror : public penstock::Instance {
  public:
@@ -52,13 +46,10 @@ class Mirror : public penstock::Instance {
         remove_(config.texts("remove")),
         mirrored_(metric("mirrored_total", "Copies that were answered.")),
         failed_(metric("mirror_failed_total", "Copies that were not answered.")) {
-    if (url_.compare(0, 7, "http://") != 0 && url_.compare(0, 8, "https://") != 0) {
+    if (!penstock::starts_with(url_, "http://") && !penstock::starts_with(url_, "https://")) {
       config.fail("url", "it begins with http:// or https://");
     }
-    const std::size_t host = url_.find("://") + 3;
-    if (host == url_.size() || std::string_view("/?#:@").find(url_[host]) != View::npos) {
-      config.fail("url", "it lacks a host");
-    }
+    if (!penstock::split_url(url_)) config.fail("url", "it lacks a host");
     if (url_.back() == '/') url_.pop_back();
   }
 
@@ -77,8 +68,10 @@ class Mirror : public penstock::Instance {
     const std::string named = fields.list("Connection");
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const auto [name, value] = fields[i];
-      if (!is_removed(std::string(name)) && !is_in(named, name))
-        out.fields.emplace_back(name, value);
+      // Those of the connection, and those that the copy gets anew, stay here.
+      const bool stays = penstock::is_field_of_proxy(name) || penstock::same(name, "Expect") ||
+                         penstock::has_element(named, name) || penstock::is_one_of(remove_, name);
+      if (!stays) out.fields.emplace_back(name, value);
     }
     out.fields.emplace_back("X-Forwarded-Host", call.host());
     out.fields.emplace_back("X-Mirrored", "1");
@@ -101,33 +94,6 @@ class Mirror : public penstock::Instance {
   const penstock::Metric skipped;
 
  private:
-  // Whether the name is an element of the list.
-  static bool is_in(View list, View name) {
-    while (!list.empty()) {
-      const View element = list.substr(0, list.find(','));
-      list.remove_prefix(std::min(element.size() + 1, list.size()));
-      const std::size_t begin = std::min(element.find_first_not_of(" \t"), element.size());
-      const View word = element.substr(begin, element.find_last_not_of(" \t") + 1 - begin);
-      if (word.size() == name.size() && strncasecmp(word.data(), name.data(), name.size()) == 0) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  bool is_removed(const std::string& name) const {
-    // Those of the connection, and those that the copy gets anew.
-    constexpr std::array<const char*, 11> kOwn = {
-        "Host",  "Content-Length",   "Connection", "Keep-Alive", "Transfer-Encoding",
-        "TE",    "Proxy-Connection", "Trailer",    "Upgrade",    "Proxy-Authorization",
-        "Expect"};
-    const auto is_it = [&](std::string_view one) {
-      return strcasecmp(std::string(one).c_str(), name.c_str()) == 0;
-    };
-    return std::any_of(kOwn.begin(), kOwn.end(), is_it) ||
-           std::any_of(remove_.begin(), remove_.end(), is_it);
-  }
-
   std::string url_;
   const double share_;
   const int most_pending_;

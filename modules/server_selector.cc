@@ -18,7 +18,7 @@
 //   key     what tells clients or requests apart; "client" is the client's address
 //   cookie  name of a cookie by which a client stays with what was chosen for it; "": none, the
 //           choice is then made anew for each request, from its key alone
-//   choice  tables of: name (letters, digits, "-"), values (patterns, "*" at the end for any text),
+//   choice  tables of: name (letters, digits, "-"), values (patterns, "*" for any text),
 //           share (percent), and where it leads: upstream (a group), server (of the group), or
 //           address ("192.0.2.1:80", in place of those of the target)
 //
@@ -42,29 +42,13 @@ struct Choice {
   std::vector<std::string> values;
   double share;
   std::string upstream, server, address;
-
-  bool has(std::string_view value) const {
-    return std::any_of(values.begin(), values.end(), [&](const std::string& one) {
-      return !one.empty() && one.back() == '*'
-                 ? value.compare(0, one.size() - 1, one, 0, one.size() - 1) == 0
-                 : value == one;
-    });
-  }
 };
 
 // The value of a cookie; empty where there is none.
 std::string cookie(const penstock::Call& call, const std::string& name) {
   if (name.empty()) return {};
-  for (std::size_t i = 0; call.request().get("Cookie", i); ++i) {
-    std::string_view line = *call.request().get("Cookie", i);
-    while (!line.empty()) {
-      const std::string_view pair = line.substr(0, line.find(';'));
-      line.remove_prefix(std::min(pair.size() + 1, line.size()));
-      const std::size_t begin = std::min(pair.find_first_not_of(' '), pair.size());
-      if (pair.compare(begin, name.size() + 1, name + "=") == 0) {
-        return std::string(pair.substr(begin + name.size() + 1));
-      }
-    }
+  for (const penstock::Field& one : call.request().cookies()) {
+    if (one.name == name) return std::string(one.value);
   }
   return {};
 }
@@ -114,7 +98,7 @@ class Selector : public penstock::Instance {
     }
     const std::string value = value_of(call);
     for (const Choice& choice : choices_) {
-      if (choice.has(value)) return &choice;
+      if (penstock::matches_any(choice.values, value)) return &choice;
     }
     if (kept == kNone) return nullptr;
     drawn = value.empty();

@@ -1,4 +1,5 @@
-// The interface for modules (penstock/module.h) for C++17 and later; only this header, no library.
+// The interface for modules (penstock/module.h) for C++17 and later; only headers, no library.
+// penstock/module_text.hpp is a part of it; penstock/module_html.hpp stands beside it.
 //
 // A module is a class derived from Instance, made once for each [module.NAME] of the configuration,
 // and, where it has something to remember of a transaction, one derived from Transaction:
@@ -48,6 +49,7 @@
 
 #include "penstock/module_call.hpp"
 #include "penstock/module_instance.hpp"
+#include "penstock/module_text.hpp"
 
 namespace penstock {
 

@@ -196,8 +196,9 @@ class Fields {
     std::size_t index = 0;
     for (auto line = get("Cookie"); line; line = get("Cookie", ++index)) {
       for (const std::string_view pair : split(*line, ';')) {
-        const std::size_t equals = std::min(pair.find('='), pair.size());
-        out.push_back({pair.substr(0, equals), pair.substr(std::min(equals + 1, pair.size()))});
+        const std::size_t equals = pair.find('=');
+        if (equals == std::string_view::npos) continue;
+        out.push_back({pair.substr(0, equals), pair.substr(equals + 1)});
       }
     }
     return out;

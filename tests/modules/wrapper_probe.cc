@@ -76,6 +76,14 @@ class Turn : public penstock::Transaction {
       call.request().add("X-Second", call.request().get("B", 1).value_or("none"));
       call.request().add("X-First", call.request()[0].name);
     }
+    if (path_ == "/cookies") {
+      std::string names;
+      for (const penstock::Field& one : call.request().cookies()) {
+        names.append(one.name).append("[").append(one.value).append("]");
+      }
+      call.request().set_lines("X-Line", {names, "2"});
+      call.request().set_lines("A", call.request().lines("B"));
+    }
     return PENSTOCK_CONTINUE;
   }
   int request_body(penstock::Call& call, std::string_view bytes) override {
@@ -93,19 +101,18 @@ class Turn : public penstock::Transaction {
     if (held_) call.drop(std::move(held_));
     return PENSTOCK_CONTINUE;
   }
-  int response_head(penstock::Call& /*call*/) override {
-    return path_ == "/collect" ? PENSTOCK_HOLD_HEAD : PENSTOCK_SKIP_CONTENT;
+  int response_head(penstock::Call& call) override {
+    if (path_ == "/describe") describe(call);
+    return path_ == "/collect" ? collected_.begin(call) : PENSTOCK_SKIP_CONTENT;
   }
-  int response_body(penstock::Call& /*call*/, std::string_view bytes) override {
-    content_ += bytes;
-    return PENSTOCK_CHANGED;
+  int response_body(penstock::Call& call, std::string_view bytes) override {
+    return collected_.add(call, bytes);
   }
   int response_complete(penstock::Call& call) override {
-    if (content_ == "virus") return call.answer(403, "<p>no", "text/html");
-    call.response().set("X-Length", std::to_string(content_.size()));
-    call.content_length(content_.size());
-    call.write(content_);
-    return PENSTOCK_CONTINUE;
+    const std::string& content = collected_.content();
+    if (content == "virus") return call.answer(403, "<p>no", "text/html");
+    call.response().set("X-Length", std::to_string(content.size()));
+    return collected_.end(call, content);
   }
   int logged(penstock::Call& call) override {
     call.add_record("status_seen", call.record("status"));
@@ -113,6 +120,13 @@ class Turn : public penstock::Transaction {
   }
 
  private:
+  static void describe(penstock::Call& call) {
+    const penstock::Fields response = call.response();
+    response.set("X-Type", response.media_type() + ";");
+    response.set("X-Length", std::to_string(call.described_length()));
+    response.set("X-Transformable", call.is_transformable() ? "yes" : "no");
+    call.vary("Accept");
+  }
   int ask(penstock::Call& call) {
     if (!call.resumed()) {
       penstock::Subrequest request;
@@ -143,7 +157,7 @@ class Turn : public penstock::Transaction {
   const Probe& probe_;
   const std::string path_;
   penstock::Held held_;
-  std::string content_;
+  penstock::Collected collected_{10};
   int waits_ = 0;
   std::shared_ptr<const penstock::Subresponse> reply_;
   std::shared_ptr<std::string> result_ = std::make_shared<std::string>();

@@ -106,6 +106,62 @@ TEST_F(Wrapper, DecidesOnAHeadWhenContentWasSeen) {
   EXPECT_EQ(field(refused.to_client.fields, "Content-Type"), "text/html");
 }
 
+TEST_F(Wrapper, LetsGoWhatIsTooLongToCollect) {
+  Response response;
+  response.content = "ten and one";
+  for (const bool known : {true, false}) {
+    response.length_known = known;
+    const Outcome outcome = run("/collect", response);
+    EXPECT_EQ(outcome.to_client.content, "ten and one");
+    EXPECT_EQ(outcome.head_held, !known);
+    EXPECT_EQ(field(outcome.to_client.fields, "X-Length"), "-");
+  }
+  response.content.pop_back();
+  EXPECT_EQ(field(run("/collect", response).to_client.fields, "X-Length"), "10");
+  EXPECT_EQ(host_.violations, std::vector<std::string>());
+}
+
+TEST_F(Wrapper, ReadsAndWritesLinesAndCookies) {
+  Request request;
+  request.path = "/cookies";
+  request.fields = {{"Cookie", "a=1;b; c=d=e"}, {"B", "2"}, {"X-Line", "1"}, {"A", "1"},
+                    {"Cookie", " f= ;"},        {"b", "3"}};
+  const FieldList sent = host_.run(request, Response{}).to_server->fields;
+  EXPECT_EQ(sent, (FieldList{{"Cookie", "a=1;b; c=d=e"},
+                             {"B", "2"},
+                             {"Cookie", " f= ;"},
+                             {"b", "3"},
+                             {"X-Line", "a[1]c[d=e]f[]"},
+                             {"X-Line", "2"},
+                             {"A", "2"},
+                             {"A", "3"}}));
+}
+
+TEST_F(Wrapper, DescribesResponses) {
+  const auto describe = [&](const FieldList& fields, int status = 200,
+                            const std::string& method = "GET") {
+    Request request;
+    request.path = "/describe";
+    request.method = method;
+    Response response;
+    response.status = status;
+    response.fields = fields;
+    response.content = method == "HEAD" ? "" : "abc";
+    const FieldList got = host_.run(request, response).to_client.fields;
+    return field(got, "X-Type") + " " + field(got, "X-Length") + " " +
+           field(got, "X-Transformable") + " " + field(got, "Vary");
+  };
+  EXPECT_EQ(describe({{"Content-Type", "Text/HTML ;charset=x"}}), "text/html; 3 yes Accept");
+  EXPECT_EQ(describe({{"Vary", "*"}, {"Content-Encoding", "Identity"}}), "; 3 yes *");
+  EXPECT_EQ(describe({{"Vary", "Cookie, ACCEPT"}}), "; 3 yes Cookie, ACCEPT");
+  EXPECT_EQ(describe({{"Content-Encoding", "gzip"}}), "; 3 no Accept");
+  EXPECT_EQ(describe({{"Content-Range", "bytes 0-2/3"}}), "; 3 no Accept");
+  EXPECT_EQ(describe({{"Cache-Control", "no-transform"}}), "; 3 no Accept");
+  EXPECT_EQ(describe({}, 206), "; 3 no Accept");
+  EXPECT_EQ(describe({{"Content-Length", "77"}}, 200, "HEAD"), "; 77 yes Accept");
+  EXPECT_EQ(describe({}, 200, "HEAD"), "; -1 yes Accept");
+}
+
 TEST_F(Wrapper, AddsToTheRecordAlsoWhenContentWasSkipped) {
   host_.record["status"] = "200";
   EXPECT_EQ(field(run("/").record, "status_seen"), "200");
