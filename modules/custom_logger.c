@@ -126,15 +126,16 @@ static int configure(penstock_instance* instance, const penstock_api* api,
   char* const path = logger->texts + pattern.size + 1;
   memcpy(path, file.data, file.size);
   char message[LONGEST_MESSAGE];
-  if (!parse_pattern(logger, message)) {
-    api->setting_error(config, "pattern", message);
-  } else if ((logger->file = api->log_file_open(instance, path)) == NULL) {
+  const int is_parsed = parse_pattern(logger, message);
+  if (is_parsed) {
+    logger->file = api->log_file_open(instance, path);
     snprintf(message, sizeof message, "it cannot be opened: %s", strerror(errno));
-    api->setting_error(config, "file", message);
-  } else {
+  }
+  if (logger->file != NULL) {
     *data = logger;
     return PENSTOCK_OK;
   }
+  api->setting_error(config, is_parsed ? "file" : "pattern", message);
   end(instance, logger);
   return PENSTOCK_ERROR;
 }
@@ -182,8 +183,7 @@ static int logged(penstock_call* call) {
     const struct part* const part = &logger->parts[i];
     put(&line, text_of(call, part), part->kind != LITERAL);
   }
-  const penstock_str text = {line.bytes, line.size};
-  call->api->log_file_write(logger->file, text);
+  call->api->log_file_write(logger->file, (penstock_str){line.bytes, line.size});
   return PENSTOCK_CONTINUE;
 }
 
