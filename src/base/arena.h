@@ -21,6 +21,11 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
+  // No view is valid any more.
+  void clear() {
+    if (chunks_ != nullptr) *this = Arena();
+  }
+
   // `size` bytes, not initialised.
   [[nodiscard]] char* allocate(std::size_t size);
   [[nodiscard]] std::string_view copy(std::string_view text);

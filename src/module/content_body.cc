@@ -43,22 +43,25 @@ bool ContentBody::has_callback(ModuleEvent event) const {
   return (is_request(point_) ? module.request_complete : module.response_complete) != nullptr;
 }
 
-Slice ContentBody::take_written() { return take_from(ready_, next_); }
+Slice ContentBody::take_written() {
+  return first_.empty() ? take_from(ready_, next_) : std::exchange(first_, {});
+}
 
 bool ContentBody::at_end() const {
-  if (next_ < ready_.size() || error_) return false;
+  if (has_ready() || error_) return false;
   return phase_ == Phase::completed || (phase_ == Phase::passing && source_->at_end());
 }
 
 std::optional<std::uint64_t> ContentBody::remaining() const {
   if (may_change_ || phase_ == Phase::waiting) return std::nullopt;
   auto rest = source_->remaining();
+  if (rest) *rest += first_.size();
   for (std::size_t i = next_; rest && i < ready_.size(); ++i) *rest += ready_[i].size();
   return rest;
 }
 
 BodySource::Run ContentBody::run(std::uint64_t at_least) {
-  if (phase_ != Phase::passing || next_ < ready_.size() || promised_) return {};
+  if (phase_ != Phase::passing || has_ready() || promised_) return {};
   return source_->run(at_least);
 }
 
@@ -69,14 +72,14 @@ bool ContentBody::waits_for_end() const {
 }
 
 Slice ContentBody::take_ready() {
-  while (next_ == ready_.size()) {
+  while (!has_ready()) {
     if (phase_ == Phase::passing) return pass(source_->take_ready());
     if (phase_ != Phase::looking) return {};
     Slice slice = source_->take_ready();
     const bool had = !slice.empty();
     if (had) show(std::move(slice));
     if (phase_ == Phase::looking && source_->at_end()) show_end();
-    if (!had && next_ == ready_.size()) return {};
+    if (!had && !has_ready()) return {};
   }
   return waits_for_end() ? Slice() : take_written();
 }
@@ -84,7 +87,7 @@ Slice ContentBody::take_ready() {
 Task<Result<Slice>> ContentBody::next() {
   while (true) {
     if (phase_ == Phase::looking && source_->at_end()) show_end();
-    if (next_ < ready_.size() && !waits_for_end()) co_return take_written();
+    if (has_ready() && !waits_for_end()) co_return take_written();
     if (error_) co_return fail(*error_);
     if (phase_ == Phase::waiting) {
       const bool waited = co_await wait();
@@ -204,7 +207,12 @@ Task<void> ContentBody::work() {
 void ContentBody::write_piece(Slice slice) {
   if (slice.empty()) return;
   made_ += slice.size();
-  ready_.push_back(std::move(slice));
+  // Mostly there is one at a time, and no memory is needed for it.
+  if (has_ready()) {
+    ready_.push_back(std::move(slice));
+  } else {
+    first_ = std::move(slice);
+  }
 }
 
 // The module has failed over the present piece, or the end.
@@ -218,6 +226,11 @@ void ContentBody::give_up(std::string_view reason) {
 
 // The module is done with the piece.
 void ContentBody::settle(int returned) {
+  if (returned == PENSTOCK_CONTINUE && moment_->written.empty()) {
+    write_piece(std::move(moment_->content));
+    if (moment_->event == complete_event_) phase_ = Phase::completed;
+    return check_promise();
+  }
   const bool replaces = returned == PENSTOCK_CHANGED;
   const bool ends = returned == PENSTOCK_DONE || returned == PENSTOCK_SKIP_CONTENT;
   answered_ = returned == PENSTOCK_ANSWER && held_ != nullptr && moment_->answered;
@@ -248,6 +261,7 @@ void ContentBody::fail_with(std::string_view reason) {
   error_ = adaptation.fail_content(*transaction_, point_, reason, changed_);
   if (error_) {
     phase_ = Phase::failed;
+    first_ = Slice();
     ready_.clear();
     next_ = 0;
   } else if (phase_ != Phase::completed) {
@@ -258,7 +272,7 @@ void ContentBody::fail_with(std::string_view reason) {
 Task<ContentBody::Seen> ContentBody::prime(AdaptedMessage& message) {
   held_ = &message;
   bool broken = false;
-  while (next_ == ready_.size() && !answered_ && !broken) {
+  while (!has_ready() && !answered_ && !broken) {
     if (phase_ == Phase::waiting) {
       const bool waited = co_await wait();
       if (!waited) break;

@@ -60,6 +60,7 @@ class ContentBody final : public OwnBody {
   };
   [[nodiscard]] bool has_callback(ModuleEvent event) const;
   [[nodiscard]] Slice take_written();
+  [[nodiscard]] bool has_ready() const { return !first_.empty() || next_ < ready_.size(); }
   [[nodiscard]] bool waits_for_end() const;
   // Each shows a piece, or the end, to the module. `passing` afterwards: see above.
   void show(Slice slice);
@@ -94,7 +95,9 @@ class ContentBody final : public OwnBody {
   bool working_ = false;
   Event done_;
   Result<int> returned_ = 0;
-  Slices ready_;  // to be handed out
+  // To be handed out, `first_` first.
+  Slice first_;
+  Slices ready_;
   std::size_t next_ = 0;
   std::optional<Error> error_;
 };

@@ -84,7 +84,7 @@ std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
     transaction.response_framing = message.framing();
   }
   Moment& moment = transaction.moment(event);
-  moment.clear_call();
+  moment.clear_message();
   moment.event = event;
   moment.message = &message;
   if (!has_callback(caller_->instance().callbacks(), event)) {

@@ -39,11 +39,19 @@ void Moment::clear_call() {
   choice = nullptr;
   record = nullptr;
   trailers = nullptr;
-  content = Slice();
   head_held = false;
   may_write = false;
-  waiting.reset();
-  texts_ = Arena();
+  if (!content.empty()) content = Slice();
+  if (waiting) waiting.reset();
+  texts_.clear();
+}
+
+void Moment::clear_message() {
+  clear_call();
+  written.clear();
+  length.reset();
+  answered.reset();
+  answer_streams = false;
 }
 
 bool Moment::may_change_head() const { return is_head(event) || head_held; }

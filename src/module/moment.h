@@ -56,8 +56,9 @@ class Moment final : public CallFace {
   };
   std::shared_ptr<WaitPoint> waiting;
 
-  // Forgets what belongs to one call.
+  // Forgets what belongs to one call; or to all that the message before has been shown by.
   void clear_call();
+  void clear_message();
 
   FieldSection* fields(int section, bool change) override;
   int get_text(int text, penstock_str& value) override;

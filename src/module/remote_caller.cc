@@ -1,5 +1,6 @@
 #include "module/remote_caller.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -303,15 +304,16 @@ bool RemoteCaller::apply_hold(WireEdit edit, WireReader& in, ModuleTransaction& 
     const auto offset = in.take<std::uint64_t>();
     const auto size = in.take<std::uint64_t>();
     penstock_held* one = nullptr;
-    if (!in.good() || held.contains(number)) return false;
-    if (api.content_hold(&call, offset, size, &one) < 0) return false;
-    held.emplace(number, one);
+    if (!in.good() || api.content_hold(&call, offset, size, &one) < 0) return false;
+    held.emplace_back(number, one);
     return true;
   }
-  const auto node = held.extract(number);
-  if (!node) return false;
+  const auto at = std::ranges::find(held, number, [](const auto& pair) { return pair.first; });
+  if (at == held.end()) return false;
   const auto release = edit == WireEdit::emit ? api.content_emit : api.content_drop;
-  return release(&call, node.mapped()) >= 0;
+  const int released = release(&call, at->second);
+  held.erase(at);
+  return released >= 0;
 }
 
 void RemoteCaller::free(ModuleTransaction& transaction) {

@@ -7,7 +7,9 @@ namespace penstock {
 
 ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
                                      Adaptation& adaptation)
-    : caller_(&caller), adaptation_(&adaptation) {
+    : caller_(&caller),
+      adaptation_(&adaptation),
+      is_uploading_(adaptation.facts().request_framing.kind != BodyKind::none) {
   const TransactionFacts& facts = adaptation.facts();
   request_framing = facts.request_framing;
   call_.size = sizeof(penstock_call);

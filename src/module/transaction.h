@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <unordered_map>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "adapt/filter.h"
 #include "module/instance.h"
@@ -35,8 +37,9 @@ class ModuleTransaction final : public FilterState {
   [[nodiscard]] const TransactionFacts& facts() const { return adaptation_->facts(); }
   [[nodiscard]] ModuleCaller& caller() const { return *caller_; }
   [[nodiscard]] Moment& moment(ModuleEvent event) {
-    if (event >= ModuleEvent::response_head) return response_moment_;
-    return event >= ModuleEvent::cache_lookup ? way_moment_ : request_moment_;
+    if (event < ModuleEvent::cache_lookup || !is_uploading_) return first_moment_;
+    auto& moment = event >= ModuleEvent::response_head ? response_moment_ : way_moment_;
+    return moment ? *moment : moment.emplace(*this);
   }
 
   // The heads, from their events on. Null when the last callback is called: they may be gone by
@@ -60,7 +63,7 @@ class ModuleTransaction final : public FilterState {
 
   std::uint64_t held_bytes = 0;
   std::list<penstock_held> held;
-  std::unordered_map<std::uint64_t, penstock_held*> held_by_number;  // as helpers name them
+  std::vector<std::pair<std::uint64_t, penstock_held*>> held_by_number;  // as helpers name them
 
   // PENSTOCK_DONE: nothing but `free` is called any more.
   void leave() { adaptation_->leave(*this); }
@@ -74,9 +77,11 @@ class ModuleTransaction final : public FilterState {
   ModuleCaller* caller_;
   Adaptation* adaptation_;
   ModuleConnection* connection_ = nullptr;
-  Moment request_moment_{*this};
-  Moment way_moment_{*this};  // between request and response
-  Moment response_moment_{*this};
+  // Of a request with content events go on beside those that come after it.
+  bool is_uploading_;
+  Moment first_moment_{*this};
+  std::optional<Moment> way_moment_;  // between request and response
+  std::optional<Moment> response_moment_;
   ModuleCall call_;
 };
 

@@ -205,11 +205,7 @@ void Transaction::prepare() {
   if (route_ != nullptr && route_->settings->host_policy == HostPolicy::set) {
     host_field_ = route_->settings->host_value;
   }
-  if (adaptation_) {
-    remove_hop_by_hop(request_.fields, {});  // what filters have set
-  } else {
-    hop_ = take_hop(request_, request_framing_);
-  }
+  if (!adaptation_) hop_ = take_hop(request_, request_framing_);
   prepare_request(request_, request_framing_, host_field_, parts_.pseudonym, hop_);
   if (destination_.group != nullptr) {
     destination_.cookie = destination_.group->take_cookie(request_);
