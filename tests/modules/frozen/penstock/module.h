@@ -69,7 +69,8 @@ enum {
   /* Not yet: the same callback is called again, with `resumed` set, after resume() was called for
    * the waiter of this call. Meanwhile nothing more is read of the message. */
   PENSTOCK_WAIT = 3,
-  /* Go on, and call nothing more for this transaction but `free`. */
+  /* Go on, and call nothing more for this transaction but `free`. What is still to come of content
+   * passes as it is; what is held of it does not. */
   PENSTOCK_DONE = 4,
   /* From answer_body: that was the last of the content. */
   PENSTOCK_END = 5,
@@ -132,7 +133,9 @@ typedef struct penstock_call {
   void* data;              /* what `configure` left in its `data` */
   void* opaque;            /* the module's own, from the call before of this transaction; at first
                               null. May be set; `free` gets the last one. */
-  void* connection_opaque; /* what `connection` left in `opaque`; null where it did not */
+  void* connection_opaque; /* what `connection` left in `opaque`; null where it did not, or
+                              where the connection was there before the instance: after a change
+                              of the configuration */
   uint64_t transaction;    /* id, unique while the proxy runs; 0 in `connection` */
   uint64_t connection;     /* id of the client's connection, as in the access log */
   const struct sockaddr* client; /* the client's address: AF_INET, AF_INET6 or AF_UNIX */
@@ -322,13 +325,15 @@ typedef struct penstock_api {
 
   /* -- Content: in request_body, response_body, answer_body and the _complete events  */
 
-  /* Writes bytes of the module's own into the message; they are copied. */
+  /* Writes bytes of the module's own into the message; they are copied. Beside the workers about
+   * 16 MiB in one call of a callback, and PENSTOCK_LIMIT beyond that. */
   int (*content_write)(penstock_call* call, const void* bytes, size_t size);
   /* Writes a part of the present content; it is not copied. */
   int (*content_pass)(penstock_call* call, size_t offset, size_t size);
-  /* Keeps a part of the present content for later, without a copy. What is held counts: beyond
-   * `hold_limit` of the configuration it is PENSTOCK_LIMIT. content_emit() writes and frees it,
-   * content_drop() only frees it; the end of the transaction does so as well. */
+  /* Keeps a part of the present content for later, without a copy where it is large. What is held
+   * counts, each part for at least 4 KiB: beyond `hold_limit` of the configuration it is
+   * PENSTOCK_LIMIT. content_emit() writes and frees it, content_drop() only frees it; the end of
+   * the transaction does so as well. */
   int (*content_hold)(penstock_call* call, size_t offset, size_t size, penstock_held** held);
   int (*content_emit)(penstock_call* call, penstock_held* held);
   int (*content_drop)(penstock_call* call, penstock_held* held);
@@ -403,11 +408,13 @@ typedef struct penstock_api {
                                  void* data);
   void (*watch_stop)(penstock_watch* watch);
   /* Runs `work` on a thread where it may block, then `done` on a thread of the proxy; `done` may be
-   * null. At most 1024 wait: more is PENSTOCK_LIMIT. */
+   * null. At most 1024 wait: more is PENSTOCK_LIMIT. Work that still waits when the instance ends
+   * is left out, and its `done` called before `close`: it may free `data`. */
   int (*run_blocking)(penstock_instance* instance, void (*work)(void* data),
                       void (*done)(penstock_instance* instance, void* data), void* data);
   /* Sends a request and calls `done` with the response, on a thread of the proxy, exactly once if
-   * this gives PENSTOCK_OK. */
+   * this gives PENSTOCK_OK. What is under way when the instance ends is broken off: status 0,
+   * "cancelled", before `close`. */
   int (*subrequest)(penstock_instance* instance, const penstock_subrequest* request,
                     penstock_subrequest_done done, void* data);
 
