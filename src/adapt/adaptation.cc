@@ -12,10 +12,6 @@ namespace {
 constexpr unsigned kMostRecordFields = 16;
 constexpr std::size_t kLongestRecordFields = 4096;
 constexpr unsigned kBitsOfIds = 48;  // below the number of the worker
-// What a filter with conditions of the response is not asked about.
-constexpr Interests kBeforeResponse = interest(AdaptPoint::client_request) |
-                                      interest(AdaptPoint::server_request) | kLookupInterest |
-                                      kConnectInterest;
 
 Task<FilterOutcome> awaited(MaybeTask<FilterOutcome> outcome) {
   co_return co_await std::move(outcome);
@@ -75,11 +71,9 @@ std::unique_ptr<Adaptation> Adaptation::begin(const std::shared_ptr<FilterSet>& 
   adaptation->facts_.host = host;
   adaptation->slots_.reserve(set->places().size());
   for (const FilterPlace& place : set->places()) {
-    Interests interests = place.interests;
-    if (place.conditions.needs_response()) interests &= ~kBeforeResponse;
     const bool meant = &place == &*first || (&place > &*first && is_meant(place));
-    adaptation->slots_.push_back({.place = &place, .interests = interests, .meant = meant});
-    if (meant) adaptation->interests_ |= interests;
+    adaptation->slots_.push_back({.place = &place, .meant = meant});
+    if (meant) adaptation->interests_ |= place.interests;
   }
   return adaptation;
 }
@@ -96,7 +90,7 @@ void Adaptation::look_again(const RequestHead& request, std::string_view host, s
     Slot& slot = slots_[i];
     const bool comes = i > since || slot.place->settings->at == FilterSide::server;
     if (comes && !slot.state) slot.meant = is_meant(*slot.place, request, host, path_of(request));
-    if (slot.meant) interests_ |= slot.interests;
+    if (slot.meant) interests_ |= slot.place->interests;
   }
 }
 
@@ -111,7 +105,7 @@ Adaptation::~Adaptation() {
   // Whoever wraps goes before what it has wrapped, and all of them before what they belong to.
   answer_.reset();
   earlier_answers_.clear();
-  while (!bodies_.empty()) bodies_.pop_back();
+  bodies_.clear();
   slots_.clear();
 }
 
@@ -180,6 +174,7 @@ MaybeTask<AdaptResult> Adaptation::ask_from(std::size_t at, Interests about, std
     if (!slots_[at].is_asked(about)) continue;
     MaybeTask<FilterOutcome> outcome = ask(slots_[at]);
     if (!outcome.ready()) return wait_for(std::move(outcome), at, about, where, ask);
+    if (outcome.value().kind == FilterOutcome::Kind::go_on) continue;
     const AdaptResult settled = settle(slots_[at], outcome.value(), where, false);
     if (settled != AdaptResult::go_on) return settled;
   }

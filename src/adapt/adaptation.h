@@ -23,7 +23,8 @@ struct FilterPlace {
   std::unique_ptr<Filter> filter;
   const FilterSettings* settings;  // outlives it
   Conditions conditions{settings->conditions};
-  Interests interests = filter->interests();
+  // What the filter is asked about; with conditions of the response, nothing that comes before it.
+  Interests interests = filter->interests() & ~(conditions.needs_response() ? kBeforeResponse : 0);
 };
 
 // The filters of one worker, in the order in which they work. Transactions share it: it goes with
@@ -165,12 +166,11 @@ class Adaptation : public Pooled {
   friend class AdaptedMessage;
   struct Slot {
     const FilterPlace* place;
-    Interests interests;
     bool meant;  // by the request conditions
     bool left = false;
     std::unique_ptr<FilterState> state = nullptr;
     [[nodiscard]] bool is_asked(Interests about) const {
-      return meant && !left && (interests & about) != 0;
+      return meant && !left && (place->interests & about) != 0;
     }
     [[nodiscard]] bool is_asked(const AdaptedMessage& message) const {
       return is_asked(interest(message.point())) &&
@@ -205,8 +205,7 @@ class Adaptation : public Pooled {
   TransactionFacts facts_;
   Interests interests_ = 0;
   std::vector<Slot, PoolAllocator<Slot>> slots_;
-  // In the order in which they were put around each other.
-  std::vector<std::unique_ptr<OwnBody>, PoolAllocator<std::unique_ptr<OwnBody>>> bodies_;
+  OwnBodies bodies_;
   std::optional<FilterAnswer> answer_;
   std::vector<FilterAnswer> earlier_answers_;
   std::optional<AdaptedMessage> message_;

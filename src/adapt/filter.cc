@@ -15,7 +15,7 @@ std::string_view to_string(AdaptPoint point) {
 
 void AdaptedMessage::wrap(std::unique_ptr<OwnBody> body) {
   body_ = body.get();
-  adaptation_->bodies_.push_back(std::move(body));
+  adaptation_->bodies_.push(std::move(body));
 }
 
 void AdaptedMessage::replace(std::unique_ptr<OwnBody> body, std::optional<std::uint64_t> length) {

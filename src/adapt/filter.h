@@ -45,6 +45,10 @@ inline constexpr Interests kConnectInterest = 1U << 4;     // a server is about 
 inline constexpr Interests kLogInterest = 1U << 5;         // the transaction is over
 inline constexpr Interests kLookupInterest = 1U << 6;      // the cache has been asked
 inline constexpr Interests kConnectionInterest = 1U << 7;  // a client's connection begins
+// All that comes before the response of a transaction.
+inline constexpr Interests kBeforeResponse = interest(AdaptPoint::client_request) |
+                                             interest(AdaptPoint::server_request) |
+                                             kLookupInterest | kConnectInterest;
 
 class AdaptedConnection;
 
@@ -70,7 +74,31 @@ class Pooled {
 };
 
 // A body that stands in for another one, or comes from nowhere.
-class OwnBody : public BodySource, public Pooled {};
+class OwnBody : public BodySource, public Pooled {
+ private:
+  friend class OwnBodies;
+  std::unique_ptr<OwnBody> under_;
+};
+
+// Bodies in the order in which they were put around each other, of which the outermost goes first.
+class OwnBodies {
+ public:
+  OwnBodies() = default;
+  OwnBodies(const OwnBodies&) = delete;
+  OwnBodies& operator=(const OwnBodies&) = delete;
+  ~OwnBodies() { clear(); }
+
+  void push(std::unique_ptr<OwnBody> body) {
+    body->under_ = std::move(top_);
+    top_ = std::move(body);
+  }
+  void clear() {
+    while (top_) top_ = std::move(top_->under_);
+  }
+
+ private:
+  std::unique_ptr<OwnBody> top_;
+};
 
 // A response that is given in place of a server's.
 struct FilterAnswer {

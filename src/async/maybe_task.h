@@ -19,9 +19,9 @@ class [[nodiscard]] MaybeTask {
   MaybeTask(MaybeTask&&) noexcept = default;
   MaybeTask& operator=(MaybeTask&&) = delete;
 
-  [[nodiscard]] bool ready() const { return value_.has_value(); }
+  [[nodiscard]] bool ready() const { return rest_.empty(); }
   // Of one that is ready.
-  [[nodiscard]] const T& value() const { return *value_; }
+  [[nodiscard]] const T& value() const { return value_; }
 
   struct Awaiter {
     MaybeTask* of;
@@ -29,16 +29,16 @@ class [[nodiscard]] MaybeTask {
     bool await_ready() const noexcept { return of->ready(); }
     template <class Promise>
     auto await_suspend(std::coroutine_handle<Promise> caller) noexcept {
-      rest.emplace(std::move(*of->rest_).operator co_await());
+      rest.emplace(std::move(of->rest_).operator co_await());
       return rest->await_suspend(caller);
     }
-    T await_resume() { return rest ? rest->await_resume() : std::move(*of->value_); }
+    T await_resume() { return rest ? rest->await_resume() : std::move(of->value_); }
   };
   Awaiter operator co_await() && noexcept { return Awaiter{this}; }
 
  private:
-  std::optional<T> value_;
-  std::optional<Task<T>> rest_;
+  T value_{};
+  Task<T> rest_;
 };
 
 }  // namespace penstock

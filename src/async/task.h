@@ -64,11 +64,15 @@ class [[nodiscard]] Task {
   struct promise_type;
   using Handle = std::coroutine_handle<promise_type>;
 
+  // None: there is nothing to await.
+  Task() = default;
   Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
   Task& operator=(Task&&) = delete;
   ~Task() {
     if (handle_) handle_.destroy();
   }
+
+  [[nodiscard]] bool empty() const { return handle_ == nullptr; }
 
   struct Awaiter {
     Handle handle;
@@ -94,7 +98,7 @@ class [[nodiscard]] Task {
  private:
   friend class Scope;
   explicit Task(Handle handle) : handle_(handle) {}
-  Handle handle_;
+  Handle handle_ = nullptr;
 };
 
 template <class T>

@@ -21,9 +21,10 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
+  [[nodiscard]] bool empty() const { return chunks_ == nullptr; }
   // No view is valid any more.
   void clear() {
-    if (chunks_ != nullptr) *this = Arena();
+    if (!empty()) *this = Arena();
   }
 
   // `size` bytes, not initialised.

@@ -35,14 +35,6 @@ ContentBody::ContentBody(ModuleTransaction& transaction, BodySource& source, Ada
   moment_ = &transaction.moment(body_event_);
 }
 
-bool ContentBody::has_callback(ModuleEvent event) const {
-  const penstock_module& module = transaction_->instance().callbacks();
-  if (event == body_event_) {
-    return (is_request(point_) ? module.request_body : module.response_body) != nullptr;
-  }
-  return (is_request(point_) ? module.request_complete : module.response_complete) != nullptr;
-}
-
 Slice ContentBody::take_written() {
   return first_.empty() ? take_from(ready_, next_) : std::exchange(first_, {});
 }
@@ -126,8 +118,7 @@ void ContentBody::check_promise() {
 }
 
 void ContentBody::begin(ModuleEvent event) {
-  moment_->clear_call();
-  moment_->event = event;
+  moment_->begin(event);
   moment_->head_held = held_ != nullptr;
   moment_->message = held_;
   moment_->may_write = true;
@@ -136,7 +127,7 @@ void ContentBody::begin(ModuleEvent event) {
 void ContentBody::show(Slice slice) {
   if (transaction_->left) go_on_without();
   if (phase_ == Phase::failed) return;
-  if (phase_ == Phase::passing || !has_callback(body_event_)) {
+  if (phase_ == Phase::passing || !transaction_->caller().calls(body_event_)) {
     write_piece(std::move(slice));
     check_promise();
     return;
@@ -161,7 +152,7 @@ void ContentBody::go_on_without() {
 void ContentBody::show_end() {
   if (transaction_->left) go_on_without();
   if (phase_ == Phase::failed) return;
-  if (phase_ == Phase::passing || !has_callback(complete_event_)) {
+  if (phase_ == Phase::passing || !transaction_->caller().calls(complete_event_)) {
     phase_ = Phase::completed;
     check_promise();
     return;
@@ -227,7 +218,7 @@ void ContentBody::give_up(std::string_view reason) {
 // The module is done with the piece.
 void ContentBody::settle(int returned) {
   if (returned == PENSTOCK_CONTINUE && moment_->written.empty()) {
-    write_piece(std::move(moment_->content));
+    write_piece(std::exchange(moment_->content, {}));
     if (moment_->event == complete_event_) phase_ = Phase::completed;
     return check_promise();
   }
@@ -308,8 +299,7 @@ Task<Result<Slice>> AnswerBody::next() {
   for (int empty = 0; empty < kMostEmptyAnswers; ++empty) {
     if (next_ < ready_.size()) co_return take_ready();
     if (ended_) co_return Slice();
-    moment.clear_call();
-    moment.event = ModuleEvent::answer_body;
+    moment.begin(ModuleEvent::answer_body);
     moment.may_write = true;
     std::optional<int> returned = transaction_->caller().start(*transaction_, moment);
     std::string_view reason = transaction_->caller().failure();

@@ -58,7 +58,6 @@ class ContentBody final : public OwnBody {
     passing,    // it wants no more, or has failed: all passes
     failed,
   };
-  [[nodiscard]] bool has_callback(ModuleEvent event) const;
   [[nodiscard]] Slice take_written();
   [[nodiscard]] bool has_ready() const { return !first_.empty() || next_ < ready_.size(); }
   [[nodiscard]] bool waits_for_end() const;

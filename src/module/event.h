@@ -1,6 +1,7 @@
 // The callbacks of a module, as the proxy names them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -27,6 +28,9 @@ enum class ModuleEvent : std::uint8_t {
   blocking_done,    // `done` of run_blocking()
   subrequest_done,  // `done` of subrequest()
 };
+
+// Those up to the end of a transaction have numbers below this.
+inline constexpr std::size_t kTransactionEvents = static_cast<std::size_t>(ModuleEvent::free) + 1;
 
 // "request_head"; the name of the member of struct penstock_module, where it is one.
 [[nodiscard]] std::string_view to_string(ModuleEvent event);

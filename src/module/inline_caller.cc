@@ -7,66 +7,49 @@
 
 namespace penstock {
 
-InlineCaller::InlineCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
+InlineCaller::InlineCaller(std::shared_ptr<ModuleInstance> of, std::uint64_t hold_limit,
                            std::shared_ptr<WorkerGate> gate, WatchdogSlot* slot)
-    : instance_(std::move(instance)),
-      hold_limit_(hold_limit),
-      gate_(std::move(gate)),
-      slot_(slot) {}
+    : ModuleCaller(std::move(of), hold_limit, std::move(gate)),
+      module_(&instance().callbacks()),
+      watched_(&instance().watched),
+      slot_(slot) {
+  const auto put = [this](ModuleEvent event, Callback callback) {
+    callbacks_[static_cast<std::size_t>(event)] = callback;
+  };
+  put(ModuleEvent::request_head, module_->request_head);
+  put(ModuleEvent::request_complete, module_->request_complete);
+  put(ModuleEvent::cache_lookup, module_->cache_lookup);
+  put(ModuleEvent::before_connect, module_->before_connect);
+  put(ModuleEvent::response_head, module_->response_head);
+  put(ModuleEvent::response_complete, module_->response_complete);
+  put(ModuleEvent::answer_body, module_->answer_body);
+  put(ModuleEvent::logged, module_->logged);
+}
 
-int InlineCaller::call(ModuleTransaction& transaction, Moment& moment, bool resumed) {
-  const penstock_module& module = instance_->callbacks();
+// Only events that the module has a callback for get here.
+[[gnu::always_inline]] inline int InlineCaller::call(ModuleTransaction& transaction, Moment& moment,
+                                                     bool resumed) {
   ModuleCall& call = transaction.call_for(moment, resumed);
   transaction.called = true;
-  const WatchedCall watched(slot_, instance_->watched, moment.event);
-  const auto run = [&call](int (*callback)(penstock_call*)) {
-    return callback != nullptr ? callback(&call) : PENSTOCK_CONTINUE;
-  };
-  const auto run_body = [&call, &moment](int (*callback)(penstock_call*, const char*, size_t)) {
-    return callback(&call, moment.content.data(), moment.content.size());
-  };
-  int returned = PENSTOCK_CONTINUE;
-  switch (moment.event) {
-    case ModuleEvent::request_head:
-      returned = run(module.request_head);
-      break;
-    case ModuleEvent::request_body:
-      returned = run_body(module.request_body);
-      break;
-    case ModuleEvent::request_complete:
-      returned = run(module.request_complete);
-      break;
-    case ModuleEvent::cache_lookup:
-      returned = run(module.cache_lookup);
-      break;
-    case ModuleEvent::before_connect:
-      returned = run(module.before_connect);
-      break;
-    case ModuleEvent::response_head:
-      returned = run(module.response_head);
-      break;
-    case ModuleEvent::response_body:
-      returned = run_body(module.response_body);
-      break;
-    case ModuleEvent::response_complete:
-      returned = run(module.response_complete);
-      break;
-    case ModuleEvent::answer_body:
-      returned = run(module.answer_body);
-      break;
-    case ModuleEvent::logged:
-      returned = run(module.logged);
-      break;
-    default:
-      PENSTOCK_CHECK(false);
+  const WatchedCall watched(slot_, *watched_, moment.event);
+  const Callback callback = callbacks_[static_cast<std::size_t>(moment.event)];
+  int returned = PENSTOCK_ERROR;
+  if (callback != nullptr) {
+    returned = callback(&call);
+  } else {
+    const bool request = moment.event == ModuleEvent::request_body;
+    PENSTOCK_CHECK(request || moment.event == ModuleEvent::response_body);
+    const auto on_body = request ? module_->request_body : module_->response_body;
+    returned = on_body(&call, moment.content.data(), moment.content.size());
   }
   transaction.opaque = call.opaque;
   return returned;
 }
 
 std::optional<int> InlineCaller::start(ModuleTransaction& transaction, Moment& moment) {
-  failure_ = "error";
   const int returned = call(transaction, moment, false);
+  if (returned == PENSTOCK_CONTINUE) return returned;
+  failure_ = "error";
   if (returned != PENSTOCK_WAIT) return returned;
   if (moment.event == ModuleEvent::logged) return PENSTOCK_CONTINUE;
   return std::nullopt;
@@ -93,25 +76,25 @@ Task<int> InlineCaller::finish(ModuleTransaction& transaction, Moment& moment) {
 }
 
 void InlineCaller::free(ModuleTransaction& transaction) {
-  const auto callback = instance_->callbacks().free;
+  const auto callback = module_->free;
   if (transaction.opaque == nullptr || callback == nullptr) return;
-  const WatchedCall watched(slot_, instance_->watched, ModuleEvent::free);
+  const WatchedCall watched(slot_, *watched_, ModuleEvent::free);
   callback(&transaction.call_for(transaction.moment(ModuleEvent::free), false));
 }
 
 Task<Result<bool>> InlineCaller::begin(ModuleConnection& connection) {
-  const auto callback = instance_->callbacks().connection;
+  const auto callback = module_->connection;
   if (callback == nullptr) co_return true;
-  const WatchedCall watched(slot_, instance_->watched, ModuleEvent::connection);
+  const WatchedCall watched(slot_, *watched_, ModuleEvent::connection);
   ModuleCall& call = connection.call();
   const int returned = callback(&call);
   co_return returned == PENSTOCK_CONTINUE || returned == PENSTOCK_DONE;
 }
 
 void InlineCaller::free(ModuleConnection& connection) {
-  const auto callback = instance_->callbacks().connection_free;
+  const auto callback = module_->connection_free;
   if (callback == nullptr || connection.call().opaque == nullptr) return;
-  const WatchedCall watched(slot_, instance_->watched, ModuleEvent::connection_free);
+  const WatchedCall watched(slot_, *watched_, ModuleEvent::connection_free);
   callback(&connection.call());
 }
 

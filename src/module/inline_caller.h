@@ -1,6 +1,7 @@
 // Callbacks on the worker's own thread, between its other work.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "module/transaction.h"
@@ -11,12 +12,9 @@ namespace penstock {
 class InlineCaller final : public ModuleCaller {
  public:
   // `slot`: the worker's, of the watchdog; null: nobody watches. It must outlive this.
-  InlineCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
+  InlineCaller(std::shared_ptr<ModuleInstance> of, std::uint64_t hold_limit,
                std::shared_ptr<WorkerGate> gate, WatchdogSlot* slot);
 
-  [[nodiscard]] ModuleInstance& instance() override { return *instance_; }
-  [[nodiscard]] std::uint64_t hold_limit() const override { return hold_limit_; }
-  [[nodiscard]] const std::shared_ptr<WorkerGate>& gate() const override { return gate_; }
   std::optional<int> start(ModuleTransaction& transaction, Moment& moment) override;
   Task<int> finish(ModuleTransaction& transaction, Moment& moment) override;
   void free(ModuleTransaction& transaction) override;
@@ -27,9 +25,11 @@ class InlineCaller final : public ModuleCaller {
  private:
   int call(ModuleTransaction& transaction, Moment& moment, bool resumed);
 
-  std::shared_ptr<ModuleInstance> instance_;
-  std::uint64_t hold_limit_;
-  std::shared_ptr<WorkerGate> gate_;
+  using Callback = int (*)(penstock_call*);
+  const penstock_module* module_;
+  // By their events; those that get content have another form.
+  std::array<Callback, kTransactionEvents> callbacks_{};
+  const WatchedInstance* watched_;
   WatchdogSlot* slot_;
   std::string_view failure_;
 };

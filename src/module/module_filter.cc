@@ -15,27 +15,14 @@ FilterOutcome failed(std::string_view reason) {
   return {.kind = FilterOutcome::Kind::failed, .reason = reason};
 }
 
-bool has_request_callbacks(const penstock_module& module) {
-  return module.request_head != nullptr || module.request_body != nullptr ||
-         module.request_complete != nullptr;
+bool has_request_callbacks(const ModuleCaller& caller) {
+  return caller.calls(ModuleEvent::request_head) || caller.calls(ModuleEvent::request_body) ||
+         caller.calls(ModuleEvent::request_complete);
 }
 
-bool has_response_callbacks(const penstock_module& module) {
-  return module.response_head != nullptr || module.response_body != nullptr ||
-         module.response_complete != nullptr;
-}
-
-bool has_callback(const penstock_module& module, ModuleEvent event) {
-  switch (event) {
-    case ModuleEvent::request_head:
-      return module.request_head != nullptr;
-    case ModuleEvent::request_complete:
-      return module.request_complete != nullptr;
-    case ModuleEvent::response_head:
-      return module.response_head != nullptr;
-    default:
-      return module.response_complete != nullptr;
-  }
+bool has_response_callbacks(const ModuleCaller& caller) {
+  return caller.calls(ModuleEvent::response_head) || caller.calls(ModuleEvent::response_body) ||
+         caller.calls(ModuleEvent::response_complete);
 }
 
 ModuleEvent head_event(const AdaptedMessage& message) {
@@ -46,18 +33,17 @@ ModuleEvent head_event(const AdaptedMessage& message) {
 
 ModuleFilter::ModuleFilter(std::shared_ptr<ModuleCaller> caller, FilterSide side)
     : caller_(std::move(caller)) {
-  const penstock_module& module = caller_->instance().callbacks();
   const bool client = side == FilterSide::client;
-  if (has_request_callbacks(module)) {
+  if (has_request_callbacks(*caller_)) {
     interests_ |= interest(client ? AdaptPoint::client_request : AdaptPoint::server_request);
   }
-  if (has_response_callbacks(module)) {
+  if (has_response_callbacks(*caller_)) {
     interests_ |= interest(client ? AdaptPoint::client_response : AdaptPoint::server_response);
   }
-  if (module.connection != nullptr) interests_ |= kConnectionInterest;
-  if (module.cache_lookup != nullptr) interests_ |= kLookupInterest;
-  if (module.before_connect != nullptr) interests_ |= kConnectInterest;
-  if (module.logged != nullptr) interests_ |= kLogInterest;
+  if (caller_->instance().callbacks().connection != nullptr) interests_ |= kConnectionInterest;
+  if (caller_->calls(ModuleEvent::cache_lookup)) interests_ |= kLookupInterest;
+  if (caller_->calls(ModuleEvent::before_connect)) interests_ |= kConnectInterest;
+  if (caller_->calls(ModuleEvent::logged)) interests_ |= kLogInterest;
 }
 
 ModuleTransaction& ModuleFilter::transaction_of(Adaptation& adaptation,
@@ -67,9 +53,10 @@ ModuleTransaction& ModuleFilter::transaction_of(Adaptation& adaptation,
 }
 
 bool ModuleFilter::wants_content(AdaptPoint point) const {
-  const penstock_module& module = caller_->instance().callbacks();
-  return is_request(point) ? module.request_body != nullptr || module.request_complete != nullptr
-                           : module.response_body != nullptr || module.response_complete != nullptr;
+  return is_request(point) ? caller_->calls(ModuleEvent::request_body) ||
+                                 caller_->calls(ModuleEvent::request_complete)
+                           : caller_->calls(ModuleEvent::response_body) ||
+                                 caller_->calls(ModuleEvent::response_complete);
 }
 
 std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
@@ -84,10 +71,9 @@ std::optional<FilterOutcome> ModuleFilter::start(AdaptedMessage& message,
     transaction.response_framing = message.framing();
   }
   Moment& moment = transaction.moment(event);
-  moment.clear_message();
-  moment.event = event;
+  moment.begin_message(event);
   moment.message = &message;
-  if (!has_callback(caller_->instance().callbacks(), event)) {
+  if (!caller_->calls(event)) {
     return settle_head(transaction, moment, message, PENSTOCK_CONTINUE);
   }
   const std::optional<int> returned = caller_->start(transaction, moment);
@@ -145,9 +131,8 @@ std::optional<FilterOutcome> ModuleFilter::show_end(ModuleTransaction& transacti
                                                     AdaptedMessage& message, bool head_held) {
   const ModuleEvent complete =
       is_request(message.point()) ? ModuleEvent::request_complete : ModuleEvent::response_complete;
-  if (!has_callback(caller_->instance().callbacks(), complete)) return kGoOn;
-  moment.clear_call();
-  moment.event = complete;
+  if (!caller_->calls(complete)) return kGoOn;
+  moment.begin(complete);
   moment.head_held = head_held;
   moment.message = head_held ? &message : nullptr;
   const auto returned = caller_->start(transaction, moment);
@@ -244,8 +229,7 @@ MaybeTask<FilterOutcome> ModuleFilter::on_lookup(const AdaptedMessage& message,
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
   transaction.request = &message.request();
   Moment& moment = transaction.moment(ModuleEvent::cache_lookup);
-  moment.clear_call();
-  moment.event = ModuleEvent::cache_lookup;
+  moment.begin(ModuleEvent::cache_lookup);
   transaction.lookup_result = result;
   return ask(transaction, moment);
 }
@@ -256,8 +240,7 @@ MaybeTask<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message,
   ModuleTransaction& transaction = transaction_of(message.adaptation(), state);
   transaction.request = &message.request();
   Moment& moment = transaction.moment(ModuleEvent::before_connect);
-  moment.clear_call();
-  moment.event = ModuleEvent::before_connect;
+  moment.begin(ModuleEvent::before_connect);
   moment.choice = &choice;
   return ask(transaction, moment);
 }
@@ -268,8 +251,7 @@ void ModuleFilter::on_logged(const LoggedMessages& messages, const RecordView& r
   transaction.request = &messages.request;
   transaction.response = messages.response;
   Moment& moment = transaction.moment(ModuleEvent::logged);
-  moment.clear_call();
-  moment.event = ModuleEvent::logged;
+  moment.begin(ModuleEvent::logged);
   moment.record = &record;
   static_cast<void>(caller_->start(transaction, moment));
   moment.record = nullptr;

@@ -34,24 +34,16 @@ Slice copy_of(std::string_view bytes) {
 
 }  // namespace
 
-void Moment::clear_call() {
-  message = nullptr;
-  choice = nullptr;
-  record = nullptr;
-  trailers = nullptr;
-  head_held = false;
-  may_write = false;
-  if (!content.empty()) content = Slice();
-  if (waiting) waiting.reset();
+// Hardly ever needed, and not to stand in the way of every call.
+[[gnu::noinline]] void Moment::forget() {
+  content = Slice();
+  waiting.reset();
   texts_.clear();
 }
 
-void Moment::clear_message() {
-  clear_call();
+[[gnu::noinline]] void Moment::drop_results() {
   written.clear();
-  length.reset();
   answered.reset();
-  answer_streams = false;
 }
 
 bool Moment::may_change_head() const { return is_head(event) || head_held; }

@@ -56,9 +56,24 @@ class Moment final : public CallFace {
   };
   std::shared_ptr<WaitPoint> waiting;
 
-  // Forgets what belongs to one call; or to all that the message before has been shown by.
-  void clear_call();
-  void clear_message();
+  // For the next call; and for the first one about another message. What was there of the one
+  // before is gone.
+  void begin(ModuleEvent next) {
+    event = next;
+    message = nullptr;
+    choice = nullptr;
+    record = nullptr;
+    trailers = nullptr;
+    head_held = false;
+    may_write = false;
+    if (!content.empty() || waiting || !texts_.empty()) forget();
+  }
+  void begin_message(ModuleEvent next) {
+    begin(next);
+    length.reset();
+    answer_streams = false;
+    if (!written.empty() || answered) drop_results();
+  }
 
   FieldSection* fields(int section, bool change) override;
   int get_text(int text, penstock_str& value) override;
@@ -81,6 +96,8 @@ class Moment final : public CallFace {
   int record_add(penstock_str name, penstock_str value) override;
 
  private:
+  void forget();
+  void drop_results();
   [[nodiscard]] bool may_change_head() const;
   int release(const penstock_held* held, bool write);
   bool begin_answer(int status, const char* reason);

@@ -72,9 +72,7 @@ class RemoteCaller::Waiting {
 RemoteCaller::RemoteCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
                            unsigned worker, std::shared_ptr<WorkerGate> gate,
                            std::unique_ptr<Channel> channel)
-    : instance_(std::move(instance)),
-      hold_limit_(hold_limit),
-      gate_(std::move(gate)),
+    : ModuleCaller(std::move(instance), hold_limit, std::move(gate)),
       channel_(std::move(channel)),
       last_number_(std::uint64_t{worker} << kBitsOfNumbers) {
   channel_->set_sink(this);
@@ -82,7 +80,7 @@ RemoteCaller::RemoteCaller(std::shared_ptr<ModuleInstance> instance, std::uint64
 
 void RemoteCaller::serve_helper() {
   helper_requests_ = std::make_unique<HelperRequests>(
-      *instance_->services, gate_, [this](std::string bytes) { tell(std::move(bytes), 0); });
+      *instance().services, gate(), [this](std::string bytes) { tell(std::move(bytes), 0); });
 }
 
 RemoteCaller::~RemoteCaller() {
@@ -326,7 +324,7 @@ void RemoteCaller::free(ModuleTransaction& transaction) {
 }
 
 Task<Result<bool>> RemoteCaller::begin(ModuleConnection& connection) {
-  if (instance_->callbacks().connection == nullptr) co_return true;
+  if (instance().callbacks().connection == nullptr) co_return true;
   connection.known_as = ++last_number_;
   connection.helper = helper_;
   WireWriter out;
@@ -369,7 +367,7 @@ void RemoteCaller::tell_if_there_is_room(std::string message, std::uint64_t affi
     return tell(std::move(message), affinity);
   }
   if (left_out_++ == 0) {
-    instance_->services->log(PENSTOCK_LOG_WARNING,
+    instance().services->log(PENSTOCK_LOG_WARNING,
                              "does not keep up: it is not told of all transactions that end");
   }
   tell_waiting();
@@ -385,7 +383,7 @@ void RemoteCaller::tell_waiting() {
   if (left_out_ == 0) return;
   const std::string text = fmt::format("keeps up again; {} transactions were left out", left_out_);
   left_out_ = 0;
-  instance_->services->log(PENSTOCK_LOG_WARNING, text);
+  instance().services->log(PENSTOCK_LOG_WARNING, text);
 }
 
 void RemoteCaller::on_message(std::string_view bytes) {

@@ -31,9 +31,6 @@ class RemoteCaller final : public ModuleCaller, private ChannelSink {
   void serve_helper();
   ~RemoteCaller() override;
 
-  [[nodiscard]] ModuleInstance& instance() override { return *instance_; }
-  [[nodiscard]] std::uint64_t hold_limit() const override { return hold_limit_; }
-  [[nodiscard]] const std::shared_ptr<WorkerGate>& gate() const override { return gate_; }
   std::optional<int> start(ModuleTransaction& transaction, Moment& moment) override;
   Task<int> finish(ModuleTransaction& transaction, Moment& moment) override;
   void free(ModuleTransaction& transaction) override;
@@ -76,9 +73,6 @@ class RemoteCaller final : public ModuleCaller, private ChannelSink {
     std::string bytes;
     std::uint64_t affinity;
   };
-  std::shared_ptr<ModuleInstance> instance_;
-  std::uint64_t hold_limit_;
-  std::shared_ptr<WorkerGate> gate_;
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<HelperRequests> helper_requests_;  // null where they are not served
   std::unordered_map<std::uint64_t, Waiting*> waiting_;

@@ -31,19 +31,30 @@ ModuleTransaction::ModuleTransaction(const Filter& filter, ModuleCaller& caller,
 ModuleTransaction::~ModuleTransaction() {
   request = nullptr;
   response = nullptr;
-  Moment& last = moment(ModuleEvent::free);
-  last.clear_call();
-  last.event = ModuleEvent::free;
+  moment(ModuleEvent::free).begin(ModuleEvent::free);
   caller_->free(*this);
 }
 
-ModuleInstance& ModuleTransaction::instance() const { return caller_->instance(); }
-
-ModuleCall& ModuleTransaction::call_for(Moment& moment, bool resumed) {
-  call_.face = &moment;
-  call_.opaque = opaque;
-  call_.resumed = resumed ? 1 : 0;
-  return call_;
+ModuleCaller::ModuleCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
+                           std::shared_ptr<WorkerGate> gate)
+    : instance_(std::move(instance)), hold_limit_(hold_limit), gate_(std::move(gate)) {
+  const penstock_module& module = instance_->callbacks();
+  const auto note = [this](ModuleEvent event, bool is_there) {
+    if (is_there) events_ |= std::uint32_t{1} << static_cast<unsigned>(event);
+  };
+  note(ModuleEvent::request_head, module.request_head != nullptr);
+  note(ModuleEvent::request_body, module.request_body != nullptr);
+  note(ModuleEvent::request_complete, module.request_complete != nullptr);
+  note(ModuleEvent::cache_lookup, module.cache_lookup != nullptr);
+  note(ModuleEvent::before_connect, module.before_connect != nullptr);
+  note(ModuleEvent::response_head, module.response_head != nullptr);
+  note(ModuleEvent::response_body, module.response_body != nullptr);
+  note(ModuleEvent::response_complete, module.response_complete != nullptr);
+  note(ModuleEvent::answer_body, module.answer_body != nullptr);
+  note(ModuleEvent::logged, module.logged != nullptr);
+  note(ModuleEvent::free, module.free != nullptr);
 }
+
+ModuleInstance& ModuleTransaction::instance() const { return caller_->instance(); }
 
 }  // namespace penstock

@@ -71,7 +71,12 @@ class ModuleTransaction final : public FilterState {
   void drop() { adaptation_->drop(*this); }
 
   // The call as C code sees it, ready for `moment`.
-  [[nodiscard]] ModuleCall& call_for(Moment& moment, bool resumed);
+  [[nodiscard]] ModuleCall& call_for(Moment& moment, bool resumed) {
+    call_.face = &moment;
+    call_.opaque = opaque;
+    call_.resumed = resumed ? 1 : 0;
+    return call_;
+  }
 
  private:
   ModuleCaller* caller_;
@@ -88,12 +93,21 @@ class ModuleTransaction final : public FilterState {
 // Where the callbacks of an instance run, as one worker sees it.
 class ModuleCaller {
  public:
+  // `hold_limit`: how much content a transaction may hold, in bytes. `gate`: to the worker's own
+  // thread, for those who resume.
+  ModuleCaller(std::shared_ptr<ModuleInstance> instance, std::uint64_t hold_limit,
+               std::shared_ptr<WorkerGate> gate);
   virtual ~ModuleCaller() = default;
-  [[nodiscard]] virtual ModuleInstance& instance() = 0;
-  // How much content a transaction may hold, in bytes.
-  [[nodiscard]] virtual std::uint64_t hold_limit() const = 0;
-  // The worker's own thread, for those who resume.
-  [[nodiscard]] virtual const std::shared_ptr<WorkerGate>& gate() const = 0;
+  ModuleCaller(const ModuleCaller&) = delete;
+  ModuleCaller& operator=(const ModuleCaller&) = delete;
+
+  [[nodiscard]] ModuleInstance& instance() const { return *instance_; }
+  [[nodiscard]] std::uint64_t hold_limit() const { return hold_limit_; }
+  [[nodiscard]] const std::shared_ptr<WorkerGate>& gate() const { return gate_; }
+  // Whether the module has a callback for an event of a transaction.
+  [[nodiscard]] bool calls(ModuleEvent event) const {
+    return (events_ >> static_cast<unsigned>(event) & 1U) != 0;
+  }
 
   // Calls the callback of the event; the moment has been made ready. What the callback returns,
   // but PENSTOCK_WAIT; nothing: it takes time, and finish() is to be awaited.
@@ -108,6 +122,12 @@ class ModuleCaller {
   virtual void free(ModuleConnection& connection) = 0;
   // Why the last PENSTOCK_ERROR: a short name, static text.
   [[nodiscard]] virtual std::string_view failure() const { return "error"; }
+
+ private:
+  std::shared_ptr<ModuleInstance> instance_;
+  std::uint64_t hold_limit_;
+  std::shared_ptr<WorkerGate> gate_;
+  std::uint32_t events_ = 0;  // that have callbacks, by their bits
 };
 
 }  // namespace penstock

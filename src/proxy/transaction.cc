@@ -171,11 +171,10 @@ void Transaction::note_cut(const Error& error) {
 }
 
 VariableContext Transaction::variables() {
-  const auto asked = parse_authority(asked_host_);
   return {.client = exchange_.client(),
           .request = exchange_.traffic().requests_before + 1,
           .head = &request_,
-          .host = asked ? asked->host : std::string_view(),
+          .host = host_,
           .route = route_->settings->name,
           .status = delivery_.response().status};
 }

@@ -33,7 +33,7 @@ class Transaction final : private DeliveryOwner {
   [[nodiscard]] std::optional<Failure> route();
   [[nodiscard]] std::optional<Failure> route_forward();
   [[nodiscard]] std::optional<Failure> route_intercepted();
-  void choose_way(std::string_view host);
+  void choose_way();
   [[nodiscard]] std::optional<Failure> route_reverse();
   void name_client();
   [[nodiscard]] bool is_for_the_proxy_itself();
@@ -60,7 +60,6 @@ class Transaction final : private DeliveryOwner {
   Task<bool> end_by_filter(AdaptResult result);
   Task<Result<void>> respond_itself(ResponseHead& head, BodySource& body, const Framing& framing);
   void report_to_filters();
-  [[nodiscard]] std::string_view host_to_match() const;
   Task<void> send_response();
   Task<Result<void>> respond_during_upload(ResponseHead& head, BodySource& body,
                                            const Framing& framing);
@@ -87,6 +86,7 @@ class Transaction final : private DeliveryOwner {
   const Route* route_ = nullptr;
   std::vector<Peer*> via_;
   Destination destination_;
+  std::string_view host_;          // that is asked for, without port: conditions are about it
   std::string_view host_field_;    // what the server gets as Host
   std::string_view asked_host_;    // the host the client asked for, with its port
   AddressList chosen_addresses_;   // by a filter, in place of resolving

@@ -16,14 +16,6 @@ constexpr int kForbidden = 403;
 
 }  // namespace
 
-// The host that conditions of filters are about: the one asked for.
-std::string_view Transaction::host_to_match() const {
-  const Target& target = request_.target;
-  if (target.form == TargetForm::authority) return target.host.host;
-  const auto authority = parse_authority(host_field_);
-  return authority ? authority->host : destination_.host;
-}
-
 bool Proxy::wants_connections() const {
   return parts_.filters != nullptr && parts_.filters->current &&
          parts_.filters->current->wants_connections();
@@ -44,8 +36,8 @@ void Transaction::begin_adaptation() {
       .connection = state != nullptr ? state->filters.get() : nullptr,
       .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
       .request_framing = exchange_.body_framing()};
-  adaptation_ = Adaptation::begin(parts_.filters->current, facts, request_, host_to_match(),
-                                  path_of(request_));
+  adaptation_ =
+      Adaptation::begin(parts_.filters->current, facts, request_, host_, path_of(request_));
   // What the client has said of its own hop is none of the filters' business, and must not take
   // away what they add.
   if (!adaptation_) return;
@@ -78,7 +70,7 @@ Task<bool> Transaction::finish_request(MaybeTask<AdaptResult> adapted, AdaptedMe
   const auto failure = route();
   adaptation_->note_target(
       request_, route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
-      host_to_match());
+      host_);
   if (failure) co_await fail_with(*failure);
   co_return !failure;
 }

@@ -98,18 +98,18 @@ std::optional<Failure> Transaction::route_forward() {
     if (std::find(ports.begin(), ports.end(), target.host.port) == ports.end()) {
       return kConnectPortDenied;
     }
-    destination_.host = target.host.host;
+    destination_.host = host_ = target.host.host;
     destination_.port = target.host.port;
     destination_.name = target.authority;
-    choose_way(destination_.host);
+    choose_way();
     return std::nullopt;
   }
   if (target.form != TargetForm::absolute) return kNotForThisListener;
   if (!equals_ignoring_case(target.scheme, "http")) return kSchemeNotSupported;
-  destination_.host = target.host.host;
+  destination_.host = host_ = target.host.host;
   destination_.port = target.host.port == 0 ? std::uint16_t{80} : target.host.port;
   destination_.name = host_field_ = target.authority;
-  choose_way(destination_.host);
+  choose_way();
   return std::nullopt;
 }
 
@@ -135,19 +135,20 @@ std::optional<Failure> Transaction::route_intercepted() {
   const bool is_address = named && named->host == destination_.host &&
                           (named->port == 0 ? 80 : named->port) == destination_.port;
   host_unverified_ = !is_address;
-  choose_way(named ? named->host : destination_.host);
+  host_ = named ? named->host : destination_.host;
+  choose_way();
   return std::nullopt;
 }
 
 // "http://host?query" has the path "/", as has CONNECT for routes.
-// Directly, unless a route says otherwise. `host`: the one asked for.
-void Transaction::choose_way(std::string_view host) {
-  route_ = parts_.routes.match_via(exchange_.client(), host, path_of(request_));
+// Directly, unless a route says otherwise.
+void Transaction::choose_way() {
+  route_ = parts_.routes.match_via(exchange_.client(), host_, path_of(request_));
   if (route_ == nullptr) return;
   via_.assign(route_->via.begin(), route_->via.end());
   if (route_->settings->via_by_host) {
     std::vector<std::uint32_t, PoolAllocator<std::uint32_t>> order(via_.size());
-    rendezvous_order(route_->nodes, hash_key(host), order);
+    rendezvous_order(route_->nodes, hash_key(host_), order);
     for (std::size_t i = 0; i < order.size(); ++i) via_[i] = route_->via[order[i]];
   }
   destination_.via = via_;
@@ -161,8 +162,8 @@ std::optional<Failure> Transaction::route_reverse() {
   // The target's authority where it has one (RFC 9112 section 3.2.2).
   host_field_ = request_.fields.value(FieldId::host);
   const auto authority = parse_authority(host_field_);
-  route_ = parts_.routes.match(exchange_.client(), authority ? authority->host : std::string_view(),
-                               path_of(request_));
+  host_ = authority ? authority->host : std::string_view();
+  route_ = parts_.routes.match(exchange_.client(), host_, path_of(request_));
   if (route_ == nullptr) return kMisdirected;
   destination_.group = route_->group;
   destination_.name = route_->group->name();

@@ -1,6 +1,7 @@
 """Modules that fail, that are replaced, and that outlive their time."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -116,7 +117,7 @@ class Everywhere:
         with open(path, "w", encoding="utf-8") as file:
             file.write(good.replace('"config" = { ', '"config" = { "refuse" = true, '))
         self.reload(proxy, "was not taken over")
-        self.assertRegex("\n".join(proxy.log), said)
+        wait_until(lambda: re.search(said, "\n".join(proxy.log)), "the reason")
         self.assertEqual(self.happened("close"), [])
         client = self.client(proxy)
         order = do(response_head="changed", response_complete="add")

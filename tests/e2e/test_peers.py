@@ -206,7 +206,7 @@ class FallBackTest(PeerTest):
         for _ in range(10):
             self.assertEqual(self.ask(proxy, f"{self.server.url}/").status, 200)
         self.assertEqual(listener.count(), 3)
-        self.assertTrue(any("left alone" in line for line in proxy.log), proxy.log)
+        wait_until(lambda: any("left alone" in line for line in proxy.log), "the word of it")
 
     def test_checked(self):
         parent = self.double(ParentProxy())
