@@ -103,8 +103,7 @@ void Adaptation::note_target(const RequestHead& request, std::string_view route,
 
 Adaptation::~Adaptation() {
   // Whoever wraps goes before what it has wrapped, and all of them before what they belong to.
-  answer_.reset();
-  earlier_answers_.clear();
+  if (extra_) extra_->answers.clear();
   bodies_.clear();
   slots_.clear();
 }
@@ -226,7 +225,7 @@ AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::st
                                bool cancelled) {
   using Kind = FilterOutcome::Kind;
   if (outcome.kind == Kind::go_on) return AdaptResult::go_on;
-  if (outcome.kind == Kind::answer && answer_) {
+  if (outcome.kind == Kind::answer && extra_ && !extra_->answers.empty()) {
     decided_by_ = slot.place->settings->name;
     return AdaptResult::answer;
   }
@@ -304,20 +303,22 @@ Duration Adaptation::time_limit(const FilterState& state) const {
 }
 
 void Adaptation::start_work(Executor& executor, Task<void> task) {
-  if (!work_) work_.emplace(executor);
-  work_->spawn(std::move(task));
+  Extra& more = extra();
+  if (!more.work) more.work.emplace(executor);
+  more.work->spawn(std::move(task));
 }
 
 Task<void> Adaptation::end_work() {
-  work_->cancel();
-  co_await work_->join();
+  extra_->work->cancel();
+  co_await extra_->work->join();
 }
 
 bool Adaptation::add_record_field(std::string_view name, std::string_view value) {
-  if (!is_record_name(name) || record_fields_.size() >= kMostRecordFields) return false;
-  if (record_bytes_ + name.size() + value.size() > kLongestRecordFields) return false;
-  record_bytes_ += name.size() + value.size();
-  record_fields_.emplace_back(name, value);
+  if (!is_record_name(name) || record_fields().size() >= kMostRecordFields) return false;
+  Extra& more = extra();
+  if (more.record_bytes + name.size() + value.size() > kLongestRecordFields) return false;
+  more.record_bytes += name.size() + value.size();
+  more.record_fields.emplace_back(name, value);
   return true;
 }
 

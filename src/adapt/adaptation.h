@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -120,7 +121,7 @@ class Adaptation : public Pooled {
   [[nodiscard]] const Address* server_address() const { return server_; }
 
   // After AdaptResult::answer. Lives as long as this.
-  [[nodiscard]] FilterAnswer& answer() { return *answer_; }
+  [[nodiscard]] FilterAnswer& answer() { return extra_->answers.back(); }
   // Of the filter that was not to fail, in a head or in content.
   [[nodiscard]] int failure_status() const { return failure_status_; }
   // The name of the filter that answered, or else of the last one that failed; empty: none has.
@@ -130,7 +131,8 @@ class Adaptation : public Pooled {
   // too many, or is_record_name() says no.
   bool add_record_field(std::string_view name, std::string_view value);
   [[nodiscard]] std::span<const std::pair<std::string, std::string>> record_fields() const {
-    return record_fields_;
+    if (!extra_) return {};
+    return extra_->record_fields;
   }
 
   // For filters: the Accept-Encoding that responses to the client go by, where that of the request
@@ -157,7 +159,7 @@ class Adaptation : public Pooled {
   // uses must live as long as this.
   void start_work(Executor& executor, Task<void> task);
   // Ends what was started so. To be awaited before this is destroyed, where something was.
-  [[nodiscard]] bool has_work() const { return work_.has_value(); }
+  [[nodiscard]] bool has_work() const { return extra_ && extra_->work; }
   Task<void> end_work();
   // How long that filter may take for one piece of content.
   [[nodiscard]] Duration time_limit(const FilterState& state) const;
@@ -200,23 +202,31 @@ class Adaptation : public Pooled {
   Task<AdaptResult> wait_for(MaybeTask<FilterOutcome> slow, std::size_t at, Interests about,
                              std::string_view where, Ask ask);
   static Task<FilterOutcome> in_time(Task<FilterOutcome> work, Duration limit);
+  // What most transactions have nothing of. It is apart so that the rest is small: as many as there
+  // are transactions under way compete for the processor's cache.
+  struct Extra : Pooled {
+    std::list<FilterAnswer> answers;  // the last one counts
+    std::vector<std::pair<std::string, std::string>> record_fields;
+    std::size_t record_bytes = 0;
+    std::optional<Scope> work;
+  };
+  Extra& extra() {
+    if (!extra_) extra_ = std::make_unique<Extra>();
+    return *extra_;
+  }
 
   std::shared_ptr<FilterSet> set_;
   TransactionFacts facts_;
   Interests interests_ = 0;
   std::vector<Slot, PoolAllocator<Slot>> slots_;
   OwnBodies bodies_;
-  std::optional<FilterAnswer> answer_;
-  std::vector<FilterAnswer> earlier_answers_;
-  std::optional<AdaptedMessage> message_;
-  std::optional<ConnectChoice> choice_;
-  std::optional<std::string_view> accepted_codings_;
+  std::unique_ptr<Extra> extra_;
   const Address* server_ = nullptr;
   int failure_status_ = 0;
   std::string_view decided_by_;
-  std::vector<std::pair<std::string, std::string>> record_fields_;
-  std::size_t record_bytes_ = 0;
-  std::optional<Scope> work_;
+  std::optional<std::string_view> accepted_codings_;
+  std::optional<AdaptedMessage> message_;
+  std::optional<ConnectChoice> choice_;
 };
 
 inline const TransactionFacts& AdaptedMessage::facts() const { return adaptation_->facts(); }

@@ -34,9 +34,7 @@ void AdaptedMessage::content_would_change() { fields().remove(FieldId::content_l
 
 void AdaptedMessage::answer_with(FilterAnswer answer) {
   // What it takes the place of may be the message itself.
-  if (adaptation_->answer_)
-    adaptation_->earlier_answers_.push_back(*std::move(adaptation_->answer_));
-  adaptation_->answer_.emplace(std::move(answer));
+  adaptation_->extra().answers.push_back(std::move(answer));
 }
 
 Task<FilterOutcome> Filter::finish(AdaptedMessage& /*message*/,

@@ -29,7 +29,7 @@ class ModuleTransaction;
 // An event under way, and what the functions of the interface do to the transaction meanwhile. A
 // transaction has several, as its request may still be under way when a server is chosen, and when
 // the response comes.
-class Moment final : public CallFace {
+class Moment final : public CallFace, public Pooled {
  public:
   explicit Moment(ModuleTransaction& of) : of_(&of) {}
 

@@ -39,7 +39,8 @@ class ModuleTransaction final : public FilterState {
   [[nodiscard]] Moment& moment(ModuleEvent event) {
     if (event < ModuleEvent::cache_lookup || !is_uploading_) return first_moment_;
     auto& moment = event >= ModuleEvent::response_head ? response_moment_ : way_moment_;
-    return moment ? *moment : moment.emplace(*this);
+    if (!moment) moment = std::make_unique<Moment>(*this);
+    return *moment;
   }
 
   // The heads, from their events on. Null when the last callback is called: they may be gone by
@@ -84,10 +85,10 @@ class ModuleTransaction final : public FilterState {
   ModuleConnection* connection_ = nullptr;
   // Of a request with content events go on beside those that come after it.
   bool is_uploading_;
-  Moment first_moment_{*this};
-  std::optional<Moment> way_moment_;  // between request and response
-  std::optional<Moment> response_moment_;
   ModuleCall call_;
+  Moment first_moment_{*this};
+  std::unique_ptr<Moment> way_moment_;  // between request and response
+  std::unique_ptr<Moment> response_moment_;
 };
 
 // Where the callbacks of an instance run, as one worker sees it.
