@@ -155,6 +155,9 @@ class AdaptedMessage {
   // The same with content of another length: unknown, or that of `length`. Content-Length in the
   // head, which only describes, is set right or removed.
   void replace(std::unique_ptr<OwnBody> body, std::optional<std::uint64_t> length);
+  // No content any more: `nothing`, which is at its end, takes its place. `may_have_content`: a
+  // message of that kind may have some, so that a response says that it is empty.
+  void empty(std::unique_ptr<OwnBody> nothing, bool may_have_content);
   // For messages without content whose head describes one (a response to HEAD): it would be
   // changed.
   void content_would_change();
@@ -223,6 +226,7 @@ struct FilterOutcome {
   };
   Kind kind = Kind::go_on;
   std::string_view reason = {};  // of a failure: a short name, static text
+  int status = 0;                // of a failure, where the configuration has none: 0: the usual one
 };
 
 // A filter as one worker has it. Asked about each transaction for which its conditions hold.

@@ -62,6 +62,9 @@ struct Failure {
   // A connection that had served others was at its end, and nothing of an answer had come: another
   // one may be tried.
   bool was_stale = false;
+  // There was an adapted head, and something of the content it announces: what the server has begun
+  // to say is not to be passed over.
+  bool had_begun = false;
 };
 
 // In words, for logs: "the answer ends too early". Static text.
@@ -78,8 +81,8 @@ class ExchangeOwner {
 
 // Sends a message and reads the answer; then it is the adapted content, pulled from the connection.
 // Three parts run side by side: what is sent is pulled from the virgin body, what is received is
-// pulled by who gets it, and the verdict alone couples them. Belongs to one thread. While its
-// writer runs it must not be destroyed: see see_writer_off().
+// pulled by who gets it, and the verdict alone couples them (see docs/icap.md). Belongs to one
+// thread. While its writer runs it must not be destroyed: see see_writer_off().
 class Exchange final : public OwnBody {
  public:
   // All must outlive it. `virgin`: the content, at its beginning; null where there is none.
