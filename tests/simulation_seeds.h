@@ -19,6 +19,10 @@ inline constexpr std::uint64_t kSlowness = 4;
 inline constexpr std::uint64_t kSlowness = 1;
 #endif
 
+// Those that run every time; fresh ones are drawn from far more.
+inline constexpr std::uint64_t kMostFixedSeeds = 1000;
+[[nodiscard]] constexpr bool is_fixed(std::uint64_t seed) { return seed <= kMostFixedSeeds; }
+
 // 1 to `count`, and a fresh one. PENSTOCK_SIM_SEED=<seed> replays just that, PENSTOCK_SIM_SEEDS=<n>
 // takes so many fresh ones.
 [[nodiscard]] inline std::vector<std::uint64_t> seeds(std::uint64_t count) {

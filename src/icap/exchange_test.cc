@@ -267,6 +267,7 @@ struct BreakCase {
   Then then;
   Fault fault;
   bool before_verdict = true;
+  bool had_begun = false;
 };
 
 TEST_F(ExchangeTest, ServerThatBreaksOff) {
@@ -278,7 +279,8 @@ TEST_F(ExchangeTest, ServerThatBreaksOff) {
       {"in the ICAP head", "ICAP/1.0 200 O", Then::close, Fault::connection},
       {"silent in the ICAP head", "ICAP/1.0 200 O", Then::go_on, Fault::timed_out},
       {"in the HTTP head", whole.substr(0, whole.size() - 12), Then::close, Fault::connection},
-      {"in the first chunk", whole.substr(0, whole.size() - 6), Then::close, Fault::connection},
+      {"in the first chunk", whole.substr(0, whole.size() - 6), Then::close, Fault::connection,
+       true, true},
       {"before the last chunk", whole, Then::close, Fault::connection, false},
       {"silent before the last chunk", whole, Then::go_on, Fault::timed_out, false},
       {"no chunk", whole + "xyz\r\n", Then::go_on, Fault::malformed, false},
@@ -296,6 +298,7 @@ TEST_F(ExchangeTest, ServerThatBreaksOff) {
     const Fault fault = one.before_verdict ? consultation.verdict.error().fault
                                            : consultation.broken.value_or(Failure{}).fault;
     EXPECT_EQ(fault, one.fault);
+    if (one.before_verdict) EXPECT_EQ(consultation.verdict.error().had_begun, one.had_begun);
     EXPECT_FALSE(consultation.content.ended);
     EXPECT_EQ(pool.idle_count(), 0U);
   }

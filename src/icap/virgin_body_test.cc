@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <random>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -112,6 +114,42 @@ TEST(VirginBody, ForgetsWhatIsNotWantedAgain) {
   EXPECT_EQ(rest_of(body), text);
   EXPECT_LE(SlabPool::bytes_in_use(), before);
   EXPECT_FALSE(body.has(0));
+}
+
+// A source that has broken must not be asked again.
+class BreakingBody final : public BodySource {
+ public:
+  Slice take_ready() override {
+    EXPECT_FALSE(broken_);
+    return Slice(std::exchange(rest_, {}));
+  }
+  Task<Result<Slice>> next() override {
+    EXPECT_FALSE(std::exchange(broken_, true));
+    co_return fail(ErrorKind::reset);
+  }
+  // As one that has been read up to where it broke.
+  [[nodiscard]] bool at_end() const override { return broken_; }
+  [[nodiscard]] std::optional<std::uint64_t> remaining() const override { return std::nullopt; }
+
+ private:
+  std::string_view rest_ = "abc";
+  bool broken_ = false;
+};
+
+TEST(VirginBody, WhatBrokeOffIsNeverWhole) {
+  const KeepLimits limits;
+  BreakingBody source;
+  VirginBody body(source, limits);
+  for (int round = 0; round < 3; ++round) {
+    const PulledBody pulled = pull_all(body);
+    EXPECT_EQ(pulled.text, "abc");
+    ASSERT_TRUE(pulled.error);
+    EXPECT_EQ(pulled.error->kind, ErrorKind::reset);
+    EXPECT_FALSE(body.whole());
+    EXPECT_FALSE(body.at_end());
+    ASSERT_TRUE(body.has(0));
+    body.go_to(0);
+  }
 }
 
 TEST(VirginBody, EndsWithTheErrorOfItsSource) {
