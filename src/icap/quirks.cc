@@ -32,7 +32,7 @@ std::string_view to_string(Quirk quirk) {
     case options_ttl_invalid:
       return "an Options-TTL that is no number";
     case transfer_conflict:
-      return "Transfer lists that contradict each other";
+      return "contradictory or incomplete Transfer lists";
     case http10_head:
       return "an HTTP/1.0 head";
     case hop_by_hop_fields:
