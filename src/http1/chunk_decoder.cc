@@ -89,10 +89,17 @@ Refusal ChunkDecoder::line_byte(char c) {
   if (c == '\n') return Refusal::bare_lf;
   if (state_ <= State::size) return size_byte(c);
   // The CR is not counted as one of the extension's bytes.
-  if (c != '\r' && ++extension_bytes_ > limits_->extensions) {
-    return Refusal::chunk_extension_too_long;
+  if (c != '\r') {
+    if (const Refusal refusal = count_extension_byte(c); refusal != Refusal::none) return refusal;
   }
   return extension_byte(c);
+}
+
+Refusal ChunkDecoder::count_extension_byte(char c) {
+  if (++extension_bytes_ > limits_->extensions) return Refusal::chunk_extension_too_long;
+  // The size is known by now: of the last chunk it is 0.
+  if (limits_->keep_last_extensions && remaining_ == 0) last_extensions_.push_back(c);
+  return Refusal::none;
 }
 
 void ChunkDecoder::size_line_ended() {
@@ -115,7 +122,7 @@ Refusal ChunkDecoder::size_byte(char c) {
     return Refusal::none;
   }
   if (c != ';' && !is_whitespace(c)) return Refusal::chunk_size_malformed;
-  if (++extension_bytes_ > limits_->extensions) return Refusal::chunk_extension_too_long;
+  if (const Refusal refusal = count_extension_byte(c); refusal != Refusal::none) return refusal;
   return extension_separator(c);
 }
 

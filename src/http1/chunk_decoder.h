@@ -16,6 +16,8 @@ struct ChunkLimits {
   // Bytes of chunk extensions in one body, all chunks together.
   std::size_t extensions = std::size_t{4} * 1024;
   HeadLimits trailers{.head = std::size_t{16} * 1024, .start_line = 0, .fields = 100};
+  // The extensions of the last chunk are kept, for a protocol that says something by them.
+  bool keep_last_extensions = false;
 };
 
 // Walks over a chunked body. Each call of next() consumes part of the bytes it is given and says
@@ -23,7 +25,8 @@ struct ChunkLimits {
 //
 // A chunk line is: hexadecimal size; extensions, each ";" name [ "=" token or quoted string ], with
 // whitespace around ";" and "=" only (RFC 9112 section 7.1.1); CRLF. Whitespace at its end is
-// refused. Extensions are checked and dropped. Sizes above 2^63-1 are refused.
+// refused. Extensions are checked and dropped, but for those of the last chunk where the limits say
+// so. Sizes above 2^63-1 are refused.
 class ChunkDecoder {
  public:
   // `limits` must outlive the decoder.
@@ -45,6 +48,9 @@ class ChunkDecoder {
   // The trailer fields, which view memory of their own section: it may be moved away. Valid after
   // `end`. Fields that have no business in trailers are still there (write_last_chunk drops them).
   [[nodiscard]] FieldSection& trailers() { return trailers_; }
+  // What stood between the size and the line end of the last chunk, as it came ("; name=value"), in
+  // memory of the decoder. Complete after `end`; empty unless keep_last_extensions is set.
+  [[nodiscard]] std::string_view last_extensions() const { return last_extensions_; }
   [[nodiscard]] Refusal refusal() const { return refusal_; }
 
  private:
@@ -71,6 +77,7 @@ class ChunkDecoder {
 
   Refusal line_byte(char c);
   Refusal size_byte(char c);
+  Refusal count_extension_byte(char c);
   Refusal extension_byte(char c);
   Refusal extension_separator(char c);
   void size_line_ended();
@@ -87,6 +94,7 @@ class ChunkDecoder {
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_line_ = 0;  // where the line being read begins in trailer_text_
   std::string trailer_text_;
+  std::string last_extensions_;
   FieldSection trailers_;
 };
 

@@ -23,6 +23,7 @@ struct Decoded {
   std::string data;
   std::string trailers;
   std::size_t consumed = 0;  // of all input, except when refused
+  std::string last_extensions;
   friend bool operator==(const Decoded&, const Decoded&) = default;
 };
 
@@ -66,6 +67,7 @@ Decoded decode(std::string_view input, const ChunkLimits& limits, std::vector<st
     result.consumed = 0;
     EXPECT_EQ(decoder.next(input).event, Event::refused);
   }
+  result.last_extensions = decoder.last_extensions();
   if (result.event == Event::end) {
     EXPECT_EQ(decoder.next("more").consumed, 0U);
     FieldSection trailers = std::move(decoder.trailers());
@@ -89,7 +91,7 @@ Decoded decode_all_ways(std::string_view input, const ChunkLimits& limits = {}) 
 }
 
 Decoded body(std::string_view data, std::size_t consumed, std::string_view trailers = "") {
-  return {Event::end, Refusal::none, std::string(data), std::string(trailers), consumed};
+  return {Event::end, Refusal::none, std::string(data), std::string(trailers), consumed, {}};
 }
 
 TEST(ChunkDecoder, Decodes) {
@@ -127,6 +129,17 @@ TEST(ChunkDecoder, DropsExtensions) {
         std::string("1").append(extension).append("\r\na\r\n0").append(extension) + "\r\n\r\n";
     EXPECT_EQ(decode_all_ways(input), body("a", input.size())) << extension;
   }
+}
+
+TEST(ChunkDecoder, KeepsTheExtensionsOfTheLastChunkWhereAskedTo) {
+  const auto kept = [](std::string_view input, std::size_t limit = 20) {
+    return decode_all_ways(input, {.extensions = limit, .keep_last_extensions = true});
+  };
+  EXPECT_EQ(kept("1;a\r\nx\r\n0; b=\";\\\"\" ;c\r\n\r\n").last_extensions, "; b=\";\\\"\" ;c");
+  EXPECT_EQ(kept("1;a\r\nx\r\n000\t;b\r\nT: u\r\n\r\n").last_extensions, "\t;b");
+  EXPECT_EQ(kept("10;a\r\n0123456789abcdef\r\n0\r\n\r\n").last_extensions, "");
+  EXPECT_EQ(kept("0;abcd\r\n\r\n", 5).last_extensions, ";abcd");
+  EXPECT_EQ(kept("0;abcde\r\n\r\n", 5).refusal, Refusal::chunk_extension_too_long);
 }
 
 TEST(ChunkDecoder, KeepsTrailers) {

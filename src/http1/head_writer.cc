@@ -1,91 +1,30 @@
 #include "http1/head_writer.h"
 
-#include <array>
 #include <bit>
-#include <cstring>
 
-#include "base/check.h"
+#include "http1/output.h"
 #include "message/status.h"
 
 namespace penstock::http1 {
 namespace {
 
-constexpr std::string_view kCrlf = "\r\n";
 constexpr std::string_view kChunkedLine = "Transfer-Encoding: chunked\r\n";
-constexpr std::string_view kConnectionName = "Connection: ";
+constexpr std::string_view kConnectionName = "Connection";
 constexpr std::string_view kLengthName = "Content-Length: ";
 constexpr std::string_view kHostName = "Host: ";
-constexpr std::string_view kColon = ": ";
-constexpr std::size_t kLengthLineMax = kLengthName.size() + 20 + kCrlf.size();
+constexpr std::size_t kLengthLineMax = kLengthName.size() + kDecimalMax + kCrlf.size();
 // Start line and end of a head beyond its texts: " http:// / HTTP/1.1", "HTTP/1.1 200 ", CRLFs.
 constexpr std::size_t kFixedMax = 64;
 
-// Appends texts to memory that the caller has made large enough. Most texts are short: for those
-// two overlapping moves of a fixed size cost less than a call of memcpy.
-class Output {
- public:
-  explicit Output(std::span<char> to) : begin_(to.data()), at_(to.data()), end_(at_ + to.size()) {}
+void put_length(Output& out, std::uint64_t length) {
+  out.put(kLengthName);
+  out.put_decimal(length);
+  out.put(kCrlf);
+}
 
-  void put(std::string_view text) {
-    const std::size_t size = text.size();
-    const char* const from = text.data();
-    PENSTOCK_CHECK(size <= static_cast<std::size_t>(end_ - at_));
-    if (size > 32) {
-      std::memcpy(at_, from, size);
-    } else if (size >= 16) {
-      ends<16>(from, size);
-    } else if (size >= 8) {
-      ends<8>(from, size);
-    } else if (size >= 4) {
-      ends<4>(from, size);
-    } else {
-      for (std::size_t i = 0; i < size; ++i) at_[i] = from[i];
-    }
-    at_ += size;
-  }
-  void put(const Field& field) {
-    put(field.name);
-    put(kColon);
-    put(field.value);
-    put(kCrlf);
-  }
-  void put_decimal(std::uint64_t number) {
-    std::array<char, 20> digits;
-    std::size_t first = digits.size();
-    do {
-      digits[--first] = static_cast<char>('0' + number % 10);
-      number /= 10;
-    } while (number != 0);
-    put({digits.data() + first, digits.size() - first});
-  }
-  void put_length(std::uint64_t length) {
-    put(kLengthName);
-    put_decimal(length);
-    put(kCrlf);
-  }
-  void put_connection(std::string_view value) {
-    if (value.empty()) return;
-    put(kConnectionName);
-    put(value);
-    put(kCrlf);
-  }
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(at_ - begin_); }
-
- private:
-  template <std::size_t kSize>
-  void ends(const char* from, std::size_t size) {
-    std::array<char, kSize> first;
-    std::array<char, kSize> last;
-    std::memcpy(first.data(), from, kSize);
-    std::memcpy(last.data(), from + size - kSize, kSize);
-    std::memcpy(at_, first.data(), kSize);
-    std::memcpy(at_ + size - kSize, last.data(), kSize);
-  }
-
-  char* begin_;
-  char* at_;
-  char* end_;
-};
+void put_connection(Output& out, std::string_view value) {
+  if (!value.empty()) out.put_line(kConnectionName, value);
+}
 
 std::size_t lines_size(const FieldSection& fields) {
   std::size_t size = 0;
@@ -96,8 +35,8 @@ std::size_t lines_size(const FieldSection& fields) {
 }
 
 std::size_t framing_size(const WireFraming& framing) {
-  return kLengthLineMax + kChunkedLine.size() + kConnectionName.size() + framing.connection.size() +
-         kCrlf.size();
+  return kLengthLineMax + kChunkedLine.size() + kConnectionName.size() + kColon.size() +
+         framing.connection.size() + kCrlf.size();
 }
 
 // The Host value to send.
@@ -163,11 +102,12 @@ std::size_t write_request_head(const RequestHead& head, RequestForm form,
   for (const Field& field : head.fields) {
     if (field.id != FieldId::host && !is_written_apart(field.id, framing)) out.put(field);
   }
-  out.put_connection(framing.connection);
+  put_connection(out, framing.connection);
   if (framing.body.kind == BodyKind::chunked) {
     out.put(kChunkedLine);
-  } else if (framing.body.kind == BodyKind::length || expects_content(head.method)) {
-    out.put_length(framing.body.length);
+  } else if (framing.body.kind == BodyKind::length ||
+             (framing.body.kind == BodyKind::none && expects_content(head.method))) {
+    put_length(out, framing.body.length);
   }
   out.put(kCrlf);
   return out.size();
@@ -184,15 +124,15 @@ std::size_t write_response_head(const ResponseHead& head, const WireFraming& fra
   for (const Field& field : head.fields) {
     if (!is_written_apart(field.id, framing)) out.put(field);
   }
-  out.put_connection(framing.connection);
+  put_connection(out, framing.connection);
   if (framing.body.kind == BodyKind::chunked) {
     out.put(kChunkedLine);
   } else if (framing.body.kind == BodyKind::length) {
-    out.put_length(framing.body.length);
+    put_length(out, framing.body.length);
   } else if (framing.body.kind == BodyKind::none && !is_informational(head.status) &&
              head.status != 204) {
     const auto own = content_length(head.fields);
-    if (own && own->kind == BodyKind::length) out.put_length(own->length);
+    if (own && own->kind == BodyKind::length) put_length(out, own->length);
   }
   out.put(kCrlf);
   return out.size();

@@ -35,7 +35,9 @@ struct WireFraming {
 // the form needs, the Host field stands in for the authority and "http" for the scheme. The Host
 // line comes first: the value of the first Host field in head.fields, else the target's authority,
 // else empty. A request without body gets no Content-Length unless its method expects content
-// (POST, PUT, PATCH: "Content-Length: 0", RFC 9110 section 8.6).
+// (POST, PUT, PATCH: "Content-Length: 0", RFC 9110 section 8.6). BodyKind::until_close is for a
+// head inside another protocol's message, which says where the body ends: no line speaks of it
+// then.
 std::size_t write_request_head(const RequestHead& head, RequestForm form,
                                const WireFraming& framing, std::span<char> to);
 // A response's Content-Length line is written for BodyKind::length (0 included). With

@@ -110,6 +110,8 @@ TEST(WriteRequestHead, SaysTheFramingItselfAndOnlyThat) {
   EXPECT_EQ(fields("GET", length), "Connection: x\r\nContent-Length: 18446744073709551615\r\n\r\n");
   const WireFraming chunked{.body = {BodyKind::chunked, 0}, .connection = {}};
   EXPECT_EQ(fields("POST", chunked), "Connection: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const WireFraming elsewhere{.body = {BodyKind::until_close, 0}, .connection = {}};
+  EXPECT_EQ(fields("POST", elsewhere), "Connection: x\r\n\r\n");
 }
 
 TEST(WriteResponseHead, SaysTheFramingItselfAndOnlyThat) {
