@@ -28,6 +28,8 @@ class BodyReader final : public BodySource {
   [[nodiscard]] Run run(std::uint64_t at_least) override;
   void moved(std::uint64_t bytes, bool ended) override;
 
+  // Of a chunked body: the extensions of its last chunk, at its end; see ChunkLimits.
+  [[nodiscard]] std::string_view last_extensions() const { return chunks_.last_extensions(); }
   // Content bytes handed out so far.
   [[nodiscard]] std::uint64_t received() const { return received_; }
   // Why nothing after this body can be understood: its framing is broken, or its connection. A read

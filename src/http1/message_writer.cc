@@ -56,8 +56,8 @@ class Batch {
     head_ = Slice(SlabRef(head_.owner()), joined);
   }
 
-  // The parts to write. With `chunked` the slices become one chunk; `last` closes the body.
-  std::span<iovec> assemble(bool chunked, bool last, const FieldSection* trailers) {
+  // The parts to write. With `chunked` the slices become one chunk, and `end` closes the body.
+  std::span<iovec> assemble(bool chunked, std::string_view end) {
     std::size_t parts = 0;
     const auto put = [this, &parts](std::string_view bytes) {
       if (!bytes.empty()) parts_[parts++] = to_iovec(bytes);
@@ -68,7 +68,7 @@ class Batch {
     }
     for (std::size_t i = 0; i < count_; ++i) put(slices_[i].view());
     if (chunked && content_ > 0) put(kChunkEnd);
-    if (chunked && last) put(last_chunk(trailers));
+    if (chunked) put(end);
     return {parts_.data(), parts};
   }
 
@@ -79,14 +79,17 @@ class Batch {
     content_ = 0;
   }
 
- private:
-  std::string_view last_chunk(const FieldSection* trailers) {
+  // Lives as long as this.
+  std::string_view last_chunk(const Outgoing& to, BodySource& body) {
+    if (to.last_chunk != nullptr) return to.last_chunk(body);
+    const FieldSection* const trailers = body.trailers();
     if (trailers == nullptr) return kLastChunk;
     const std::size_t bound = last_chunk_size_bound(*trailers);
     char* const text = trailer_text_.allocate(bound);
     return {text, write_last_chunk(*trailers, {text, bound})};
   }
 
+ private:
   Slice head_;
   std::array<Slice, kMaxSlices> slices_;
   std::size_t count_ = 0;
@@ -116,9 +119,10 @@ Task<Result<void>> flush(Outgoing& to, Batch& batch, BodySource& body, Framing f
   if (wrong_length) {
     co_return fail({.kind = ErrorKind::protocol, .side = other_side(to.side)});
   }
-  if (framing.kind != BodyKind::chunked) batch.join_small_content();
-  const std::span<iovec> parts =
-      batch.assemble(framing.kind == BodyKind::chunked, last, last ? body.trailers() : nullptr);
+  const bool chunked = framing.kind == BodyKind::chunked;
+  if (!chunked) batch.join_small_content();
+  const std::string_view end = chunked && last ? batch.last_chunk(to, body) : std::string_view();
+  const std::span<iovec> parts = batch.assemble(chunked, end);
   if (!parts.empty()) {
     WriteOp write = write_all(*to.stream, parts, executor.now(), to.stall);
     write.count_into(to.sent);

@@ -17,6 +17,9 @@ struct Outgoing {
   std::uint64_t sent = 0;     // bytes taken by the connection, head and framing included
   std::uint64_t content = 0;  // content bytes among them
   TimePoint last_progress{};  // when bytes were last taken or a body's bytes last came
+  // Of a chunked body that has ended: what closes it, where that is not the usual last chunk with
+  // the trailers. Null: it is.
+  std::string_view (*last_chunk)(const BodySource& body) = nullptr;
 };
 
 // Writes `head` (a complete serialised head, or empty when it was sent before) and all of `body`

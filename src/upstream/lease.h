@@ -120,6 +120,11 @@ class Lease {
 
   // Gives a connection that was not used to the pool. The lease is empty afterwards.
   void keep_unused();
+  // The same after an exchange of a protocol that is not HTTP, which has left nothing behind.
+  void keep_used() {
+    connection_->count_request();
+    keep_unused();
+  }
   // A new connection of HTTP/2 is from now on for other requests as well; nothing otherwise.
   void share();
 

@@ -1,0 +1,116 @@
+#include "icap/virgin_body.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace penstock::icap {
+
+void VirginBody::go_to(std::uint64_t byte) {
+  PENSTOCK_CHECK(has(byte));
+  position_ = byte;
+}
+
+void VirginBody::forget() {
+  keeps_ = false;
+  kept_.drop_before(position_);
+}
+
+bool VirginBody::is_settled(std::uint64_t bytes) const {
+  const std::uint64_t end = position_ + bytes;
+  return end < window_ || end < kept_.end() + ahead_bytes() || source_->at_end();
+}
+
+// What can't be kept is here for being handed out once.
+void VirginBody::see(Slice slice) {
+  if (slice.empty() || (keeps_ && kept_.append(slice))) return;
+  forget();
+  ahead_.push_back(std::move(slice));
+}
+
+std::uint64_t VirginBody::ahead_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Slice& slice : ahead_) bytes += slice.size();
+  return bytes;
+}
+
+Result<Slice> VirginBody::take() {
+  Slice slice;
+  const bool kept = position_ < kept_.end();
+  if (kept) {
+    auto read = kept_.read(position_);
+    if (!read) return read;
+    slice = std::move(*read);
+  } else {
+    slice = ahead_.front();
+  }
+  const std::uint64_t n = std::min<std::uint64_t>(slice.size(), window_ - position_);
+  if (!is_settled(n)) return Slice();
+  slice.remove_suffix(slice.size() - static_cast<std::size_t>(n));
+  position_ += n;
+  if (!kept) {
+    ahead_.front().remove_prefix(static_cast<std::size_t>(n));
+    if (ahead_.front().empty()) ahead_.erase(ahead_.begin());
+    kept_.skip(n);
+  } else if (!keeps_) {
+    kept_.drop_before(position_);
+  }
+  return slice;
+}
+
+Slice VirginBody::take_ready() {
+  if (at_end()) return {};
+  if (!has_more()) see(source_->take_ready());
+  if (!has_more()) return {};
+  auto slice = take();
+  if (slice && slice->empty()) {
+    // It is the last before the end of the window, and nothing is known of what comes behind.
+    see(source_->take_ready());
+    slice = take();
+  }
+  return slice ? std::move(*slice) : Slice();
+}
+
+Task<Result<Slice>> VirginBody::next() {
+  while (!at_end()) {
+    if (has_more()) {
+      auto slice = take();
+      if (!slice || !slice->empty()) co_return slice;
+    }
+    auto more = co_await source_->next();
+    if (!more) co_return more;
+    see(std::move(*more));
+  }
+  co_return Slice();
+}
+
+Task<Result<void>> VirginBody::look_ahead() {
+  while (!has_more() && !source_->at_end()) {
+    auto more = co_await source_->next();
+    if (!more) co_return fail(more.error());
+    see(std::move(*more));
+  }
+  co_return Result<void>{};
+}
+
+std::optional<std::uint64_t> VirginBody::remaining() const {
+  auto rest = source_->remaining();
+  if (!rest) return std::nullopt;
+  *rest += kept_.end() - position_ + ahead_bytes();
+  if (window_ == kUnlimited) return rest;
+  return std::min(*rest, window_ - position_);
+}
+
+BodySource::Run VirginBody::run(std::uint64_t at_least) {
+  if (keeps_ || has_more() || window_ != kUnlimited) return {};
+  return source_->run(at_least);
+}
+
+void VirginBody::moved(std::uint64_t bytes, bool ended) {
+  source_->moved(bytes, ended);
+  kept_.skip(bytes);
+  position_ += bytes;
+}
+
+}  // namespace penstock::icap

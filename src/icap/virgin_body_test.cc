@@ -1,0 +1,130 @@
+#include "icap/virgin_body.h"
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "adapt/pull_body_test.h"
+
+namespace penstock::icap {
+namespace {
+
+std::string preview_of(VirginBody& body, std::uint64_t bytes) {
+  body.end_before(bytes);
+  PulledBody pulled = pull_all(body);
+  EXPECT_TRUE(pulled.ended);
+  return pulled.text;
+}
+
+std::string rest_of(VirginBody& body) {
+  body.end_at_end();
+  PulledBody pulled = pull_all(body);
+  EXPECT_TRUE(pulled.ended);
+  EXPECT_TRUE(body.whole());
+  return pulled.text;
+}
+
+Task<void> look_ahead(VirginBody& body) { EXPECT_TRUE(co_await body.look_ahead()); }
+
+TEST(VirginBody, KnowsAtTheEndOfAPreviewWhetherItWasAll) {
+  const KeepLimits limits;
+  for (const std::size_t piece : {1U, 3U, 4U, 5U, 100U}) {
+    for (const std::size_t size : {0U, 1U, 3U, 4U, 5U, 9U}) {
+      for (const bool ready : {true, false}) {
+        const std::string text = sample_text(size);
+        auto pieces = in_pieces(text, piece);
+        if (!ready) {
+          for (BodyPiece& one : pieces) one.after = std::chrono::seconds(1);
+        }
+        TimedBody source(std::move(pieces));
+        VirginBody body(source, limits);
+        EXPECT_EQ(preview_of(body, 4), text.substr(0, 4));
+        EXPECT_EQ(body.whole(), size <= 4) << size << " in pieces of " << piece;
+        EXPECT_EQ(body.position(), std::min<std::size_t>(4, size));
+        EXPECT_EQ(rest_of(body), text.substr(std::min<std::size_t>(4, size)));
+      }
+    }
+  }
+}
+
+TEST(VirginBody, LooksAheadForAnEmptyPreview) {
+  const KeepLimits limits;
+  for (const std::size_t size : {0U, 1U}) {
+    TimedBody source(in_pieces(sample_text(size), 1));
+    VirginBody body(source, limits);
+    body.end_before(0);
+    VirtualTime time;
+    time.spawn(look_ahead(body));
+    time.advance(std::chrono::hours(1));
+    EXPECT_TRUE(body.at_end());
+    EXPECT_EQ(body.whole(), size == 0);
+  }
+}
+
+TEST(VirginBody, IsHadAgainFromMemoryAndFile) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    const KeepLimits limits{.memory = random() % 3 == 0 ? 0 : random() % 60'000, .folder = "/tmp"};
+    const std::string text = sample_text(random() % 200'000, static_cast<unsigned>(random()));
+    TimedBody source(in_random_pieces(text, 1 + random() % 9000, random));
+    VirginBody body(source, limits);
+    const std::size_t preview = random() % 20'000;
+    std::string sent = preview_of(body, preview);
+    if (random() % 2 == 0) sent += rest_of(body);
+    EXPECT_EQ(sent, text.substr(0, sent.size()));
+    ASSERT_TRUE(body.has(0));
+    const std::size_t from = random() % (sent.size() + 1);
+    body.go_to(from);
+    if (random() % 2 == 0) body.forget();
+    EXPECT_EQ(rest_of(body), text.substr(from));
+  }
+}
+
+TEST(VirginBody, GoesOnWhenItCannotKeepMore) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 300; ++round) {
+    const bool no_file = random() % 2 == 0;
+    const KeepLimits limits{.memory = random() % 10'000,
+                            .total = random() % 30'000,
+                            .folder = no_file ? "/nowhere" : "/tmp"};
+    const std::string text = sample_text(40'000, static_cast<unsigned>(random()));
+    TimedBody source(in_random_pieces(text, 1 + random() % 9000, random));
+    VirginBody body(source, limits);
+    std::string sent = preview_of(body, random() % 20'000);
+    sent += rest_of(body);
+    EXPECT_EQ(sent, text);
+    EXPECT_FALSE(body.has(0));
+    EXPECT_TRUE(body.has(text.size()));
+  }
+}
+
+TEST(VirginBody, ForgetsWhatIsNotWantedAgain) {
+  const KeepLimits limits;
+  const std::string text = sample_text(300'000);
+  TimedBody source(in_pieces(text, 10'000));
+  VirginBody body(source, limits);
+  preview_of(body, 1024);
+  body.go_to(0);
+  body.forget();
+  const std::size_t before = SlabPool::bytes_in_use();
+  EXPECT_EQ(rest_of(body), text);
+  EXPECT_LE(SlabPool::bytes_in_use(), before);
+  EXPECT_FALSE(body.has(0));
+}
+
+TEST(VirginBody, EndsWithTheErrorOfItsSource) {
+  const KeepLimits limits;
+  auto pieces = in_pieces(sample_text(100), 10);
+  pieces.push_back({.error = Error{.kind = ErrorKind::reset}});
+  TimedBody source(std::move(pieces));
+  VirginBody body(source, limits);
+  const PulledBody pulled = pull_all(body);
+  EXPECT_EQ(pulled.text, sample_text(100));
+  ASSERT_TRUE(pulled.error);
+  EXPECT_EQ(pulled.error->kind, ErrorKind::reset);
+}
+
+}  // namespace
+}  // namespace penstock::icap
