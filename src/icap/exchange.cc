@@ -47,6 +47,12 @@ std::string_view to_string(const Failure& failure) {
       return "unmodified, but the message was not kept";
     case Fault::wrong_length:
       return "the content is not as long as its head says";
+    case Fault::down:
+      return "the service is down";
+    case Fault::overloaded:
+      return "the service has no connection free";
+    case Fault::no_method:
+      return "the service does not offer the method";
   }
   return "unknown";
 }

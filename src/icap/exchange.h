@@ -39,15 +39,18 @@ enum class Verdict : std::uint8_t {
 
 // Why there is no verdict, or why adapted content breaks off.
 enum class Fault : std::uint8_t {
-  unsendable,   // the message can't be put into a request
-  source,       // the message itself broke off
-  cancelled,    // nobody wants it any more
-  connection,   // the connection could not be had, or broke
-  timed_out,    // nothing moved for too long
-  malformed,    // an answer that can't be understood
-  status,       // a status that is none of those
-  not_kept,     // the message is to stay as it was, and is not there any more
-  wrong_length  // content is not as long as its head says
+  unsendable,    // the message can't be put into a request
+  source,        // the message itself broke off
+  cancelled,     // nobody wants it any more
+  connection,    // the connection could not be had, or broke
+  timed_out,     // nothing moved for too long
+  malformed,     // an answer that can't be understood
+  status,        // a status that is none of those
+  not_kept,      // the message is to stay as it was, and is not there any more
+  wrong_length,  // content is not as long as its head says
+  down,          // the service is known not to work
+  overloaded,    // no connection is free, and none may be opened
+  no_method      // it does not offer what is asked of it
 };
 
 struct Failure {

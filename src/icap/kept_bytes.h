@@ -3,21 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include "base/copied_bytes.h"
 #include "base/error.h"
 #include "base/slab.h"
+#include "icap/keep_limits.h"
 #include "net/fd.h"
 
 namespace penstock::icap {
-
-// What is kept of a body, and where.
-struct KeepLimits {
-  std::uint64_t memory = 256 * 1024;                       // bytes in memory; more go into a file
-  std::uint64_t total = std::uint64_t{256} * 1024 * 1024;  // bytes altogether
-  std::string folder = "/var/tmp";                         // of the file, which has no name
-};
 
 // A run of bytes of a stream, from an offset on. Belongs to one thread. The file is written and
 // read by the calling thread, through the system's cache.
