@@ -30,6 +30,17 @@ void AdaptedMessage::replace(std::unique_ptr<OwnBody> body, std::optional<std::u
   }
 }
 
+void AdaptedMessage::empty(std::unique_ptr<OwnBody> nothing, bool may_have_content) {
+  wrap(std::move(nothing));
+  framing_ = {};
+  if (response_ == nullptr) {
+    fields().remove(FieldId::content_length);
+  } else if (may_have_content) {
+    framing_.kind = BodyKind::length;
+    set_content_length(fields(), 0);
+  }
+}
+
 void AdaptedMessage::content_would_change() { fields().remove(FieldId::content_length); }
 
 void AdaptedMessage::answer_with(FilterAnswer answer) {

@@ -155,6 +155,9 @@ class AdaptedMessage {
   // The same with content of another length: unknown, or that of `length`. Content-Length in the
   // head, which only describes, is set right or removed.
   void replace(std::unique_ptr<OwnBody> body, std::optional<std::uint64_t> length);
+  // No content any more: `nothing`, which is at its end, takes its place. `may_have_content`: a
+  // message of that kind may have some, so that a response says that it is empty.
+  void empty(std::unique_ptr<OwnBody> nothing, bool may_have_content);
   // For messages without content whose head describes one (a response to HEAD): it would be
   // changed.
   void content_would_change();

@@ -51,6 +51,8 @@ std::string_view to_string(const Failure& failure) {
       return "the service is down";
     case Fault::overloaded:
       return "the service has no connection free";
+    case Fault::too_large:
+      return "the message is larger than the service is to get";
     case Fault::no_method:
       return "the service does not offer the method";
   }

@@ -50,6 +50,7 @@ enum class Fault : std::uint8_t {
   wrong_length,  // content is not as long as its head says
   down,          // the service is known not to work
   overloaded,    // no connection is free, and none may be opened
+  too_large,     // the message is larger than the service is to get
   no_method      // it does not offer what is asked of it
 };
 

@@ -30,6 +30,7 @@ class Service {
 
   [[nodiscard]] const ServiceSettings& settings() const { return share_->settings(); }
   [[nodiscard]] const ServiceUri& uri() const { return share_->uri(); }
+  [[nodiscard]] const ExchangeLimits& exchange_limits() const { return limits_; }
 
   // Begins what goes on beside the messages, in the scope: what the service says of itself is asked
   // for ahead of its expiry, and whether it works again. To be called before all else.
@@ -56,6 +57,7 @@ class Service {
   ServerPool* pool_;
   Log* log_;
   Scope* scope_ = nullptr;
+  ExchangeLimits limits_;  // with the timeout of the settings
 };
 
 }  // namespace penstock::icap
