@@ -17,11 +17,17 @@ std::unexpected<Failure> refused() {
       Failure{.fault = Fault::malformed, .problem = Problem::adapted_head_refused});
 }
 
+// CONNECT and "OPTIONS *" are for what they are for.
+bool has_place(const RequestHead& head) {
+  return head.target.form == TargetForm::origin || head.target.form == TargetForm::absolute;
+}
+
 bool can_change(const RequestHead& to, const RequestHead& from) {
   if (from.method_text != to.method_text && !can_become(to.method_text, from.method_text)) {
     return false;
   }
   if (to.method == Method::connect) return from.target.authority == to.target.authority;
+  if (!has_place(to)) return from.fields.value(FieldId::host) == to.fields.value(FieldId::host);
   return is_path(path_of(from)) && is_authority(from.fields.value(FieldId::host));
 }
 
@@ -35,7 +41,7 @@ void change_request(RequestHead& to, RequestHead& from, AdaptedMessage& message,
   replaced.fields.push_back(std::exchange(to.fields, std::move(from.fields)));
   replaced.bytes.push_back(std::move(from.bytes));
   if (from.method_text != to.method_text) PENSTOCK_CHECK(set_method(to, from.method_text));
-  if (to.method == Method::connect) return;
+  if (!has_place(to)) return;
   if (other_host) PENSTOCK_CHECK(set_authority(to, authority));
   if (other_path) PENSTOCK_CHECK(set_path(to, path));
   if (other_host || other_path) message.retarget();
