@@ -366,7 +366,7 @@ class IcapDouble(Double):
         return sum(is_open(wire) for wire in list(self.connections))
 
     def report(self, request, violations):
-        where = f"{request.start} (connection {request.connection}, {request.index})"
+        where = f"request {request.index} of connection {request.connection}, {request.start}"
         self.violations += [f"{violation}: in {where}" for violation in violations]
 
     def forget(self):
@@ -415,7 +415,7 @@ class IcapDouble(Double):
                 exchange.request.broke = str(error)
             raise
         except (AssertionError, ValueError) as error:
-            self.violations.append(f"{error}: on connection {wire.number}, request {index}")
+            self.violations.append(f"{error}: in request {index} of connection {wire.number}")
             wire.closed_by = "double"
             raise Cut("not legal") from error
 
@@ -423,11 +423,11 @@ class IcapDouble(Double):
         request = IcapRequest(head.start, head.fields, head.raw_head, connection=wire.number,
                               index=index)
         wire.served += 1
-        mistakes = list(icap_rules.of_icap_head(request))
-        if mistakes:
-            raise ValueError("; ".join(mistakes))
-        if request.value("Preview") is not None:
-            request.preview_limit = int(request.value("Preview"))
+        if not icap_rules.REQUEST_LINE.fullmatch(head.start):
+            raise ValueError(f"not a request line: {head.start!r}")
+        self.report(request, icap_rules.of_icap_head(request))
+        if request.values("Preview"):
+            request.preview_limit = int(request.values("Preview")[0])
         exchange = Exchange(self, wire, request)
         if request.method != "OPTIONS":
             exchange.report(icap_rules.of_promises(request, exchange.service.offers[-2:]))

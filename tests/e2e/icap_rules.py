@@ -11,24 +11,20 @@ LEGAL_PARTS = {
     "OPTIONS": (set(), {"null-body"}),
 }
 ONCE = ("Host", "Encapsulated", "Preview", "Allow")
+REQUEST_LINE = re.compile(r"(OPTIONS|REQMOD|RESPMOD) icaps?://([^/\s]+)(/\S*)? ICAP/1\.0")
 
 
 def of_icap_head(request):
-    """4.2, 4.3, 4.4.1; the values of Encapsulated are looked at in of_parts."""
-    match = re.fullmatch(r"(OPTIONS|REQMOD|RESPMOD) icaps?://([^/\s]+)(/\S*)? ICAP/1\.0",
-                         request.start)
-    if not match:
-        yield f"not a request line: {request.start!r}"
-    elif request.value("Host") not in (match[2], match[2].partition(":")[0]):
-        yield f"Host is {request.value('Host')!r} for {match[2]!r}"
+    """4.2, 4.3, 4.4.1, after REQUEST_LINE; the values of Encapsulated are looked at in of_parts."""
+    authority = REQUEST_LINE.fullmatch(request.start)[2]
+    if request.value("Host") not in (authority, authority.partition(":")[0]):
+        yield f"Host is {request.value('Host')!r} for {authority!r}"
     for name in ONCE:
         if len(request.values(name)) > 1:
             yield f"{name} twice"
     for name in ("Transfer-Encoding", "Content-Length", "Upgrade"):
         if request.values(name):
             yield f"{name} in the ICAP head"
-    if not re.fullmatch("[0-9]+", request.value("Preview") or "0"):
-        yield f"Preview: {request.value('Preview')}"
     if request.method in ("REQMOD", "RESPMOD") and request.value("Encapsulated") is None:
         yield "no Encapsulated"
 

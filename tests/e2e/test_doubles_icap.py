@@ -1,6 +1,9 @@
 """The ICAP double itself, asked by a plain client, so that tests can rely on it."""
 
+import os
 import ssl
+import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -453,6 +456,40 @@ class TlsTest(IcapDoublesTest):
         client = self.icap_client(double, tls=ssl.create_default_context(cafile=authority.path))
         with self.assertRaises(Cut):
             self.respmod(client)
+
+
+class OtherClientTest(IcapDoublesTest):
+    """The double before c-icap-client, which others wrote."""
+
+    def run_client(self, double, *options):
+        """What it says, and what it makes of BODY."""
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        given, got = os.path.join(folder, "given"), os.path.join(folder, "got")
+        with open(given, "wb") as file:
+            file.write(BODY)
+        host, _, port = double.address.rpartition(":")
+        done = subprocess.run(
+            ["c-icap-client", "-i", host, "-p", port, "-s", "service", "-f", given, "-o", got,
+             "-resp", "http://h.test/a", "-v", *options],
+            check=True, capture_output=True, text=True, timeout=60)
+        if not os.path.exists(got):
+            return done.stderr, None
+        with open(got, "rb") as file:
+            return done.stderr, file.read()
+
+    def test_c_icap_client(self):
+        double = self.icap(icap.unmodified())
+        self.assertIn("No modification", self.run_client(double)[0])
+        self.assertEqual(double.requests[-1].preview, BODY[:1024])
+        double.default.script = icap.echo()
+        for options in ([], ["-nopreview"], ["-w", "5"], ["-no204"]):
+            with self.subTest(options):
+                self.assertEqual(self.run_client(double, *options)[1], BODY)
+                self.assertEqual(double.requests[-1].content, BODY)
+        double.default.script = icap.partial(b"new", 100)
+        said, got = self.run_client(double, "-nopreview")
+        self.assertIn("use 100 from the original body", said)
+        self.assertEqual(got, b"new" + BODY[100:])
 
 
 if __name__ == "__main__":
