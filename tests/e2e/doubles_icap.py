@@ -328,8 +328,8 @@ class Service:
 
 class IcapDouble(Double):
     """`requests` are REQMOD and RESPMOD, `lookups` OPTIONS. `violations` are what clients did
-    against the rules; if `strict`, stop() fails when there are any. Of `connections` each has `closed_by`
-    ("client", "double" or None) and `served`, a count.
+    against the rules; if `strict`, stop() fails when there are any. Of `connections` each has
+    `closed_by` ("client", "double" or None) and `served`, a count.
 
     `services` are Services by path, besides the one at any other path. `tls` is the pair of a
     certificate and a key; `front` then is the TlsFront.

@@ -7,7 +7,7 @@
 import dataclasses
 import threading
 
-from doubles_icap import Answer
+from doubles_icap import Answer, wait_until_read
 from wire import chunk, head_bytes
 from wire_icap import LAST_CHUNK, edited
 
@@ -65,6 +65,18 @@ def adapted(body=None, *fields, start=None, without=(), length=True, after="all"
 def echo(after="all"):
     """200 with what came."""
     return adapted(after=after)
+
+
+def honest(after="preview"):
+    """204 where the client can take it, else what came."""
+    def script(exchange):
+        read(exchange, after)
+        kept = exchange.stage == "paused" or exchange.request.ieof
+        if kept or "204" in exchange.request.allows:
+            return Answer("204 Unmodified", encapsulated="")
+        return echo()
+
+    return script
 
 
 def response(body=b"blocked", *fields, status="403 Forbidden", version="1.1", length=True,
@@ -207,6 +219,18 @@ def crossed(script, how="408"):
         leave(exchange, "reset" if how == "reset" else "close")
 
     return script_and_end
+
+
+def timed_out_when_idle(script):
+    """The answer, and 408 with the end of the connection when the client has read that."""
+    def script_and_408(exchange):
+        exchange.send(answer_of(script, exchange))
+        exchange.read()
+        wait_until_read(exchange.wire.socket)
+        exchange.wire.send(TIMED_OUT)
+        exchange.end()
+
+    return script_and_408
 
 
 TIMED_OUT = head_bytes("ICAP/1.0 408 Request timeout", "Connection: close")

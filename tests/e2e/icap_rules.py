@@ -50,8 +50,6 @@ def of_promises(request, offers):
             yield f"Preview: {request.preview_limit} where {most} is offered"
     if "206" in request.allows and not any("206" in offer.allow for offer in offers):
         yield "206 is allowed, and not offered"
-    if not request.allows <= {"204", "206"}:
-        yield f"Allow: {request.value('Allow')}"
 
 
 def of_http_heads(request):

@@ -123,8 +123,8 @@ class CIcapTest(IcapServersTest):
             with open(path, "wb") as file:
                 file.write(BODY)
             host, _, port = server.address.rpartition(":")
-            done = subprocess.run(["c-icap-client", "-i", host, "-p", port, "-s", "echo", "-f", path,
-                                   "-resp", "http://h.test/a"],
+            done = subprocess.run(["c-icap-client", "-i", host, "-p", port, "-s", "echo", "-f",
+                                   path, "-resp", "http://h.test/a"],
                                   check=True, capture_output=True, timeout=60)
             self.assertEqual(done.stdout, BODY)
 
