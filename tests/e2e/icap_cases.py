@@ -6,8 +6,8 @@ import doubles_icap_scripts as icap
 import icap_cases_faults
 import icap_cases_pools
 from doubles_icap import Options
-from icap_plan import (BODY, Aborted, Adapted, Ask, Case, Either, Given, Refused, Sent, Settings,
-                       Virgin, expect, expect_same)
+from icap_plan import (BODY, CONTROL, Aborted, Adapted, Ask, Case, Either, Given, Refused, Sent,
+                       Settings, Virgin, expect, expect_same)
 from wire_icap import LAST_CHUNK
 
 N = Options().preview
@@ -178,7 +178,7 @@ def requests():
 
     def moved(exchange):
         came = exchange.request.http_request
-        start = came.start.replace("127.0.0.1", "localhost").replace("/a ", "/control ")
+        start = came.start.replace("127.0.0.1", "localhost").replace("/a ", f"{CONTROL} ")
         return icap.adapted(start=start)
 
     for name, ask in (("GET", Ask()), ("POST", POST), ("chunked", chunked), ("empty", empty),
@@ -188,8 +188,6 @@ def requests():
     for name, script, outcome, ask in (
             ("head", icap.adapted(None, MARKED, without=["User-Agent"]),
              Sent(present=(MARKED,), absent=("User-Agent",)), Ask(fields=("User-Agent: x",))),
-            ("URL", moved, Sent(path="/control"), Ask()),
-            ("URL of a POST", moved, Sent(path="/control"), POST),
             ("grown", icap.adapted(BODY * 9), Sent(body=BODY * 9), POST),
             ("grown chunked", icap.adapted(BODY * 9), Sent(body=BODY * 9), chunked),
             ("no length", icap.adapted(BODY * 9, length=False), Sent(body=BODY * 9), POST),
@@ -197,6 +195,14 @@ def requests():
             ("Expect and changed", icap.adapted(bytes.swapcase), Sent(body=BODY.swapcase()),
              expecting)):
         yield Case(11, name, script, outcome, point="REQMOD", ask=ask)
+
+    def asked_anew(run):
+        host = run.origin.whole_requests(CONTROL)[0].value("Host")
+        expect(host.startswith("localhost:"), f"Host: {host}")
+
+    for name, ask in (("GET", Ask()), ("POST", POST)):
+        yield Case(11, f"URL of a {name}", moved, Sent(path=CONTROL), point="REQMOD", ask=ask,
+                   checks=[asked_anew])
 
     def posted(exchange):
         return icap.adapted(b"new", start=exchange.request.http_request.start.replace(
@@ -217,7 +223,7 @@ def satisfied():
                                        length=False), Ask(), Options()),
             ("CONNECT", icap.response(),
              Ask(method="CONNECT", target="127.0.0.1:443"), Options())):
-        yield Case(12, name, script, blocked, point="REQMOD", ask=ask, options=options)
+        yield Case(12, name, script, blocked, point="REQMOD", ask=ask, options=options, kept=False)
     yield Case(12, "CONNECT answered 200", icap.response(b"", status="200 OK"), Refused(),
                point="REQMOD", ask=Ask(method="CONNECT", target="127.0.0.1:443"))
 
@@ -226,8 +232,7 @@ def satisfied():
 
 def chunks():
     for name, data, last in (
-            ("extensions", b'3;a;b="c;\\"d"\r\nabc\r\n3 ; e=f\r\ndef\r\n', b'0;g="\r\n'.replace(
-                b'"', b"h") + b"\r\n"),
+            ("extensions", b'3;a;b="c;\\"d"\r\nabc\r\n3 ; e=f\r\ndef\r\n', b"0;g=h\r\n\r\n"),
             ("upper case", b"0000A\r\nabcdefghij\r\n", LAST_CHUNK),
             ("padded", b"0000000000000003\r\nabc\r\n", b"00000\r\n\r\n"),
             ("trailers", b"3\r\nabc\r\n", b"0\r\nX-T: u\r\nX-V: w\r\n\r\n")):
@@ -262,7 +267,8 @@ def made_anew():
                Adapted(b"new", present=("X-End: 2",), absent=("X-Hop", "Proxy-Connection")),
                times=2)
     yield Case(15, "hop by hop of a request",
-               icap.adapted(None, "Connection: X-Hop", "X-Hop: 1", "Proxy-Authorization: Basic eA=="),
+               icap.adapted(None, "Connection: X-Hop", "X-Hop: 1",
+                            "Proxy-Authorization: Basic eA=="),
                Sent(absent=("X-Hop", "Proxy-Authorization")), point="REQMOD", ask=POST)
 
 
@@ -276,7 +282,8 @@ def short_bodies():
                Either(Adapted(b""), Refused()), ask=Ask(method="HEAD"))
     yield Case(16, "1xx", icap.response(None, status="103 Early"), Refused(),
                Either(Virgin(), Refused()))
-    yield Case(16, "length and null-body", icap.response(None, "Content-Length: 6", status="200 OK"),
+    yield Case(16, "length and null-body",
+               icap.response(None, "Content-Length: 6", status="200 OK"),
                Refused(), Either(Virgin(), Refused()))
     for name, length in (("longer", len(BODY) - 1), ("shorter", len(BODY) + 1)):
         yield Case(16, f"body {name} than its length", icap.adapted(length=length), BROKEN)

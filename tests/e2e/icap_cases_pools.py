@@ -133,7 +133,8 @@ def options():
     yield Case(31, "opt-body", icap.honest(), Virgin(), options=Options(script=body), times=3,
                checks=[lambda run: expect_same(len(run.requests), 3, "requests")])
     for name, script in (("500", icap.error("500 Broken")), ("404", icap.error("404 None")),
-                         ("closed", icap.broken("answer")), ("reset", icap.broken("answer", "reset")),
+                         ("closed", icap.broken("answer")),
+                         ("reset", icap.broken("answer", "reset")),
                          ("garbage", icap.raw(b"\0\1\2" * 99, "close"))):
         yield Case(31, name, icap.honest(), Refused((502, 503, 504)), Virgin(),
                    options=Options(script=script), control=False,

@@ -1,6 +1,6 @@
-"""What a proxy with ICAP services is to do, as data: a Case has a script for the double, what a user
-asks and an origin gives, and what comes of it where the service is essential (no answer without it)
-and where it is optional. Nothing here knows how a proxy is configured:
+"""What a proxy with ICAP services is to do, as data: a Case has a script for the double, what a
+user asks and an origin gives, and what comes of it where the service is essential (no answer
+without it) and where it is optional. Nothing here knows how a proxy is configured:
 
     @plan_tests(cases)
     class CasesTest(IcapPlanTest):
@@ -108,10 +108,11 @@ class WantedService:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """`number` is that of the plan's section. Either `script` (with `options`), `ask`, `given`, done
+    """Cases of one `number` belong together. Either `script` (with `options`), `ask`, `given`, done
     `times` times on one connection of the user, with outcomes; or `drive`, a function of a Run that
     does it all. `optional` is as `essential` when it is not given. `checks` are functions of the
-    Run. `services` are scripts (or Services) by path, instead of `script`."""
+    Run. `services` are scripts (or Services) by path, instead of `script`. `control`: afterwards
+    the proxy answers as ever."""
 
     number: int
     name: str
@@ -128,6 +129,7 @@ class Case:
     services: dict | None = None
     tls: str | None = None  # "good", "wrong name", "expired"
     control: bool = True
+    kept: bool = True  # the user's connection is
     drive: object = None
 
     def outcome(self, policy):
@@ -138,7 +140,7 @@ class Case:
 
 @dataclasses.dataclass
 class Result:
-    """What a user got: `ended` is "whole", "end" (too early) or "reset"."""
+    """What a user got: `ended` is "whole", "end" (too early), "reset" or "silence"."""
 
     head: object = None
     body: bytes = b""
@@ -257,7 +259,7 @@ class Aborted:
     of: bytes | None = None
 
     def check(self, run, result):
-        expect(result.status is not None and result.ended != "whole",
+        expect(result.status is not None and result.ended in ("end", "reset"),
                f"{result.status} that ended {result.ended}, not cut off")
         whole = run.case.given.body if self.of is None else self.of
         expect(whole.startswith(result.body), f"{shown(result.body)} is not what it begins with")
@@ -267,16 +269,13 @@ class Either:
     def __init__(self, *outcomes):
         self.outcomes = outcomes
 
-    def __repr__(self):
-        return "Either" + repr(self.outcomes)
-
     def check(self, run, result):
         reasons = []
         for outcome in self.outcomes:
             try:
                 return outcome.check(run, result)
             except AssertionError as reason:
-                reasons.append(f"{outcome}: {reason}")
+                reasons.append(f"{type(outcome).__name__}: {reason}")
         raise AssertionError("\n".join(reasons))
 
 
@@ -368,6 +367,8 @@ class Run:
                 result.body += data
         except Cut as cut:
             result.ended = str(cut)
+        except TimeoutError:
+            result.ended = "silence"
         result.took = time.monotonic() - began
         return result
 
@@ -413,9 +414,12 @@ class Run:
 
     def check_in_step(self, user, result):
         """The connection, if it still is one, takes another request; else a new one does."""
-        over = result.ended != "whole" or "close" in result.head.connection_options
-        result = self.exchange(self.user() if over else user, Ask(CONTROL))
-        expect_same((result.status, result.body, result.ended), (200, b"control", "whole"),
+        if over(result):
+            user = self.user()
+        again = self.exchange(user, Ask(CONTROL))
+        if not self.case.kept and (again.head, again.ended) == (None, "end"):
+            again = self.exchange(self.user(), Ask(CONTROL))
+        expect_same((again.status, again.body, again.ended), (200, b"control", "whole"),
                     "the next request")
 
     def run(self):
@@ -427,12 +431,18 @@ class Run:
         for _ in range(case.times):
             result = self.exchange(user, case.ask)
             case.outcome(self.policy).check(self, result)
-            if result.ended != "whole" or "close" in result.head.connection_options:
+            if over(result):
                 user = self.user()
         for check in case.checks:
             check(self)
         if case.control:
             self.check_in_step(user, result)
+
+
+def over(result):
+    """Whether there can't be another response on that connection."""
+    return (result.ended != "whole" or result.head.framing == "close"
+            or "close" in result.head.connection_options)
 
 
 def pieces_of(wire, head):
