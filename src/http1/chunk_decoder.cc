@@ -87,19 +87,7 @@ Refusal ChunkDecoder::line_byte(char c) {
     return Refusal::none;
   }
   if (c == '\n') return Refusal::bare_lf;
-  if (state_ <= State::size) return size_byte(c);
-  // The CR is not counted as one of the extension's bytes.
-  if (c != '\r') {
-    if (const Refusal refusal = count_extension_byte(c); refusal != Refusal::none) return refusal;
-  }
-  return extension_byte(c);
-}
-
-Refusal ChunkDecoder::count_extension_byte(char c) {
-  if (++extension_bytes_ > limits_->extensions) return Refusal::chunk_extension_too_long;
-  // The size is known by now: of the last chunk it is 0.
-  if (limits_->keep_last_extensions && remaining_ == 0) last_extensions_.push_back(c);
-  return Refusal::none;
+  return state_ <= State::size ? size_byte(c) : extension_byte(c);
 }
 
 void ChunkDecoder::size_line_ended() {
@@ -122,8 +110,7 @@ Refusal ChunkDecoder::size_byte(char c) {
     return Refusal::none;
   }
   if (c != ';' && !is_whitespace(c)) return Refusal::chunk_size_malformed;
-  if (const Refusal refusal = count_extension_byte(c); refusal != Refusal::none) return refusal;
-  return extension_separator(c);
+  return extension_byte(c);
 }
 
 // What may follow a size or a complete extension.
@@ -140,7 +127,19 @@ Refusal ChunkDecoder::extension_separator(char c) {
   return Refusal::none;
 }
 
+// A byte between the size and the line end.
 Refusal ChunkDecoder::extension_byte(char c) {
+  // The CR is not counted as one of the extension's bytes.
+  if (c != '\r') {
+    if (++extension_bytes_ > limits_->extensions) return Refusal::chunk_extension_too_long;
+    // The size is known by now: of the last chunk it is 0.
+    if (limits_->keep_last_extensions && remaining_ == 0) last_extensions_.push_back(c);
+  }
+  return extension_part(c);
+}
+
+// What may stand where in an extension.
+Refusal ChunkDecoder::extension_part(char c) {
   constexpr Refusal kMalformed = Refusal::chunk_extension_malformed;
   switch (state_) {
     case State::ext_name_start:

@@ -76,9 +76,10 @@ class ChunkDecoder {
   };
 
   Refusal line_byte(char c);
-  Refusal size_byte(char c);
-  Refusal count_extension_byte(char c);
-  Refusal extension_byte(char c);
+  // Both stay out of the loop over a line's bytes, which is then small enough to be in one piece.
+  [[gnu::noinline]] Refusal size_byte(char c);
+  [[gnu::noinline]] Refusal extension_byte(char c);
+  Refusal extension_part(char c);
   Refusal extension_separator(char c);
   void size_line_ended();
   // Both take what is theirs off the input, up to where the state changes.
