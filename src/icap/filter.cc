@@ -144,14 +144,14 @@ Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& req
   for (std::uint32_t repeats = 0;;) {
     auto lease = co_await service.connect(choice, fresh);
     if (!lease) {
-      service.note_failure(lease.error());
+      service.note_failure(lease.error(), choice);
       co_return std::unexpected(lease.error());
     }
     auto exchange = std::make_unique<Exchange>(std::move(*lease), state.virgin,
                                                service.exchange_limits(), executor, &state);
     const auto verdict = co_await exchange->ask(request);
     if (verdict) {
-      service.note_answer(exchange->response());
+      service.note_answer(exchange->response(), choice);
       service.note_quirks(exchange->quirks());
       co_return co_await take(std::move(exchange), *verdict, message, state);
     }
@@ -167,7 +167,7 @@ Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& req
       fresh = true;
       continue;
     }
-    service.note_failure(failure);
+    service.note_failure(failure, choice);
     if (!again || repeats >= settings.repeat) co_return std::unexpected(failure);
     ++repeats;
     fresh = true;
