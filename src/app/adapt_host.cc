@@ -51,6 +51,13 @@ class FilterMaker {
     return std::make_unique<ModuleFilter>(callers_[index], settings_.at);
   }
 
+  // Nothing may pass as long as no service looks at it.
+  std::unique_ptr<Filter> operator()(const IcapFilterSettings& /*work*/) const {
+    static const AnswerFilterSettings kRefusal{.status = 503, .content = {}, .fields = {}};
+    return std::make_unique<AnswerFilter>(kRefusal, settings_.at,
+                                          settings_.conditions.need_response());
+  }
+
   std::unique_ptr<Filter> operator()(const FieldsFilterSettings& work) const {
     return std::make_unique<FieldsFilter>(work, settings_.at);
   }

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "http1/head_writer.h"
 #include "http1/output.h"
+#include "icap/field_rules.h"
 #include "message/characters.h"
 #include "message/framing.h"
 #include "message/hop.h"
@@ -69,26 +70,9 @@ bool is_safe(const ResponseHead& head) {
          is_safe(head.fields);
 }
 
-// Fields that are said by other means, or not at all.
-bool is_reserved(std::string_view name) {
-  switch (field_id(name)) {
-    case FieldId::host:
-    case FieldId::transfer_encoding:
-    case FieldId::content_length:
-      return true;
-    case FieldId::other:
-      break;
-    default:
-      return false;
-  }
-  constexpr std::array<std::string_view, 3> kOwn{"Allow", "Preview", "Encapsulated"};
-  return std::ranges::any_of(
-      kOwn, [name](std::string_view own) { return equals_ignoring_case(own, name); });
-}
-
 bool may_be_sent(std::span<const Field> fields) {
   return std::ranges::all_of(fields, [](const Field& field) {
-    return is_token(field.name) && is_field_value(field.value) && !is_reserved(field.name);
+    return is_token(field.name) && is_field_value(field.value) && !is_protocol_field(field.name);
   });
 }
 

@@ -50,7 +50,9 @@ bool Endpoint::keep(std::unique_ptr<ServerConnection> connection, TimePoint now,
 }
 
 bool Endpoint::may_stay(TimePoint now) const {
-  if (!share_ || share_->group().waiting() == 0) return true;
+  if (!share_) return true;
+  if (share_->beyond_bound()) return false;
+  if (share_->group().waiting() == 0) return true;
   const bool full = share_->full() || share_->group().full();
   if (full && room_ != nullptr && room_->give_way(now)) return false;
   if (room_ != nullptr && room_->call(share_.get())) return true;

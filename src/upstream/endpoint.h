@@ -45,8 +45,9 @@ class Endpoint final : public ListNode {
   void retire();
   // Where requests wait for a connection to it; must stay until retire().
   void set_room(WaitingRoom& room) { room_ = &room; }
-  // Whether a connection that is no longer in use may stay open: not if only requests of other
-  // workers wait for its place, or if it is their turn. One that waits here is called.
+  // Whether a connection that is no longer in use may stay open: not if there are more than the
+  // server may have, if only requests of other workers wait for its place, or if it is their turn.
+  // One that waits here is called.
   [[nodiscard]] bool may_stay(TimePoint now) const;
 
   // The most recently used of the idle connections that may take a request now.

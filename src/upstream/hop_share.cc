@@ -26,13 +26,26 @@ bool take_place(std::atomic<std::uint32_t>& taken, std::uint32_t most) {
 
 bool HopShare::open_connection() {
   const std::uint32_t most_of_group = group_->settings().breaker.connections;
+  const std::uint32_t most = max_connections_.load();
   // For the same reason: nobody looks between the two steps.
   std::unique_lock lock(group_->mutex_, std::defer_lock);
-  if (max_connections_ != 0 && most_of_group != 0) lock.lock();
-  if (!take_place(connections_, max_connections_)) return false;
+  if (most != 0 && most_of_group != 0) lock.lock();
+  if (!take_place(connections_, most)) return false;
   if (take_place(group_->connections_, most_of_group)) return true;
   connections_.fetch_sub(1);
   return false;
+}
+
+void HopShare::open_beyond_bound() {
+  connections_.fetch_add(1);
+  group_->connections_.fetch_add(1);
+}
+
+// Sequentially consistent, for the same reason as in take_place().
+void HopShare::set_max_connections(std::uint32_t most) {
+  const std::uint32_t before = max_connections_.exchange(most);
+  const bool larger = before != 0 && (most == 0 || most > before);
+  if (larger) group_->tell_room(this);
 }
 
 void HopShare::connection_closed() {

@@ -34,13 +34,27 @@ class HopShare {
 
   // Takes a place for one more connection, of the server's and of the group's. False: at the bound.
   [[nodiscard]] bool open_connection();
+  // The same, whatever the bounds: to be given back as any other.
+  void open_beyond_bound();
   // Gives it back; somebody who waits for one is told.
   void connection_closed();
   [[nodiscard]] std::uint32_t connections() const {
     return connections_.load(std::memory_order_relaxed);
   }
+  // The most connections that it may have; 0: any number.
+  [[nodiscard]] std::uint32_t max_connections() const {
+    return max_connections_.load(std::memory_order_relaxed);
+  }
+  // From now on. Connections beyond it that are there already are closed when they are no longer in
+  // use; who waits is told where it has become larger.
+  void set_max_connections(std::uint32_t most);
   [[nodiscard]] bool full() const {
-    return max_connections_ != 0 && connections() >= max_connections_;
+    const std::uint32_t most = max_connections();
+    return most != 0 && connections() >= most;
+  }
+  [[nodiscard]] bool beyond_bound() const {
+    const std::uint32_t most = max_connections();
+    return most != 0 && connections() > most;
   }
 
   // Requests under way, where the algorithm of the group asks for it.
@@ -74,7 +88,7 @@ class HopShare {
 
   GroupShare* group_;
   const std::string identity_;
-  const std::uint32_t max_connections_;
+  std::atomic<std::uint32_t> max_connections_;
   std::atomic<std::uint32_t> connections_ = 0;
   std::atomic<std::uint32_t> requests_ = 0;
   std::atomic<bool> checked_up_ = true;

@@ -55,6 +55,40 @@ TEST_F(HopShareTest, ConnectionsUpToTheServersBound) {
   EXPECT_TRUE(a->open_connection());
 }
 
+TEST_F(HopShareTest, TheBoundCanChange) {
+  const auto a = server("a", 3);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(a->open_connection());
+  a->set_max_connections(1);
+  EXPECT_EQ(a->max_connections(), 1U);
+  EXPECT_TRUE(a->full());
+  EXPECT_TRUE(a->beyond_bound());
+  a->connection_closed();
+  EXPECT_TRUE(a->beyond_bound());
+  a->connection_closed();
+  EXPECT_TRUE(a->full());
+  EXPECT_FALSE(a->beyond_bound());
+  a->set_max_connections(2);
+  EXPECT_TRUE(a->open_connection());
+  EXPECT_FALSE(a->open_connection());
+  a->set_max_connections(0);
+  EXPECT_TRUE(a->open_connection());
+  EXPECT_FALSE(a->full());
+  EXPECT_FALSE(a->beyond_bound());
+}
+
+TEST_F(HopShareTest, OneBeyondTheBound) {
+  const auto a = server("a", 1);
+  EXPECT_TRUE(a->open_connection());
+  a->open_beyond_bound();
+  EXPECT_EQ(a->connections(), 2U);
+  EXPECT_EQ(group.connections(), 2U);
+  EXPECT_TRUE(a->beyond_bound());
+  a->connection_closed();
+  EXPECT_FALSE(a->open_connection());
+  a->connection_closed();
+  EXPECT_TRUE(a->open_connection());
+}
+
 TEST_F(HopShareTest, ZeroIsNoBound) {
   const auto a = server("a");
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(a->open_connection());
@@ -373,6 +407,24 @@ TEST_F(TellingTest, AllThreadsAreToldWhileSomebodyWaits) {
     EXPECT_EQ(heard->rooms, std::vector<const HopShare*>{s.get()});
     EXPECT_EQ(heard->wanted, 1);
   }
+}
+
+TEST_F(TellingTest, WhenABoundBecomesLarger) {
+  ASSERT_TRUE(group.begin_waiting());
+  const auto s = server("s", 2);
+  s->set_max_connections(2);
+  s->set_max_connections(1);
+  world.run_until_idle();
+  EXPECT_TRUE(a->rooms.empty());
+  s->set_max_connections(3);
+  world.run_until_idle();
+  EXPECT_EQ(a->rooms, std::vector<const HopShare*>{s.get()});
+  s->set_max_connections(0);
+  world.run_until_idle();
+  EXPECT_EQ(a->rooms.size(), 2U);
+  s->set_max_connections(5);
+  world.run_until_idle();
+  EXPECT_EQ(a->rooms.size(), 2U);
 }
 
 TEST_F(TellingTest, WhenAServerIsUpAgain) {
