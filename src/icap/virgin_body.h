@@ -5,15 +5,15 @@
 #include <optional>
 #include <string_view>
 
+#include "adapt/filter.h"
 #include "icap/kept_bytes.h"
-#include "message/body.h"
 
 namespace penstock::icap {
 
 // Hands out a body's bytes as far as it is told to, and again from any byte that it has kept. So a
 // preview is sent, then the rest, and after a 204 the whole of it goes to where it was going (RFC
 // 3507 sections 4.5, 4.6).
-class VirginBody final : public BodySource {
+class VirginBody final : public OwnBody {
  public:
   // Both must outlive it.
   VirginBody(BodySource& source, const KeepLimits& limits) : source_(&source), kept_(limits) {}
