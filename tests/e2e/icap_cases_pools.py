@@ -243,8 +243,8 @@ def several():
                settings=chain, checks=[both_in_order], point="REQMOD", ask=POST)
     yield Case(34, "a response ends the chain", services={"/one": icap.response(),
                                                           "/two": marked("two")},
-               essential=Adapted(b"blocked", 403, untouched=True), point="REQMOD", settings=chain, kept=False,
-               checks=[lambda run: expect_same(len(run.requests), 1, "requests")])
+               essential=Adapted(b"blocked", 403, untouched=True), point="REQMOD", settings=chain,
+               kept=False, checks=[lambda run: expect_same(len(run.requests), 1, "requests")])
     for name, dead in (("closes", icap.broken("answer")), ("says 500", icap.error("500 Broken")),
                        ("resets", icap.broken("icap head", "reset"))):
         yield Case(34, f"set, the first {name}", settings=fallback,

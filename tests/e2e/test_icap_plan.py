@@ -1,5 +1,5 @@
-"""The plan for proxies with ICAP services, carried out with Squid for the proxy: of the cases, those
-that it gets right."""
+"""The plan for proxies with ICAP services, carried out with Squid for the proxy: of the cases,
+those that it gets right."""
 
 import dataclasses
 import unittest
