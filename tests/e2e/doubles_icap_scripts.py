@@ -242,8 +242,11 @@ def broken(where, how="close", script=None, after="all"):
     """An answer (what came, if not said otherwise) of which nothing is sent from there on; see
     Answer.cut."""
     def cut(exchange):
-        answer = answer_of(script or echo(after), exchange)
-        exchange.send(answer.cut(where, exchange.service.options.istag))
+        if where == "answer":
+            read(exchange, after)
+        else:
+            answer = answer_of(script or echo(after), exchange)
+            exchange.send(answer.cut(where, exchange.service.options.istag))
         leave(exchange, how)
 
     return cut

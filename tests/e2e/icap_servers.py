@@ -16,7 +16,7 @@ import unittest
 
 from namespaces import Namespace
 from real_servers import HOST, RealServer, free_port
-from wire import LIMIT
+from wire import LIMIT, Cut
 from wire_icap import IcapClient
 
 VIRUS = b"penstock-test-virus-86a1c0"  # what Clamd takes for one
@@ -159,12 +159,19 @@ class CIcap(IcapServer):
         return [self.binary, "-N", "-f", self.path("c-icap.conf")]
 
     def ready(self):
-        if self.tls:
-            try:
+        """It listens long before it is what shared_files() has to see."""
+        try:
+            if self.tls:
                 socket.create_connection((HOST, self.tls_port), LIMIT).close()
-            except OSError:
-                return False
-        return super().ready()
+            client = self.client()
+        except OSError:
+            return False
+        try:
+            return client.options("none").status == 404
+        except (Cut, OSError):
+            return False
+        finally:
+            client.close()
 
     def stop(self):
         left = self.shared_files()
