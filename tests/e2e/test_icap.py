@@ -15,13 +15,15 @@ class CasesTest(IcapPlanTest):
             if settings.ca:
                 sections[f"icap.{name}.tls"] = {"ca": settings.ca}
             if settings.keep_limit:
-                sections[f"icap.{name}.keep"] = {"total": f"{settings.keep_limit}B"}
+                sections[f"icap.{name}.keep"] = {"total": f"{settings.keep_limit}B",
+                                                  "memory": f"{settings.keep_limit}B"}
             sections[f"icap.{name}.breaker"] = {
                 "retry_after": self.seconds(settings.retry_after or 1)}
         policy = {"essential": "closed", "optional": "open"}
         on_failure = policy[services[0].policy]
         groups = [names] if settings.group == "set" else [[name] for name in names]
-        filters = [{"name": f"f{number}", "icap": group, "on_failure": on_failure, "at": "server"}
+        filters = [{"name": f"f{number}", "icap": group, "on_failure": on_failure,
+                    "at": "client" if services[0].point == "REQMOD" else "server"}
                    for number, group in enumerate(groups)]
         return self.forward(filter=filters, **sections)
 
