@@ -123,7 +123,7 @@ std::string show_preview(const ServiceSettings& service) {
 struct FolderValue {
   static std::string type() { return std::string(kFolder.type); }
   static std::optional<std::string> read(const toml::node& node, Report& report) {
-    const auto path = read_checked(node, report, kFolder);
+    auto path = read_checked(node, report, kFolder);
     if (!path) return std::nullopt;
     struct stat status{};
     if (::stat(path->c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
