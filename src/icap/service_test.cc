@@ -314,6 +314,22 @@ TEST_F(ServiceTest, MessagesThatFailTakeItDown) {
                    "info  icap:s: works again"}));
 }
 
+// Old connections may lead nowhere when new ones work again.
+TEST_F(ServiceTest, ProbesAreMadeOnNewConnections) {
+  settings.breaker.failures = 1;
+  const std::string answer = options_answer();
+  const ScriptedServer server(
+      network, "10.0.0.1:1344",
+      {{{.until = "\r\n\r\n", .answer = answer}}, {{.until = "\r\n\r\n", .answer = answer}}});
+  const Asked message = get();
+  worker().service.note_failure({.fault = Fault::timed_out}, message->choice);
+  message->give_back();
+  EXPECT_TRUE(share->down());
+  wait(seconds(2));
+  EXPECT_FALSE(share->down());
+  EXPECT_EQ(server.connections(), 2U);
+}
+
 TEST_F(ServiceTest, GoneForAWhile) {
   auto server = serve(options_answer("Options-TTL: 10\r\n"));
   get()->give_back();
@@ -383,6 +399,21 @@ TEST_F(ServiceTest, WorkerThatStopsAmidALookup) {
   wait(seconds(1));
   EXPECT_TRUE(second->done);
   EXPECT_FALSE(second->fault());
+}
+
+TEST_F(ServiceTest, WorkerThatStopsWhileAnotherAsks) {
+  const ScriptedServer silent(network, "10.0.0.1:1344", {{}});
+  worker(1);
+  const Asked first = ask(0);
+  const Asked second = ask(1);
+  wait(milliseconds(20));
+  worker(1).upkeep.cancel();
+  wait(milliseconds(20));
+  EXPECT_FALSE(first->done);
+  EXPECT_EQ(second->fault(), Fault::down);
+  EXPECT_TRUE(second->done);
+  const Asked third = ask(1);
+  EXPECT_TRUE(third->done);
 }
 
 TEST_F(ServiceTest, WhatIsKnownIsOfUseWhenNobodyAsksAnyMore) {
