@@ -110,7 +110,6 @@ ServiceEvent ServiceShare::come_up(TimePoint now, ServiceEvent otherwise) {
   const bool failed_before = std::exchange(lookup_failures_, 0) > 0;
   const bool was_down = down_.load(std::memory_order_relaxed);
   if (was_down) {
-    failures_.clear();
     up_since_ = now;
     down_.store(false, std::memory_order_release);
   }
