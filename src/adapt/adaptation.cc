@@ -243,6 +243,8 @@ AdaptResult Adaptation::settle(Slot& slot, const FilterOutcome& outcome, std::st
   if (policy == FailurePolicy::skip) drop(slot);
   if (policy != FailurePolicy::closed) return AdaptResult::go_on;
   failure_status_ = slot.place->settings->failure_status;
+  if (failure_status_ == kUsualFailureStatus && outcome.status != 0)
+    failure_status_ = outcome.status;
   return AdaptResult::refused;
 }
 

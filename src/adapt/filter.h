@@ -226,6 +226,7 @@ struct FilterOutcome {
   };
   Kind kind = Kind::go_on;
   std::string_view reason = {};  // of a failure: a short name, static text
+  int status = 0;                // of a failure, where the configuration has none: 0: the usual one
 };
 
 // A filter as one worker has it. Asked about each transaction for which its conditions hold.

@@ -42,6 +42,9 @@ struct ModuleFilterSettings {
   std::string module;
 };
 
+// Stands for what the filter finds best, if it says.
+inline constexpr int kUsualFailureStatus = 502;
+
 // A [[filter]].
 struct FilterSettings {
   // In logs; where the file gives none that of the module or the first ICAP service, or the kind of
@@ -50,7 +53,7 @@ struct FilterSettings {
   FilterConditions conditions;
   FilterSide at = FilterSide::client;
   FailurePolicy on_failure = FailurePolicy::closed;
-  int failure_status = 502;
+  int failure_status = kUsualFailureStatus;
   Duration timeout = std::chrono::seconds(10);  // for a head, or for one piece of content
   bool own_responses = false;  // also asked about those that the proxy makes itself
   std::variant<ModuleFilterSettings, IcapFilterSettings, FieldsFilterSettings, AnswerFilterSettings,

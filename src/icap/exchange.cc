@@ -239,7 +239,11 @@ Task<std::expected<Verdict, Failure>> Exchange::take_adapted(const IcapRequest& 
   length_ = head_->content_length;
   // A server that breaks off here has said nothing yet that anybody has seen.
   auto first = co_await next_adapted_content();
-  if (!first) co_return std::unexpected(first.error());
+  if (!first) {
+    Failure failure = first.error();
+    failure.had_begun = true;
+    co_return std::unexpected(failure);
+  }
   first_ = std::move(*first);
   co_return Verdict::adapted;
 }

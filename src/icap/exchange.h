@@ -62,6 +62,9 @@ struct Failure {
   // A connection that had served others was at its end, and nothing of an answer had come: another
   // one may be tried.
   bool was_stale = false;
+  // There was an adapted head, and something of the content it announces: what the server has begun
+  // to say is not to be passed over.
+  bool had_begun = false;
 };
 
 // In words, for logs: "the answer ends too early". Static text.

@@ -10,6 +10,20 @@
 #include "icap/request_fields.h"
 
 namespace penstock::icap {
+namespace {
+
+constexpr int kServiceUnavailable = 503;
+constexpr int kGatewayTimeout = 504;
+
+// What clients are told; 0: the usual status.
+int status_of(const Failure& failure) {
+  if (failure.fault == Fault::timed_out) return kGatewayTimeout;
+  const bool busy = failure.fault == Fault::down || failure.fault == Fault::overloaded ||
+                    (failure.fault == Fault::status && failure.status == kServiceUnavailable);
+  return busy ? kServiceUnavailable : 0;
+}
+
+}  // namespace
 
 // What belongs to one transaction: the virgin body of the message at hand, and what heads that were
 // replaced have left behind.
@@ -71,6 +85,7 @@ Task<FilterOutcome> IcapFilter::look(AdaptedMessage& message, std::unique_ptr<Fi
     failure = said.error();
     // With these no service could do better.
     if (failure->fault == Fault::source || failure->fault == Fault::cancelled) break;
+    if (failure->had_begun) break;
     if (!kept.is_whole()) break;
     kept.rewind();
   }
@@ -80,11 +95,14 @@ Task<FilterOutcome> IcapFilter::look(AdaptedMessage& message, std::unique_ptr<Fi
 FilterOutcome IcapFilter::settle(const Failure& failure, const AdaptedMessage& message,
                                  State& state) {
   if (failure.fault == Fault::cancelled) return {.kind = FilterOutcome::Kind::refuse};
-  if (state.is_whole()) {
+  if (state.is_whole() && !failure.had_begun) {
     state.rewind();
     if (state.virgin != nullptr) state.virgin->forget();
     // Its own end says best what is wrong with it.
-    return failure.fault == Fault::source ? kGoOn : failed(to_string(failure));
+    if (failure.fault == Fault::source) return kGoOn;
+    return {.kind = FilterOutcome::Kind::failed,
+            .reason = to_string(failure),
+            .status = status_of(failure)};
   }
   // There is nothing left that could go on, whatever the policy.
   state.adaptation().fail_content(state, message.point(), to_string(failure), true);
@@ -160,7 +178,7 @@ Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& req
     if (failure.fault == Fault::cancelled || failure.fault == Fault::source) {
       co_return std::unexpected(failure);
     }
-    const bool again = state.is_whole();
+    const bool again = state.is_whole() && !failure.had_begun;
     if (again) state.rewind();
     // Once on a new connection where an old one was at its end; that is nobody's fault.
     if (failure.was_stale && again && !fresh) {

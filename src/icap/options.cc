@@ -158,7 +158,8 @@ bool Options::includes(std::string_view name) const {
 }
 
 Transfer Options::transfer_for(std::string_view path_and_query) const {
-  const Transfer said = transfer.find(path_and_query).value_or(Transfer::preview);
+  const Transfer otherwise = transfer.empty() ? Transfer::complete : Transfer::preview;
+  const Transfer said = transfer.find(path_and_query).value_or(otherwise);
   return said == Transfer::preview && !preview ? Transfer::complete : said;
 }
 

@@ -19,7 +19,7 @@ void VirginBody::forget() {
 
 bool VirginBody::is_settled(std::uint64_t bytes) const {
   const std::uint64_t end = position_ + bytes;
-  return end < window_ || end < kept_.end() + ahead_bytes() || source_->at_end();
+  return end < window_ || end < kept_.end() + ahead_bytes() || broken_ || source_->at_end();
 }
 
 // What can't be kept is here for being handed out once.
@@ -61,12 +61,12 @@ Result<Slice> VirginBody::take() {
 
 Slice VirginBody::take_ready() {
   if (at_end()) return {};
-  if (!has_more()) see(source_->take_ready());
+  if (!has_more() && !broken_) see(source_->take_ready());
   if (!has_more()) return {};
   auto slice = take();
   if (slice && slice->empty()) {
     // It is the last before the end of the window, and nothing is known of what comes behind.
-    see(source_->take_ready());
+    if (!broken_) see(source_->take_ready());
     slice = take();
   }
   return slice ? std::move(*slice) : Slice();
@@ -78,18 +78,28 @@ Task<Result<Slice>> VirginBody::next() {
       auto slice = take();
       if (!slice || !slice->empty()) co_return slice;
     }
-    auto more = co_await source_->next();
-    if (!more) co_return more;
-    see(std::move(*more));
+    const auto more = co_await pull();
+    if (!more) co_return fail(more.error());
   }
   co_return Slice();
 }
 
-Task<Result<void>> VirginBody::look_ahead() {
-  while (!has_more() && !source_->at_end()) {
-    auto more = co_await source_->next();
-    if (!more) co_return fail(more.error());
+Task<Result<void>> VirginBody::pull() {
+  if (broken_) co_return fail(*broken_);
+  auto more = co_await source_->next();
+  if (more) {
     see(std::move(*more));
+    co_return Result<void>{};
+  }
+  // A pull that was cancelled has done the source no harm.
+  if (more.error().kind != ErrorKind::cancelled) broken_ = more.error();
+  co_return fail(more.error());
+}
+
+Task<Result<void>> VirginBody::look_ahead() {
+  while (!has_more() && (broken_ || !source_->at_end())) {
+    const auto more = co_await pull();
+    if (!more) co_return more;
   }
   co_return Result<void>{};
 }
@@ -103,7 +113,7 @@ std::optional<std::uint64_t> VirginBody::remaining() const {
 }
 
 BodySource::Run VirginBody::run(std::uint64_t at_least) {
-  if (keeps_ || has_more() || window_ != kUnlimited) return {};
+  if (keeps_ || has_more() || broken_ || window_ != kUnlimited) return {};
   return source_->run(at_least);
 }
 

@@ -26,7 +26,7 @@ class VirginBody final : public OwnBody {
   // as those of next().
   Task<Result<void>> look_ahead();
   // All of the body was handed out.
-  [[nodiscard]] bool whole() const { return !has_more() && source_->at_end(); }
+  [[nodiscard]] bool whole() const { return !has_more() && !broken_ && source_->at_end(); }
   // The number of bytes that were handed out.
   [[nodiscard]] std::uint64_t position() const { return position_; }
 
@@ -60,12 +60,14 @@ class VirginBody final : public OwnBody {
   [[nodiscard]] bool is_settled(std::uint64_t bytes) const;
   [[nodiscard]] std::uint64_t ahead_bytes() const;
   void see(Slice slice);
+  Task<Result<void>> pull();
   // Of what is here, what may be handed out.
   Result<Slice> take();
 
   BodySource* source_;
   KeptBytes kept_;
-  Slices ahead_;  // seen, and neither kept nor handed out; two at most
+  Slices ahead_;                 // seen, and neither kept nor handed out; two at most
+  std::optional<Error> broken_;  // how the source ended, if not well: it can't be asked again
   std::uint64_t position_ = 0;
   std::uint64_t window_ = kUnlimited;
   bool keeps_ = true;

@@ -13,7 +13,7 @@ class CasesTest(IcapPlanTest):
             names.append(name)
             sections[f"icap.{name}"] = self.service_section(service, settings)
             if settings.ca:
-                sections[f"icap.{name}.tls"] = {"ca": settings.ca}
+                sections[f"icap.{name}.tls"] = {"ca_file": settings.ca}
             if settings.keep_limit:
                 sections[f"icap.{name}.keep"] = {"total": f"{settings.keep_limit}B",
                                                   "memory": f"{settings.keep_limit}B"}
