@@ -40,9 +40,7 @@ TEST_F(ServiceConnectTest, TheLastUsedFirst) {
     message->give_back();
   }
   EXPECT_EQ(server->connections(), 2U);
-  auto fresh = std::make_unique<Message>();
-  fresh->fresh = true;
-  worker().messages.spawn(Message::run(*fresh, worker().service));
+  const Asked fresh = ask(0, true, true);
   wait(milliseconds(20));
   ASSERT_FALSE(fresh->fault());
   EXPECT_FALSE(fresh->lease->reused());

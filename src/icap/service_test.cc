@@ -98,7 +98,7 @@ TEST_F(ServiceTest, WorkersShareALookup) {
 TEST_F(ServiceTest, AMessageThatIsGivenUpHarmsNobody) {
   const auto server = serve(options_answer());
   const Asked first = ask();
-  worker().messages.cancel();
+  first->scope.cancel();
   wait(milliseconds(20));
   EXPECT_TRUE(first->done);
   EXPECT_EQ(first->fault(), Fault::cancelled);

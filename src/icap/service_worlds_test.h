@@ -61,14 +61,12 @@ struct Worker {
         group(group_share, pool, seed),
         service(service_share, group, pool, &log),
         upkeep(world.executor()),
-        messages(world.executor()),
         world_(&world) {
     group.start(upkeep, false);
     service.start(upkeep);
   }
   ~Worker() { stop(); }
   void stop() {
-    messages.cancel();
     upkeep.cancel();
     pool.close_idle();
     world_->run_for({});
@@ -79,7 +77,6 @@ struct Worker {
   ServerGroup group;
   Service service;
   Scope upkeep;
-  Scope messages;
 
  private:
   SimWorld* world_;
@@ -87,6 +84,14 @@ struct Worker {
 
 // A message as far as a service is concerned: what it offers, and a connection.
 struct Message {
+  explicit Message(SimWorld& of) : world(&of), scope(of.executor()) {}
+  ~Message() {
+    scope.cancel();
+    world->run_for({});
+  }
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+
   static Task<void> run(Message& self, Service& service) {
     self.options = co_await service.options();
     self.knows = true;
@@ -107,6 +112,7 @@ struct Message {
   }
   void drop() { lease = std::unexpected(Failure{}); }
 
+  SimWorld* world;
   Choice choice;
   bool fresh = false;
   bool connects = true;
@@ -114,6 +120,7 @@ struct Message {
   std::expected<Lease, Failure> lease = std::unexpected(Failure{});
   bool knows = false;
   bool done = false;
+  Scope scope;
 };
 
 inline std::string options_answer(std::string_view fields = "Preview: 1024\r\nAllow: 204\r\n") {
@@ -147,11 +154,11 @@ class ServiceTest : public testing::Test {
   }
   using Asked = std::unique_ptr<Message>;
   // Begins one.
-  Asked ask(std::size_t of = 0, bool connects = true) {
-    auto message = std::make_unique<Message>();
+  Asked ask(std::size_t of = 0, bool connects = true, bool fresh = false) {
+    auto message = std::make_unique<Message>(world);
     message->connects = connects;
-    Worker& by = worker(of);
-    by.messages.spawn(Message::run(*message, by.service));
+    message->fresh = fresh;
+    message->scope.spawn(Message::run(*message, worker(of).service));
     return message;
   }
   // The same, and time for what it takes usually.
