@@ -142,7 +142,7 @@ void Simulation::look_at_outcomes(Report& report) const {
   for (const std::string& violation : ledger_.violations()) report.problems.push_back(violation);
   const std::size_t whole = ledger_.count(Outcome::whole);
   // Clients of HTTP/2 may send more at first than they learn that they may.
-  const std::size_t enough = ledger_.exchanges() / (setting_->features ? 4 : 2);
+  const std::size_t enough = ledger_.exchanges() / (setting_->features ? 4 : 3);
   // With features, names may be without an address all the time.
   const bool may_all_fail = setting_->features && !setting_->reliable;
   expect(report, may_all_fail || whole > enough, "too little succeeds");

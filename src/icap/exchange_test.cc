@@ -301,6 +301,85 @@ TEST_F(ExchangeTest, ServerThatBreaksOff) {
   }
 }
 
+// What the server says before it has everything is not held up by that, and the rest goes on
+// meanwhile.
+TEST_F(ExchangeTest, AnswersWhileContentFlows) {
+  const std::string answer = adapted("HTTP/1.1 200 OK\r\n\r\n", chunk("adapted") + kLast);
+  for (const Then then : {Then::go_on, Then::close}) {
+    const ScriptedServer server(network, "10.0.0.1:80",
+                                {{{.until = "RESPMOD", .answer = answer, .then = then}}});
+    auto pieces = in_pieces(sample_text(600'000), 20'000);
+    for (BodyPiece& piece : pieces) piece.after = std::chrono::milliseconds(100);
+    Consultation consultation(std::move(pieces));
+    consult(consultation);
+    ASSERT_TRUE(consultation.verdict) << to_string(consultation.verdict.error());
+    EXPECT_EQ(consultation.content.text, "adapted");
+    EXPECT_TRUE(consultation.content.ended);
+    EXPECT_EQ(pool.idle_count(), 0U);  // the request was not sent as a whole
+  }
+}
+
+TEST_F(ExchangeTest, RequestIsAnswered) {
+  const std::string head = "HTTP/1.0 403 Forbidden\r\nConnection: close\r\n\r\n";
+  const ScriptedServer server(
+      network, "10.0.0.1:80",
+      {{{.until = kRequestHead, .answer = adapted(head, chunk("no") + kLast)}}});
+  Consultation consultation(std::nullopt);
+  consultation.request.method = IcapMethod::reqmod;
+  consultation.request.response = nullptr;
+  consult(consultation);
+  ASSERT_TRUE(consultation.verdict) << to_string(consultation.verdict.error());
+  EXPECT_EQ(consultation.status, 403);
+  EXPECT_EQ(consultation.content.text, "no");
+  EXPECT_EQ(pool.idle_count(), 1U);
+}
+
+// Whatever is encapsulated: it would be taken for the beginning of the next response.
+TEST_F(ExchangeTest, ContentThatMayNotBe) {
+  const ScriptedServer server(
+      network, "10.0.0.1:80",
+      {{{.until = kResponseHead,
+         .answer = adapted("HTTP/1.1 204 No Content\r\n\r\n", chunk("what") + kLast)}}});
+  Consultation consultation(std::nullopt);
+  consult(consultation);
+  ASSERT_TRUE(consultation.verdict) << to_string(consultation.verdict.error());
+  EXPECT_EQ(consultation.status, 204);
+  EXPECT_EQ(consultation.content.text, "");
+  EXPECT_TRUE(consultation.content.ended);
+  EXPECT_EQ(pool.idle_count(), 0U);
+}
+
+TEST_F(ExchangeTest, ResponseIsNotMadeARequest) {
+  const std::string answer =
+      "ICAP/1.0 200 OK\r\nISTag: \"a\"\r\nEncapsulated: req-hdr=0, null-body=" +
+      std::to_string(kRequestHead.size()) + "\r\n\r\n" + kRequestHead;
+  const ScriptedServer server(network, "10.0.0.1:80", {{{.until = kLast, .answer = answer}}});
+  Consultation consultation(in_pieces("hello", 5));
+  consult(consultation);
+  ASSERT_FALSE(consultation.verdict);
+  EXPECT_EQ(consultation.verdict.error().fault, Fault::malformed);
+}
+
+TEST_F(ExchangeTest, OneContinueTooManyIsBorneWith) {
+  const ScriptedServer server(network, "10.0.0.1:80",
+                              {{{.until = kLast, .answer = kContinue + kUnmodified}}});
+  Consultation consultation(in_pieces("hello", 5));
+  consult(consultation);
+  ASSERT_TRUE(consultation.verdict) << to_string(consultation.verdict.error());
+  EXPECT_EQ(consultation.content.text, "hello");
+}
+
+// A server that is still being sent to is not silent but listening.
+TEST_F(ExchangeTest, IsPatientWhileContentFlows) {
+  const ScriptedServer server(network, "10.0.0.1:80", {{{.until = kLast, .answer = kUnmodified}}});
+  auto pieces = in_pieces("abc", 1);
+  for (BodyPiece& piece : pieces) piece.after = seconds(50);
+  Consultation consultation(std::move(pieces));
+  consult(consultation);
+  ASSERT_TRUE(consultation.verdict) << to_string(consultation.verdict.error());
+  EXPECT_EQ(consultation.content.text, "abc");
+}
+
 // A scanner must not take half a file for a whole one.
 TEST_F(ExchangeTest, MessageThatBreaksOff) {
   for (const bool waits : {true, false}) {

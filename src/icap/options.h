@@ -87,9 +87,9 @@ struct Options {
 
   // Whether the service wants that field, such as "X-Client-IP".
   [[nodiscard]] bool includes(std::string_view name) const;
-  // How a message with that target is to be sent. Where no list speaks of it (the RFC wants all to
-  // be covered) it is a preview if one was announced. `preview` is said only if one was announced,
-  // `complete` takes its place otherwise.
+  // How a message with that target is to be sent. Without any list as a whole; where there are some
+  // and none speaks of it (the RFC wants all to be covered) it is a preview. `preview` is said only
+  // if one was announced, `complete` takes its place otherwise.
   [[nodiscard]] Transfer transfer_for(std::string_view path_and_query) const;
 };
 

@@ -135,9 +135,10 @@ TEST(Options, FieldsOfInterestAreBounded) {
 }
 
 // RFC 3507 section 4.10.2.
-TEST(TransferFor, WithoutListsAPreviewIfOneWasAnnounced) {
-  EXPECT_EQ(with("Preview: 10\r\n").transfer_for("/a.exe"), Transfer::preview);
-  EXPECT_EQ(with("Preview: 0\r\n").transfer_for("/a.exe"), Transfer::preview);
+TEST(TransferFor, WithoutListsAllIsCompleteAndBesideThemAPreview) {
+  EXPECT_EQ(with("Preview: 10\r\n").transfer_for("/a.exe"), Transfer::complete);
+  EXPECT_EQ(with("Preview: 10\r\nTransfer-Ignore: gif\r\n").transfer_for("/a.exe"),
+            Transfer::preview);
   EXPECT_EQ(with("").transfer_for("/a.exe"), Transfer::complete);
   EXPECT_EQ(with("Preview: x\r\n").transfer_for("/a.exe"), Transfer::complete);
 }
