@@ -155,6 +155,8 @@ Task<AdaptResult> Adaptation::finish(AdaptedMessage& message, std::size_t at, bo
       outcome = co_await in_time(filter.finish(message, slot.state), slot.place->settings->timeout);
     }
     if (outcome->kind == FilterOutcome::Kind::look) {
+      const bool takes = is_request(message.point()) && message.has_content();
+      if (takes && facts_.owner != nullptr) co_await facts_.owner->on_content_wanted();
       outcome = co_await filter.look(message, slot.state);
     }
     if (message.retargeted()) look_again(message.request(), host_of(message.request()), at);
