@@ -54,6 +54,11 @@ class IcapFilter::State final : public FilterState, public ExchangeOwner {
     virgin->go_to(0);
     virgin->end_at_end();
   }
+  // It goes on as it came, and is not wanted again.
+  void let_pass() const {
+    rewind();
+    if (virgin != nullptr) virgin->forget();
+  }
   [[nodiscard]] Adaptation& adaptation() const { return *adaptation_; }
 
   void on_broken(const Failure& failure) override {
@@ -104,8 +109,7 @@ FilterOutcome IcapFilter::settle(const Failure& failure, const AdaptedMessage& m
                                  State& state) {
   if (failure.fault == Fault::cancelled) return {.kind = FilterOutcome::Kind::refuse};
   if (state.is_whole() && !failure.had_begun) {
-    state.rewind();
-    if (state.virgin != nullptr) state.virgin->forget();
+    state.let_pass();
     // Its own end says best what is wrong with it.
     if (failure.fault == Fault::source) return kGoOn;
     return {.kind = FilterOutcome::Kind::failed,
@@ -175,6 +179,7 @@ Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& req
       service.note_failure(lease.error(), choice);
       const bool passes = lease.error().fault == Fault::overloaded &&
                           settings.on_overload == OverloadPolicy::bypass;
+      if (passes) state.let_pass();
       if (passes) co_return kGoOn;
       co_return std::unexpected(lease.error());
     }
