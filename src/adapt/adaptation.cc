@@ -11,6 +11,8 @@ namespace {
 
 constexpr unsigned kMostRecordFields = 16;
 constexpr std::size_t kLongestRecordFields = 4096;
+constexpr std::size_t kMostNotes = 32;
+constexpr std::size_t kLongestNote = 4096;
 constexpr unsigned kBitsOfIds = 48;  // below the number of the worker
 
 Task<FilterOutcome> awaited(MaybeTask<FilterOutcome> outcome) {
@@ -155,6 +157,8 @@ Task<AdaptResult> Adaptation::finish(AdaptedMessage& message, std::size_t at, bo
       outcome = co_await in_time(filter.finish(message, slot.state), slot.place->settings->timeout);
     }
     if (outcome->kind == FilterOutcome::Kind::look) {
+      const bool takes = is_request(message.point()) && message.has_content();
+      if (takes && facts_.owner != nullptr) co_await facts_.owner->on_content_wanted();
       outcome = co_await filter.look(message, slot.state);
     }
     if (message.retargeted()) look_again(message.request(), host_of(message.request()), at);
@@ -322,6 +326,17 @@ bool Adaptation::add_record_field(std::string_view name, std::string_view value)
   more.record_bytes += name.size() + value.size();
   more.record_fields.emplace_back(name, value);
   return true;
+}
+
+void Adaptation::leave_note(std::string_view name, std::string_view text) {
+  if (text.size() > kLongestNote) return;
+  std::vector<Note>& all = extra().notes;
+  const auto known = std::ranges::find(all, name, &Note::first);
+  if (known != all.end()) {
+    known->second = text;
+  } else if (all.size() < kMostNotes) {
+    all.emplace_back(name, text);
+  }
 }
 
 }  // namespace penstock

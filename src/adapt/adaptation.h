@@ -135,6 +135,15 @@ class Adaptation : public Pooled {
     return extra_->record_fields;
   }
 
+  // For filters: what one of them leaves for those that come after it in the transaction, by name;
+  // a name that is there gets the new text. Few and small, or it is not kept.
+  using Note = std::pair<std::string, std::string>;
+  void leave_note(std::string_view name, std::string_view text);
+  [[nodiscard]] std::span<const Note> notes() const {
+    if (!extra_) return {};
+    return extra_->notes;
+  }
+
   // For filters: the Accept-Encoding that responses to the client go by, where that of the request
   // was changed for the server's sake. Must live as long as the request.
   void keep_accepted_codings(std::string_view accepted) { accepted_codings_ = accepted; }
@@ -208,6 +217,7 @@ class Adaptation : public Pooled {
     std::list<FilterAnswer> answers;  // the last one counts
     std::vector<std::pair<std::string, std::string>> record_fields;
     std::size_t record_bytes = 0;
+    std::vector<Note> notes;
     std::optional<Scope> work;
   };
   Extra& extra() {

@@ -52,6 +52,18 @@ inline constexpr Interests kBeforeResponse = interest(AdaptPoint::client_request
 
 class AdaptedConnection;
 
+// Who has the client that a request comes from.
+class ContentOwner {
+ public:
+  // A filter is about to take content of the request before that goes anywhere. A client that waits
+  // to hear whether content is welcome is told so (Expect: 100-continue, RFC 9110 section 10.1.1),
+  // and the request does not ask anybody else. Suspends while that is sent.
+  virtual Task<void> on_content_wanted() = 0;
+
+ protected:
+  ~ContentOwner() = default;
+};
+
 // What does not change during a transaction. Views and pointers outlive it.
 struct TransactionFacts {
   std::uint64_t id = 0;       // unique while the process runs
@@ -60,6 +72,7 @@ struct TransactionFacts {
   const AdaptedConnection* connection = nullptr;  // null where no filter cares for connections
   std::string_view route = {};                    // its name
   Framing request_framing = {};                   // as the client sent it
+  ContentOwner* owner = nullptr;                  // null: nobody needs to be told
   std::string_view host = {};                     // that the request is for, without port
 };
 

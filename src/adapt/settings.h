@@ -47,14 +47,16 @@ inline constexpr int kUsualFailureStatus = 502;
 
 // A [[filter]].
 struct FilterSettings {
-  std::string name;  // in logs; the kind of work where the file gives none
+  // In logs; where the file gives none that of the module or the first ICAP service, or the kind of
+  // work.
+  std::string name;
   FilterConditions conditions;
   FilterSide at = FilterSide::client;
   FailurePolicy on_failure = FailurePolicy::closed;
   int failure_status = kUsualFailureStatus;
   Duration timeout = std::chrono::seconds(10);  // for a head, or for one piece of content
   bool own_responses = false;  // also asked about those that the proxy makes itself
-  std::variant<ModuleFilterSettings, FieldsFilterSettings, AnswerFilterSettings,
+  std::variant<ModuleFilterSettings, IcapFilterSettings, FieldsFilterSettings, AnswerFilterSettings,
                CompressFilterSettings, DecompressFilterSettings, SubstituteFilterSettings,
                RewriteFilterSettings, RedirectFilterSettings, CookiesFilterSettings,
                PrivacyFilterSettings>

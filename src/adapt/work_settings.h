@@ -105,6 +105,13 @@ struct CookiesFilterSettings {
 
 enum class RefererPolicy : std::uint8_t { keep, remove, origin, same_origin };
 
+// ICAP services: the NAMEs of [icap.NAME], in the order in which they are tried. The next one is
+// asked where one fails and the message is still whole.
+struct IcapFilterSettings {
+  std::vector<std::string> services;
+  bool next_services = false;  // those that an answer names (X-Next-Services) are asked after it
+};
+
 // What requests tell of who makes them.
 struct PrivacyFilterSettings {
   RefererPolicy referer = RefererPolicy::origin;

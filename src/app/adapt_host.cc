@@ -15,7 +15,10 @@
 #include "adapt/redirect_filter.h"
 #include "adapt/rewrite_filter.h"
 #include "adapt/substitute_filter.h"
+#include "app/icap_host.h"
+#include "base/check.h"
 #include "config/load.h"
+#include "icap/filter.h"
 #include "module/inline_caller.h"
 #include "module/module_filter.h"
 #include "module/remote_caller.h"
@@ -49,6 +52,16 @@ class FilterMaker {
     const auto index = static_cast<std::size_t>(at - modules.begin());
     if (!callers_[index]) callers_[index] = caller(generation_.instances[index], *at);
     return std::make_unique<ModuleFilter>(callers_[index], settings_.at);
+  }
+
+  std::unique_ptr<Filter> operator()(const IcapFilterSettings& work) const {
+    std::vector<icap::Service*> services;
+    for (const std::string& name : work.services) {
+      icap::Service* const service = worker_.icap->find(name);
+      PENSTOCK_CHECK(service != nullptr);
+      services.push_back(service);
+    }
+    return std::make_unique<icap::IcapFilter>(std::move(services), settings_.at);
   }
 
   std::unique_ptr<Filter> operator()(const FieldsFilterSettings& work) const {

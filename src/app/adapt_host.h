@@ -25,6 +25,8 @@ struct AdaptGeneration {
   std::vector<std::shared_ptr<ModuleInstance>> instances;  // in the order of the snapshot's
 };
 
+class IcapServices;
+
 // What one worker brings.
 struct FilterWorker {
   unsigned number = 0;
@@ -33,6 +35,7 @@ struct FilterWorker {
   std::shared_ptr<WorkerGate> gate;
   Network* network = nullptr;
   EventLoop* loop = nullptr;
+  IcapServices* icap = nullptr;
   WatchdogSlot* slot = nullptr;
   Log* log = nullptr;
 };

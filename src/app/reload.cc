@@ -1,6 +1,8 @@
 #include "app/reload.h"
 
+#include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "config/load.h"
 #include "config/summary.h"
@@ -59,7 +61,21 @@ std::shared_ptr<const AdaptGeneration> Reload::make(
 std::shared_ptr<const AdaptGeneration> Reload::begin(
     const std::shared_ptr<const Snapshot>& snapshot) {
   rest_ = rest_of(*snapshot);
+  for (const auto& service : snapshot->icap.services) services_.push_back(service.name);
   return make(snapshot);
+}
+
+bool Reload::has_services(const Snapshot& snapshot) const {
+  for (const FilterSettings& filter : snapshot.adapt.filters) {
+    const auto* const work = std::get_if<IcapFilterSettings>(&filter.work);
+    if (work == nullptr) continue;
+    for (const std::string& name : work->services) {
+      if (std::ranges::find(services_, name) != services_.end()) continue;
+      log_.error("filter {}: [icap.{}] is new, which needs a restart", filter.name, name);
+      return false;
+    }
+  }
+  return true;
 }
 
 std::shared_ptr<const AdaptGeneration> Reload::run() {
@@ -69,7 +85,8 @@ std::shared_ptr<const AdaptGeneration> Reload::run() {
   }
   const auto loaded = config::load_file(path_);
   say(log_, loaded ? loaded->warnings : loaded.error());
-  auto generation = loaded ? make(loaded->snapshot) : nullptr;
+  const bool usable = loaded && has_services(*loaded->snapshot);
+  auto generation = usable ? make(loaded->snapshot) : nullptr;
   if (!generation) {
     log_.error("{} was not taken over: the proxy goes on as it was", path_);
     return nullptr;

@@ -45,7 +45,11 @@ class Reload {
   std::string path_;
   Log& log_;
   AdaptHost host_;
-  std::string rest_;  // what the first configuration says of everything else
+  // False: a filter needs an ICAP service that was not there when the proxy was started.
+  [[nodiscard]] bool has_services(const Snapshot& snapshot) const;
+
+  std::string rest_;                   // what the first configuration says of everything else
+  std::vector<std::string> services_;  // of ICAP, by name, that it has
 };
 
 }  // namespace penstock

@@ -201,8 +201,9 @@ bool finish_modules(Reload& reload, const Signals& signals, Log& log) {
   return false;
 }
 
-int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& path,
+int serve(const std::shared_ptr<const Snapshot>& loaded, const std::string& path,
           const Signals& signals, std::vector<PassedSocket> passed) {
+  const std::shared_ptr<const Snapshot> snapshot = with_service_groups(loaded);
   LogFile log_file(snapshot->log.file);
   Log log(log_file, snapshot->log.level);
   std::optional<LogFile> own_access_file;
@@ -228,7 +229,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
     metrics_file.emplace(modules.metrics, settings.metrics_file, settings.metrics_interval, log);
   }
   Reload reload(path, count, modules, log);
-  auto generation = reload.begin(snapshot);
+  auto generation = reload.begin(loaded);
   if (!generation) return kExitFailed;
 
   Supervisor supervisor(signals, log, log_file, access_file, modules.log_files, reload);
@@ -238,6 +239,7 @@ int serve(const std::shared_ptr<const Snapshot>& snapshot, const std::string& pa
                 .own_addresses = OwnAddresses(listening->addresses),
                 .pseudonym = make_pseudonym(snapshot->proxy),
                 .upstream = UpstreamShare(snapshot->upstream),
+                .icap = make_icap_shares(snapshot->icap),
                 .generation = std::move(generation),
                 .modules = &modules,
                 .log = &log,

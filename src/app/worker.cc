@@ -26,11 +26,13 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
       access_log_(loop_.executor(), shared.access_file, shared.snapshot->log.access_format),
       gate_(std::make_shared<WorkerGate>(
           [this](std::function<void()> f) { loop_.call(std::move(f)); })),
+      icap_(*shared.icap, upstream_, shared.log),
       filter_worker_{.number = number,
                      .executor = &loop_.executor(),
                      .gate = gate_,
                      .network = &network_,
                      .loop = &loop_,
+                     .icap = &icap_,
                      .slot = &shared.modules->watchdog.add_slot(),
                      .log = shared.log},
       filters_{make_filter_set(shared.generation, filter_worker_)},
@@ -90,6 +92,7 @@ void Worker::start() {
 
 void Worker::run() {
   upstream_.start(number_ == 0);
+  icap_.start();
   loop_.run();
   if (number_ == 0) shared_.modules->loop.detach();
   filters_.current.reset();
@@ -153,6 +156,7 @@ Task<void> Worker::end_when_drained(Worker& worker, Duration limit) {
     worker.shared_.on_others_drained();
   }
   co_await worker.subrequests_.stop();
+  co_await worker.icap_.stop();
   co_await worker.upstream_.stop();
   worker.loop_.stop();
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/adapt_host.h"
+#include "app/icap_host.h"
 #include "app/listening.h"
 #include "app/subrequest.h"
 #include "async/event.h"
@@ -40,6 +41,7 @@ struct Shared {
   OwnAddresses own_addresses;
   std::string pseudonym;
   UpstreamShare upstream;
+  std::unique_ptr<IcapShares> icap;
   std::shared_ptr<const AdaptGeneration> generation;  // at first; see Worker::adopt()
   LocalShare* modules = nullptr;
   Log* log = nullptr;
@@ -99,6 +101,7 @@ class Worker {
   RouteTable routes_;
   AccessLog access_log_;
   std::shared_ptr<WorkerGate> gate_;
+  IcapServices icap_;
   FilterWorker filter_worker_;
   FilterSlot filters_;
   std::vector<std::shared_ptr<FilterSet>> kept_filters_;  // of the first worker; see adopt()

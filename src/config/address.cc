@@ -201,14 +201,25 @@ Complaint check_server_address(std::string_view text) {
   return check_host_value(text);
 }
 
+namespace {
+
+// `usual`: the port to write where one is lacking.
+Complaint check_server_and_port(std::string_view text, int usual) {
+  if (Complaint complaint = check_server_address(text); !complaint.empty()) return complaint;
+  if (text.starts_with(kUnix) || split(text)->has_port) return {};
+  return fmt::format("{} lacks a port: write \"{}:{}\"", quoted(text), text, usual);
+}
+
+}  // namespace
+
 Complaint check_peer_address(std::string_view text) {
   if (text.find('@') != std::string_view::npos) {
     return "expected \"host:port\": user and password stand in login = { ... }";
   }
-  if (Complaint complaint = check_server_address(text); !complaint.empty()) return complaint;
-  if (text.starts_with(kUnix) || split(text)->has_port) return {};
-  return fmt::format("{} lacks a port: write \"{}:3128\"", quoted(text), text);
+  return check_server_and_port(text, 3128);
 }
+
+Complaint check_icap_server(std::string_view text) { return check_server_and_port(text, 1344); }
 
 Complaint check_ip_address(std::string_view text) {
   if (is_address(AF_INET, text) || is_address(AF_INET6, text)) return {};

@@ -22,6 +22,8 @@ using Complaint = std::string;
 [[nodiscard]] Complaint check_host_name(std::string_view text);
 // The same, or an IPv6 address without brackets.
 [[nodiscard]] Complaint check_host_or_ip(std::string_view text);
+// The same of an ICAP server.
+[[nodiscard]] Complaint check_icap_server(std::string_view text);
 // "192.0.2.1" or "2001:db8::1".
 [[nodiscard]] Complaint check_ip_address(std::string_view text);
 // "192.0.2.53", "192.0.2.53:5353", "[2001:db8::53]", "[2001:db8::53]:5353".

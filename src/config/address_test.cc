@@ -144,6 +144,14 @@ TEST(Address, ChecksPeerAddresses) {
   EXPECT_THAT(check_peer_address("p:0"), HasSubstr("is no port"));
 }
 
+TEST(Address, ChecksAddressesOfIcapServers) {
+  for (const auto* text : {"scan.example:1344", "[::1]:11344", "unix:/run/icap.sock"}) {
+    EXPECT_EQ(check_icap_server(text), "") << text;
+  }
+  EXPECT_THAT(check_icap_server("scan"), HasSubstr(R"("scan" lacks a port: write "scan:1344")"));
+  EXPECT_THAT(check_icap_server("icap://scan:1344"), HasSubstr(R"(leave out "icap://")"));
+}
+
 TEST(Address, ChecksAddressesOfNamesAndNameServers) {
   for (const auto* text : {"192.0.2.1", "::1", "2001:db8::1"}) {
     EXPECT_EQ(check_ip_address(text), "") << text;

@@ -1,5 +1,5 @@
 // The tables that say how connections are kept and servers watched, shared by upstream groups,
-// peers and targets.
+// peers, targets and ICAP services.
 #include <algorithm>
 #include <array>
 #include <ranges>
@@ -36,6 +36,31 @@ constexpr std::array kPoolKeys{
         [](auto& p) { return std::tie(p.spare); }),
 };
 
+// Keys of a table in which some have another default and meaning.
+template <std::size_t kCount, class Owner, std::size_t kOthers>
+constexpr std::array<Key<Owner>, kCount> adapted(
+    std::array<Key<Owner>, kCount> keys,
+    const std::array<std::array<std::string_view, 3>, kOthers>& others) {
+  for (Key<Owner>& key : keys) {
+    for (const auto& [name, standard, meaning] : others) {
+      if (key.name != name) continue;
+      key.standard = standard;
+      key.meaning = meaning;
+    }
+  }
+  return keys;
+}
+
+using Others = std::array<std::array<std::string_view, 3>, 2>;
+
+constexpr auto kIcapPoolKeys = adapted(
+    kPoolKeys,
+    Others{{{"idle", R"("30s")",
+             "How long an idle connection is kept; best for less time than the server keeps it."},
+            {"max_idle", "8",
+             "How many idle connections to one server each worker keeps. Many servers have a "
+             "thread for each connection, idle or not."}}});
+
 void check_pool(const toml::table& table, Report& report, const PoolSettings& pool) {
   if (pool.spare <= pool.max_idle) return;
   report.error(place_in(table, "spare"),
@@ -53,6 +78,13 @@ constexpr std::array kQueueKeys{
                                       "How long a request waits before it is answered with 503.",
                                       [](auto& q) { return std::tie(q.timeout); }),
 };
+
+constexpr auto kIcapQueueKeys = adapted(
+    kQueueKeys,
+    Others{{{"length", "100",
+             "How many messages may wait for a connection, over all workers, while the servers "
+             "have as many as they may; for a further one the service fails. `0`: none waits."},
+            {"timeout", R"("5s")", "How long a message waits before the service fails for it."}}});
 
 constexpr std::array kCheckKinds{
     std::pair{std::string_view("none"), CheckKind::none},
@@ -291,11 +323,20 @@ constexpr Section<PoolSettings> kPeerPool{
     .name = "peer.pool", .title = "[peer.pool]", .keys = kPoolKeys, .check = &check_pool};
 constexpr Section<PoolSettings> kTargetsPool{
     .name = "targets.pool", .title = "[targets.pool]", .keys = kPoolKeys, .check = &check_pool};
+constexpr Section<PoolSettings> kIcapPool{.name = "icap.pool",
+                                          .title = "[icap.NAME.pool]",
+                                          .keys = kIcapPoolKeys,
+                                          .check = &check_pool,
+                                          .untouched = [] { return icap::ServiceSettings{}.pool; }};
 
 constexpr Section<QueueSettings> kUpstreamQueue{
     .name = "upstream.queue", .title = "[upstream.NAME.queue]", .keys = kQueueKeys};
 constexpr Section<QueueSettings> kPeerQueue{
     .name = "peer.queue", .title = "[peer.queue]", .keys = kQueueKeys};
+constexpr Section<QueueSettings> kIcapQueue{
+    .name = "icap.queue", .title = "[icap.NAME.queue]", .keys = kIcapQueueKeys, .untouched = [] {
+      return icap::ServiceSettings{}.queue;
+    }};
 
 constexpr Section<CheckSettings> kUpstreamCheck{.name = "upstream.check",
                                                 .title = "[upstream.NAME.check]",
@@ -324,5 +365,7 @@ constexpr Section<TlsClientSettings> kUpstreamTls{
     .name = "upstream.tls", .title = "[upstream.NAME.tls]", .keys = kTlsKeys, .check = &check_tls};
 constexpr Section<TlsClientSettings> kPeerTls{
     .name = "peer.tls", .title = "[peer.tls]", .keys = kTlsKeys, .check = &check_tls};
+constexpr Section<TlsClientSettings> kIcapTls{
+    .name = "icap.tls", .title = "[icap.NAME.tls]", .keys = kTlsKeys, .check = &check_tls};
 
 }  // namespace penstock::config

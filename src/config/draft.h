@@ -24,7 +24,7 @@ struct RoutePlace {
 };
 struct FilterPlace {
   Place self, name, module;
-  std::vector<Place> listeners, routes;  // of each name
+  std::vector<Place> services, listeners, routes;  // of each name
   bool sound = false;
 };
 struct PeerPlace {
@@ -42,6 +42,7 @@ struct Draft {
   std::vector<PeerPlace> peers;
   std::vector<Place> credentials;
   std::vector<FilterPlace> filters;
+  std::vector<Place> services;
 };
 
 }  // namespace penstock::config

@@ -6,10 +6,27 @@
 
 #include "adapt/variable_settings.h"
 #include "base/wording.h"
+#include "icap/field_rules.h"
 #include "message/characters.h"
 #include "message/fields.h"
 
 namespace penstock::config {
+namespace {
+
+// Characters that a field value cannot have.
+Complaint check_characters(std::string_view value) {
+  const char* const end = value.data() + value.size();
+  if (const char* const bad = find_control(value.data(), end); bad != end) {
+    return fmt::format("a field value cannot contain the control character {}",
+                       quoted(std::string_view(bad, bad + 1)));
+  }
+  if (!value.empty() && (is_whitespace(value.front()) || is_whitespace(value.back()))) {
+    return "a field value cannot begin or end with white space: it would be lost on the way";
+  }
+  return {};
+}
+
+}  // namespace
 
 Complaint check_token(std::string_view text) {
   if (text.empty()) return "expected a name, found an empty text";
@@ -40,15 +57,27 @@ Complaint check_edited_field(std::string_view name) {
       "{} belongs to a single connection: the proxy takes it off and writes it itself", name);
 }
 
+Complaint check_icap_field(std::string_view name) {
+  if (Complaint complaint = check_token(name); !complaint.empty()) return complaint;
+  if (icap::is_protocol_field(name)) {
+    return fmt::format("{} is ICAP's own: the proxy writes it itself", name);
+  }
+  const FieldId id = field_id(name);
+  if (id == FieldId::proxy_authorization || id == FieldId::proxy_authenticate) {
+    return fmt::format("{} is passed on with proxy_logins = true", name);
+  }
+  if (!is_hop_by_hop(id)) return {};
+  return fmt::format("{} belongs to a single connection: the proxy writes it itself", name);
+}
+
+Complaint check_plain_value(std::string_view value) {
+  if (Complaint complaint = check_characters(value); !complaint.empty()) return complaint;
+  if (!value.contains("${")) return {};
+  return "there are no variables here: the value is sent as it is";
+}
+
 Complaint check_field_value(std::string_view value) {
-  const char* const end = value.data() + value.size();
-  if (const char* const bad = find_control(value.data(), end); bad != end) {
-    return fmt::format("a field value cannot contain the control character {}",
-                       quoted(std::string_view(bad, bad + 1)));
-  }
-  if (!value.empty() && (is_whitespace(value.front()) || is_whitespace(value.back()))) {
-    return "a field value cannot begin or end with white space: it would be lost on the way";
-  }
+  if (Complaint complaint = check_characters(value); !complaint.empty()) return complaint;
   return check_variables(value);
 }
 

@@ -67,6 +67,49 @@ const ListenerSettings* find_listener(const Snapshot& snapshot, std::string_view
   return found == snapshot.listeners.end() ? nullptr : &*found;
 }
 
+void check_services(const Draft& draft, const FilterSettings& filter,
+                    const std::vector<std::string>& named, std::span<const Place> places,
+                    Report& report) {
+  const auto& services = draft.snapshot.icap.services;
+  Known known{.kind = "ICAP service", .where = {}, .names = names_of(services)};
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    const std::string advice = fmt::format("add [icap.{}]", named[i]);
+    known.where = advice;
+    check_name(known, named[i], places[i], report);
+    const auto before = named.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(named.begin(), before, named[i]) != before) {
+      report.error(places[i], fmt::format("{} stands in this list twice", quoted(named[i])));
+      continue;
+    }
+    const auto found = std::ranges::find(services, named[i], &icap::ServiceSettings::name);
+    if (found == services.end() || found->respmod || !filter.conditions.need_response()) continue;
+    report.error(places[i], fmt::format("{} is only sent requests (methods), and with status or "
+                                        "content_type the filter sees none",
+                                        quoted(named[i])));
+  }
+}
+
+void warn_of_unused_services(const Draft& draft, Report& report) {
+  const auto work_of = [](const FilterSettings& filter) {
+    return std::get_if<IcapFilterSettings>(&filter.work);
+  };
+  const auto& filters = draft.snapshot.adapt.filters;
+  // An answer may name any.
+  const auto takes_any = [&](const FilterSettings& filter) {
+    return work_of(filter) != nullptr && work_of(filter)->next_services;
+  };
+  if (std::ranges::any_of(filters, takes_any)) return;
+  for (std::size_t i = 0; i < draft.services.size(); ++i) {
+    const std::string& name = draft.snapshot.icap.services[i].name;
+    const auto is_user = [&](const FilterSettings& filter) {
+      const auto* const work = work_of(filter);
+      return work != nullptr && std::ranges::find(work->services, name) != work->services.end();
+    };
+    if (std::ranges::any_of(filters, is_user)) continue;
+    report.warning(draft.services[i], fmt::format("no filter uses {}", quoted(name)));
+  }
+}
+
 void warn_of_unused_modules(const Draft& draft, Report& report) {
   const auto uses = [](const FilterSettings& filter, std::string_view name) {
     const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work);
@@ -110,14 +153,30 @@ void check_filters(const Draft& draft, Report& report) {
       modules.where = advice;
       check_name(modules, work->module, place.module, report);
     }
+    if (const auto* const work = std::get_if<IcapFilterSettings>(&filter.work)) {
+      check_services(draft, filter, work->services, place.services, report);
+    }
   }
 }
+
+namespace {
+
+std::string name_of_work(const FilterSettings& filter) {
+  if (const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work)) {
+    return work->module;
+  }
+  // Empty where there was a mistake.
+  const auto* const icap = std::get_if<IcapFilterSettings>(&filter.work);
+  if (icap != nullptr && !icap->services.empty()) return icap->services.front();
+  return std::string(filter_works()[filter.work.index()]);
+}
+
+}  // namespace
 
 void name_filters(Draft& draft) {
   for (FilterSettings& filter : draft.snapshot.adapt.filters) {
     if (!filter.name.empty()) continue;
-    const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work);
-    filter.name = work != nullptr ? work->module : filter_works()[filter.work.index()];
+    filter.name = name_of_work(filter);
   }
 }
 
@@ -137,6 +196,7 @@ void warn_of_idle_filters(const Draft& draft, Report& report) {
     report.warning(draft.filters[i].listeners.front(),
                    "this filter never sees a message: tcp listeners pass on bytes as they are");
   }
+  warn_of_unused_services(draft, report);
   warn_of_unused_modules(draft, report);
 }
 

@@ -72,7 +72,8 @@ struct StatusesOrRanges {
 constexpr std::array kFilterOwnKeys{
     key<FilterSettings, OptionalTextValue<kName>>(
         "name", R"("")",
-        "What logs call it; when left out the name of its module, or the kind of its work.",
+        "What logs call it; when left out the name of its module or of its first ICAP service, or "
+        "the kind of its work.",
         [](auto& f) { return std::tie(f.name); }),
     key<FilterSettings, OneOrMoreTextsValue<kListenerName>>(
         "listener", "[]", "Clients of that `[[listener]]`.",
@@ -155,6 +156,23 @@ std::string show_module_work(const FilterSettings& filter) {
   return quoted(work != nullptr ? work->module : "");
 }
 
+// The names alone, or a table where there is more to say.
+void read_icap_work(const toml::node& node, Report& report, FilterSettings& filter) {
+  auto& work = filter.work.emplace<IcapFilterSettings>();
+  if (const auto* table = node.as_table()) {
+    read_table(*table, kFilterIcap, report, work);
+  } else {
+    kFilterIcap.find("services")->read(node, report, work);
+  }
+}
+
+std::string show_icap_work(const FilterSettings& filter) {
+  const auto* const work = std::get_if<IcapFilterSettings>(&filter.work);
+  if (work == nullptr) return "[]";
+  return work->next_services ? show_table(kFilterIcap, *work)
+                             : kFilterIcap.find("services")->show(*work);
+}
+
 // In the order of the variant's alternatives.
 constexpr std::array kWorkKeys{
     Key<FilterSettings>{.name = "module",
@@ -163,6 +181,13 @@ constexpr std::array kWorkKeys{
                         .type = [] { return std::string(kModuleName.type); },
                         .read = &read_module_work,
                         .show = &show_module_work},
+    Key<FilterSettings>{.name = "icap",
+                        .standard = "[]",
+                        .meaning = "The `[icap.NAME]` that messages are sent to; of a list the "
+                                   "first one that works. Or a table, see `[filter.icap]`.",
+                        .type = [] { return kFilterIcap.find("services")->type() + ", or table"; },
+                        .read = &read_icap_work,
+                        .show = &show_icap_work},
     work_table<FieldsFilterSettings, kFilterFields>(
         "fields", "Changes to header fields; see `[filter.fields]`."),
     work_table<AnswerFilterSettings, kFilterAnswer>(
@@ -236,6 +261,10 @@ void check_filter(const toml::table& table, Report& report, const FilterSettings
     report.error(place_in(table, first),
                  "what this does to requests is never done: with status or content_type the filter "
                  "sees none; make it two");
+  }
+  if (table.contains("timeout") && table.contains("icap")) {
+    report.warning(place_in(table, "timeout"),
+                   "timeout does not count with icap: its services have their own");
   }
   if (table.contains("failure_status") && filter.on_failure != FailurePolicy::closed) {
     report.warning(place_in(table, "failure_status"),

@@ -60,6 +60,8 @@ struct Section {
   std::span<const Key<Owner>> keys;
   // Whether the keys fit together; called where each of them was understood.
   void (*check)(const toml::table&, Report&, const Owner&) = nullptr;
+  // What the keys' defaults are those of, where it is not an Owner{}.
+  Owner (*untouched)() = nullptr;
 
   [[nodiscard]] const Key<Owner>* find(std::string_view key) const {
     for (const Key<Owner>& candidate : keys) {

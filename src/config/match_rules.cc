@@ -25,6 +25,14 @@ bool is_name_char(char c) {
   return (to_lower(c) >= 'a' && to_lower(c) <= 'z') || is_digit(c) || c == '_' || c == '-';
 }
 
+Complaint check_plain_name(std::string_view text, std::string_view whose) {
+  if (text.empty()) return fmt::format("{} needs a name", whose);
+  const auto bad = std::ranges::find_if_not(text, is_name_char);
+  if (bad == text.end()) return {};
+  return fmt::format("the name of {} has letters, digits, \"_\" and \"-\", not {}", whose,
+                     quoted(std::string_view(&*bad, 1)));
+}
+
 }  // namespace
 
 Complaint check_path_prefix(std::string_view text) {
@@ -85,12 +93,10 @@ Complaint check_content_type(std::string_view text) {
                      quoted(text));
 }
 
-Complaint check_module_name(std::string_view text) {
-  if (text.empty()) return "a module needs a name";
-  const auto bad = std::ranges::find_if_not(text, is_name_char);
-  if (bad == text.end()) return {};
-  return fmt::format("the name of a module has letters, digits, \"_\" and \"-\", not {}",
-                     quoted(std::string_view(&*bad, 1)));
+Complaint check_module_name(std::string_view text) { return check_plain_name(text, "a module"); }
+
+Complaint check_icap_name(std::string_view text) {
+  return check_plain_name(text, "an ICAP service");
 }
 
 }  // namespace penstock::config

@@ -25,5 +25,7 @@ namespace penstock::config {
 [[nodiscard]] Complaint check_content_type(std::string_view text);
 // The NAME of [module.NAME]: letters, digits, "_", "-".
 [[nodiscard]] Complaint check_module_name(std::string_view text);
+// The same of [icap.NAME].
+[[nodiscard]] Complaint check_icap_name(std::string_view text);
 
 }  // namespace penstock::config

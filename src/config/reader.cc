@@ -96,33 +96,47 @@ void read_routes(const toml::table& root, Report& report, Draft& draft) {
   }
 }
 
-void read_group(const toml::key& name, const toml::node& node, Report& report, Draft& draft) {
-  UpstreamGroupSettings settings{.name = std::string(name.str()), .servers = {}, .service = {}};
-  settings.pool.idle = draft.server_idle;
-  if (settings.name.empty()) report.error(place_of(name), "an upstream group needs a name");
-  if (const auto* table = node.as_table()) {
-    read_table(*table, kUpstream, report, settings);
-    draft.snapshot.upstream.groups.push_back(std::move(settings));
-    draft.groups.push_back(place_of(*table));
-  } else if (kUpstream.find(name.str()) != nullptr) {
-    report.error(place_of(name), fmt::format("{} stands in a group: write [upstream.NAME] above it",
-                                             quoted(name.str())));
-  } else {
-    report.error(place_of(node), fmt::format("expected a group, as [upstream.{}], found {}",
-                                             name.str(), kind_of(node)));
+// A table of those that have names, such as [upstream.NAME], and its name.
+struct NamedTable {
+  const toml::key* name;
+  const toml::table* table;
+};
+
+// All of them in the order of the file. `kind`: what each is, "group".
+template <class Owner>
+std::vector<NamedTable> named_tables(const toml::table& root, const Section<Owner>& section,
+                                     std::string_view kind, Report& report) {
+  const toml::node* const node = root.get(section.name);
+  if (node == nullptr) return {};
+  const auto* all = node->as_table();
+  if (all == nullptr) {
+    report.error(place_of(*node), fmt::format("{}s have a name: write {}", kind, section.title));
+    return {};
   }
+  std::vector<NamedTable> out;
+  for (const Entry& entry : in_file_order(*all)) {
+    const std::string_view name = entry.name->str();
+    if (const auto* table = entry.value->as_table()) {
+      out.push_back({.name = entry.name, .table = table});
+    } else if (section.find(name) != nullptr) {
+      report.error(place_of(*entry.name), fmt::format("{} stands in a {}: write {} above it",
+                                                      quoted(name), kind, section.title));
+    } else {
+      report.error(place_of(*entry.value), fmt::format("expected a {}, as [{}.{}], found {}", kind,
+                                                       section.name, name, kind_of(*entry.value)));
+    }
+  }
+  return out;
 }
 
 void read_groups(const toml::table& root, Report& report, Draft& draft) {
-  const toml::node* const node = root.get(kUpstream.name);
-  if (node == nullptr) return;
-  const auto* table = node->as_table();
-  if (table == nullptr) {
-    report.error(place_of(*node), "groups have a name: write [upstream.NAME]");
-    return;
-  }
-  for (const Entry& group : in_file_order(*table)) {
-    read_group(*group.name, *group.value, report, draft);
+  for (const auto& [name, table] : named_tables(root, kUpstream, "group", report)) {
+    UpstreamGroupSettings settings{.name = std::string(name->str()), .servers = {}, .service = {}};
+    settings.pool.idle = draft.server_idle;
+    if (settings.name.empty()) report.error(place_of(*name), "an upstream group needs a name");
+    read_table(*table, kUpstream, report, settings);
+    draft.snapshot.upstream.groups.push_back(std::move(settings));
+    draft.groups.push_back(place_of(*table));
   }
 }
 
@@ -142,6 +156,13 @@ void read_credentials(const toml::table& root, Report& report, Draft& draft) {
   }
 }
 
+// They stand in the filter, or in a table of it.
+std::vector<Place> places_of_services(const toml::table& filter) {
+  const toml::node* const node = filter.get("icap");
+  const auto* table = node != nullptr ? node->as_table() : nullptr;
+  return table != nullptr ? places_of(*table, "services") : places_of(filter, "icap");
+}
+
 void read_filters(const toml::table& root, Report& report, Draft& draft) {
   for (const toml::table* table : tables_of(root, kFilter.name, report)) {
     const std::size_t errors = report.errors();
@@ -151,20 +172,21 @@ void read_filters(const toml::table& root, Report& report, Draft& draft) {
     draft.filters.push_back({.self = place_of(*table),
                              .name = place_in(*table, "name"),
                              .module = place_in(*table, "module"),
+                             .services = places_of_services(*table),
                              .listeners = places_of(*table, "listener"),
                              .routes = places_of(*table, "route"),
                              .sound = report.errors() == errors});
   }
 }
 
-void read_module(const toml::key& name, const toml::node& node, Report& report, Draft& draft) {
-  if (const auto* table = node.as_table()) {
-    if (Complaint complaint = check_module_name(name.str()); !complaint.empty()) {
-      report.error(place_of(name), std::move(complaint));
+void read_modules(const toml::table& root, Report& report, Draft& draft) {
+  for (const auto& [name, table] : named_tables(root, kModule, "module", report)) {
+    if (Complaint complaint = check_module_name(name->str()); !complaint.empty()) {
+      report.error(place_of(*name), std::move(complaint));
     }
     const Place place = place_of(*table);
     ModuleSettings& module = draft.snapshot.modules.modules.emplace_back();
-    module.name = name.str();
+    module.name = name->str();
     module.line = place.line;
     module.column = place.column;
     const Place file = place_in(*table, "file");
@@ -173,31 +195,25 @@ void read_module(const toml::key& name, const toml::node& node, Report& report, 
     // Where there is no table for it: what it lacks is lacking here.
     module.config = {.value = ModuleValue::Table{}, .line = place.line, .column = place.column};
     read_table(*table, kModule, report, module);
-  } else if (kModule.find(name.str()) != nullptr) {
-    report.error(place_of(name), fmt::format("{} stands in a module: write [module.NAME] above it",
-                                             quoted(name.str())));
-  } else {
-    report.error(place_of(node), fmt::format("expected a module, as [module.{}], found {}",
-                                             name.str(), kind_of(node)));
   }
 }
 
-void read_modules(const toml::table& root, Report& report, Draft& draft) {
-  const toml::node* const node = root.get(kModule.name);
-  if (node == nullptr) return;
-  const auto* table = node->as_table();
-  if (table == nullptr) {
-    report.error(place_of(*node), "modules have a name: write [module.NAME]");
-    return;
-  }
-  for (const Entry& module : in_file_order(*table)) {
-    read_module(*module.name, *module.value, report, draft);
+void read_services(const toml::table& root, Report& report, Draft& draft) {
+  for (const auto& [name, table] : named_tables(root, kIcap, "service", report)) {
+    if (Complaint complaint = check_icap_name(name->str()); !complaint.empty()) {
+      report.error(place_of(*name), std::move(complaint));
+    }
+    icap::ServiceSettings& service = draft.snapshot.icap.services.emplace_back();
+    service.name = name->str();
+    read_table(*table, kIcap, report, service);
+    draft.services.push_back(place_of(*table));
   }
 }
 
 std::vector<std::string_view> table_names() {
-  std::vector<std::string_view> out{kListener.name,    kRoute.name, kUpstream.name, kPeer.name,
-                                    kCredentials.name, kHostsTable, kFilter.name,   kModule.name};
+  std::vector<std::string_view> out{kListener.name, kRoute.name, kUpstream.name,
+                                    kPeer.name,     kHostsTable, kCredentials.name,
+                                    kFilter.name,   kIcap.name,  kModule.name};
   for (const Section<Draft>* section : single_sections()) out.push_back(section->name);
   return out;
 }
@@ -221,6 +237,7 @@ void read_root(const toml::table& root, Report& report, Draft& draft) {
   read_peers(root, report, draft);
   read_credentials(root, report, draft);
   read_filters(root, report, draft);
+  read_services(root, report, draft);
   read_modules(root, report, draft);
   if (const toml::node* const hosts = root.get(kHostsTable)) {
     read_hosts(*hosts, report, draft.snapshot.dns.hosts);

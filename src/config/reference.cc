@@ -13,7 +13,7 @@ namespace {
 
 template <class Owner>
 void append(const Section<Owner>& section, std::vector<KeyReference>& out) {
-  const Owner untouched{};
+  const Owner untouched = section.untouched != nullptr ? section.untouched() : Owner{};
   for (const Key<Owner>& key : section.keys) {
     out.push_back({.table = section.title,
                    .name = key.name,
@@ -43,7 +43,8 @@ std::vector<KeyReference> reference() {
   append_all(kCredentials);
   append_all(kFilter, kFilterFields, kFilterRequestEdits, kFilterResponseEdits, kFilterAnswer);
   append_all(kFilterCompress, kFilterDecompress, kFilterSubstitute, kFilterRule, kFilterRewrite,
-             kFilterRedirect, kFilterCookies, kFilterPrivacy);
+             kFilterRedirect, kFilterCookies, kFilterPrivacy, kFilterIcap);
+  append_all(kIcap, kIcapKeep, kIcapFields, kIcapBreaker, kIcapPool, kIcapQueue, kIcapTls);
   append_all(kModule);
   for (const Section<Draft>* section : single_sections()) append(*section, out);
   append_all(kTargetsPool, kTargetsRetry);

@@ -74,6 +74,15 @@ extern const Section<RedirectFilterSettings> kFilterRedirect;
 extern const Section<CookiesFilterSettings> kFilterCookies;
 extern const Section<PrivacyFilterSettings> kFilterPrivacy;
 extern const Section<SubstitutionRule> kFilterRule;
+extern const Section<IcapFilterSettings> kFilterIcap;
+
+extern const Section<icap::ServiceSettings> kIcap;
+extern const Section<icap::KeepLimits> kIcapKeep;
+extern const Section<icap::IcapFieldSettings> kIcapFields;
+extern const Section<icap::IcapBreakerSettings> kIcapBreaker;
+extern const Section<PoolSettings> kIcapPool;
+extern const Section<QueueSettings> kIcapQueue;
+extern const Section<TlsClientSettings> kIcapTls;
 
 extern const Section<ModuleSettings> kModule;
 

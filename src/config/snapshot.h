@@ -5,6 +5,7 @@
 
 #include "adapt/settings.h"
 #include "base/settings.h"
+#include "icap/settings.h"
 #include "module/settings.h"
 #include "net/settings.h"
 #include "proxy/settings.h"
@@ -26,6 +27,7 @@ struct Snapshot {
   ProxySettings proxy;
   AdaptSettings adapt;
   ModulesSettings modules;
+  icap::IcapSettings icap;
   LogSettings log;
   WorkerSettings workers;
 };

@@ -114,6 +114,13 @@ std::string module_line(const ModuleSettings& module) {
   return wrapped("module", items);
 }
 
+std::string service_line(const icap::ServiceSettings& service) {
+  constexpr std::string_view kShown[] = {"url"};
+  auto items = changes_without(kIcap, service, kShown);
+  items.insert(items.begin(), fmt::format("{}: {}", service.name, service.url));
+  return wrapped("icap", items);
+}
+
 // Every value, defaults included.
 std::string single_line(const Section<Draft>& section, const Draft& draft) {
   // These stand with each listener and each pool.
@@ -134,6 +141,7 @@ std::string summary(const Snapshot& snapshot) {
   for (const ListenerSettings& listener : snapshot.listeners) out += listener_line(listener);
   for (const RouteSettings& route : snapshot.proxy.routes) out += route_line(route);
   for (const FilterSettings& filter : snapshot.adapt.filters) out += filter_line(filter);
+  for (const icap::ServiceSettings& service : snapshot.icap.services) out += service_line(service);
   for (const ModuleSettings& module : snapshot.modules.modules) out += module_line(module);
   for (const UpstreamGroupSettings& group : upstream.groups) out += group_line(group);
   for (const PeerSettings& peer : upstream.peers) out += peer_line(peer);

@@ -14,9 +14,6 @@
 namespace penstock::config {
 namespace {
 
-constexpr TextRule kFieldValue{
-    .type = "field value", .plural = "field values", .check = &check_field_value};
-
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 Complaint check_path(std::string_view text) {
@@ -24,15 +21,18 @@ Complaint check_path(std::string_view text) {
                                                    : "a path cannot contain a zero byte";
 }
 
-void read_values(const Entry& entry, bool may_repeat, FieldLines& out, Report& report) {
+void read_values(const Entry& entry, bool may_repeat, const FieldLinesRule& rule, FieldLines& out,
+                 Report& report) {
+  const TextRule value_rule{
+      .type = "field value", .plural = "field values", .check = rule.check_value};
   const auto* several = may_repeat ? entry.value->as_array() : nullptr;
   if (several == nullptr) {
-    auto value = read_checked(*entry.value, report, kFieldValue);
+    auto value = read_checked(*entry.value, report, value_rule);
     if (value) out.emplace_back(entry.name->str(), std::move(*value));
     return;
   }
   for (const toml::node& element : *several) {
-    auto value = read_checked(element, report, kFieldValue);
+    auto value = read_checked(element, report, value_rule);
     if (value) out.emplace_back(entry.name->str(), std::move(*value));
   }
 }
@@ -102,8 +102,11 @@ std::string show_texts(const std::vector<std::string>& value) {
   return fmt::format("[{}]", fmt::join(value | std::views::transform(quoted), ", "));
 }
 
-std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report,
-                                           bool may_repeat) {
+constexpr FieldLinesRule kEditedFields{.check_name = &check_edited_field,
+                                       .check_value = &check_field_value};
+
+std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report, bool may_repeat,
+                                           const FieldLinesRule& rule) {
   const auto* table = node.as_table();
   if (table == nullptr) {
     report.error(
@@ -116,7 +119,7 @@ std::optional<FieldLines> read_field_lines(const toml::node& node, Report& repor
   std::vector<std::string_view> names;
   for (const Entry& entry : in_file_order(*table)) {
     const std::string_view name = entry.name->str();
-    if (Complaint complaint = check_edited_field(name); !complaint.empty()) {
+    if (Complaint complaint = rule.check_name(name); !complaint.empty()) {
       report.error(place_of(*entry.name), std::move(complaint));
       continue;
     }
@@ -128,7 +131,7 @@ std::optional<FieldLines> read_field_lines(const toml::node& node, Report& repor
       continue;
     }
     names.push_back(name);
-    read_values(entry, may_repeat, out, report);
+    read_values(entry, may_repeat, rule, out, report);
   }
   return out;
 }

@@ -218,16 +218,24 @@ struct OneOrMoreTextsValue {
 
 // Field names and values. Several lines of one name are written as an array.
 using FieldLines = std::vector<std::pair<std::string, std::string>>;
-std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report, bool may_repeat);
+// Which names and values are taken.
+struct FieldLinesRule {
+  Complaint (*check_name)(std::string_view) = nullptr;
+  Complaint (*check_value)(std::string_view) = nullptr;
+};
+// Fields of messages; values may have variables.
+extern const FieldLinesRule kEditedFields;
+std::optional<FieldLines> read_field_lines(const toml::node& node, Report& report, bool may_repeat,
+                                           const FieldLinesRule& rule);
 std::string show_field_lines(const FieldLines& value);
 
-template <bool kMayRepeat>
+template <bool kMayRepeat, const FieldLinesRule& kRule = kEditedFields>
 struct FieldLinesValue {
   static std::string type() {
     return kMayRepeat ? "table of field values or lists of them" : "table of field values";
   }
   static std::optional<FieldLines> read(const toml::node& node, Report& report) {
-    return read_field_lines(node, report, kMayRepeat);
+    return read_field_lines(node, report, kMayRepeat, kRule);
   }
   static std::string show(const FieldLines& value) { return show_field_lines(value); }
 };

@@ -15,6 +15,14 @@ namespace {
 constexpr int kServiceUnavailable = 503;
 constexpr int kGatewayTimeout = 504;
 
+// What services that come later are to be told.
+void share(const ServiceSettings& settings, const IcapResponse& response, Adaptation& adaptation) {
+  for (const std::string& name : settings.share) {
+    const Field* const field = response.fields.find(name);
+    if (field != nullptr) adaptation.leave_note(name, field->value);
+  }
+}
+
 // What clients are told; 0: the usual status.
 int status_of(const Failure& failure) {
   if (failure.fault == Fault::timed_out) return kGatewayTimeout;
@@ -45,6 +53,11 @@ class IcapFilter::State final : public FilterState, public ExchangeOwner {
     if (virgin == nullptr) return;
     virgin->go_to(0);
     virgin->end_at_end();
+  }
+  // It goes on as it came, and is not wanted again.
+  void let_pass() const {
+    rewind();
+    if (virgin != nullptr) virgin->forget();
   }
   [[nodiscard]] Adaptation& adaptation() const { return *adaptation_; }
 
@@ -96,8 +109,7 @@ FilterOutcome IcapFilter::settle(const Failure& failure, const AdaptedMessage& m
                                  State& state) {
   if (failure.fault == Fault::cancelled) return {.kind = FilterOutcome::Kind::refuse};
   if (state.is_whole() && !failure.had_begun) {
-    state.rewind();
-    if (state.virgin != nullptr) state.virgin->forget();
+    state.let_pass();
     // Its own end says best what is wrong with it.
     if (failure.fault == Fault::source) return kGoOn;
     return {.kind = FilterOutcome::Kind::failed,
@@ -138,7 +150,9 @@ Task<IcapFilter::Said> IcapFilter::consult(Service& service, AdaptedMessage& mes
   }
   IcapRequest request{.method = is_request ? IcapMethod::reqmod : IcapMethod::respmod,
                       .service = &service.uri(),
-                      .allow_204 = settings.allow_204 && length.value_or(0) <= settings.keep.total,
+
+                      .allow_204 = settings.allow_204 && offered.allow_204 &&
+                                   length.value_or(0) <= settings.keep.total,
                       .allow_206 = settings.allow_206 && offered.allow_206 && has_body,
                       .request = &message.request(),
                       .response = message.response(),
@@ -163,6 +177,10 @@ Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& req
     auto lease = co_await service.connect(choice, fresh);
     if (!lease) {
       service.note_failure(lease.error(), choice);
+      const bool passes = lease.error().fault == Fault::overloaded &&
+                          settings.on_overload == OverloadPolicy::bypass;
+      if (passes) state.let_pass();
+      if (passes) co_return kGoOn;
       co_return std::unexpected(lease.error());
     }
     auto exchange = std::make_unique<Exchange>(std::move(*lease), state.virgin,
@@ -171,6 +189,7 @@ Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& req
     if (verdict) {
       service.note_answer(exchange->response(), choice);
       service.note_quirks(exchange->quirks());
+      share(settings, exchange->response(), message.adaptation());
       co_return co_await take(std::move(exchange), *verdict, message, state);
     }
     co_await exchange->abandon();
@@ -188,6 +207,7 @@ Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& req
     service.note_failure(failure, choice);
     if (!again || repeats >= settings.repeat) co_return std::unexpected(failure);
     ++repeats;
+    choice.avoid_hop();
     fresh = true;
   }
 }

@@ -18,6 +18,8 @@ RequestFields::RequestFields(const IcapFieldSettings& settings, const AdaptedMes
     add(settings.server_ip, server->host_text());
   }
   for (const auto& [name, value] : settings.set) add(name, value);
+  // What services before have said of the transaction.
+  for (const auto& [name, value] : message.adaptation().notes()) add(name, value);
 }
 
 void RequestFields::add(std::string_view name, std::string_view value) {

@@ -16,7 +16,7 @@
 
 namespace penstock {
 
-class Transaction final : private DeliveryOwner {
+class Transaction final : private DeliveryOwner, private ContentOwner {
  public:
   // Both must outlive it.
   Transaction(const ProxyParts& parts, Exchange& exchange);
@@ -74,6 +74,7 @@ class Transaction final : private DeliveryOwner {
   void note_cut(const Error& error);
   [[nodiscard]] VariableContext variables();
   Task<Result<void>> on_informational(ResponseHead& head) override;
+  Task<void> on_content_wanted() override;
   Task<Result<AddressList>> target_addresses() override;
   void on_acquired(const Lease& lease, const NextHop* server) override;
 

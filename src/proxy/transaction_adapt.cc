@@ -12,6 +12,7 @@
 namespace penstock {
 namespace {
 
+constexpr int kContinue = 100;
 constexpr int kForbidden = 403;
 
 }  // namespace
@@ -35,7 +36,8 @@ void Transaction::begin_adaptation() {
       .client = &exchange_.client(),
       .connection = state != nullptr ? state->filters.get() : nullptr,
       .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
-      .request_framing = exchange_.body_framing()};
+      .request_framing = exchange_.body_framing(),
+      .owner = this};
   adaptation_ =
       Adaptation::begin(parts_.filters->current, facts, request_, host_, path_of(request_));
   // What the client has said of its own hop is none of the filters' business, and must not take
@@ -48,6 +50,16 @@ void Transaction::begin_adaptation() {
   request_body_ = &*bounded_;
   body_.pull_from(*request_body_);
   body_.lift_limit();
+}
+
+// A client that is gone is noticed by who reads from it.
+Task<void> Transaction::on_content_wanted() {
+  if (!request_.fields.has(FieldId::expect)) co_return;
+  request_.fields.remove(FieldId::expect);
+  ResponseHead head;
+  head.status = kContinue;
+  head.reason = reason_phrase(kContinue);
+  static_cast<void>(co_await on_informational(head));
 }
 
 // Each step is taken without a coroutine where no filter has to wait, and all want to go on.

@@ -69,6 +69,28 @@ class Double(Origin):
             wire.break_off()
         return len(idle)
 
+    def refuse_connections(self):
+        """New connections are refused until accept_connections(); the port stays ours. Those that
+        are open go on."""
+        if not self.listening():
+            return
+        name = self.listener.getsockname()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(name)
+        self.listener = held
+
+    def accept_connections(self):
+        if self.listening():
+            return
+        self.listener.listen(128)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def listening(self):
+        return bool(self.listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
     def hang(self):
         """Stays silent as long as the double lives; for the thread of a connection."""
         self.stopping.wait()
@@ -169,25 +191,3 @@ class HealthOrigin(Double):
         if act.then != "answer":
             raise Cut(act.then)
         return answer
-
-    def refuse_connections(self):
-        """New connections are refused until accept_connections(); the port stays ours. Those that
-        are open go on."""
-        if not self.listening():
-            return
-        name = self.listener.getsockname()
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        held = socket.socket()
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(name)
-        self.listener = held
-
-    def accept_connections(self):
-        if self.listening():
-            return
-        self.listener.listen(128)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def listening(self):
-        return bool(self.listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

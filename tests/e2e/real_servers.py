@@ -8,6 +8,7 @@ managers; where the program is missing, entering one skips the test.
 import glob
 import hashlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -32,14 +33,18 @@ def find_program(*names):
 
 
 def free_port():
-    """One that is free for TCP and UDP; it may be taken before its server starts."""
+    """One that is free for TCP and UDP, and not of those that the system gives to whoever asks for
+    any; still, another test may take it before its server starts."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        end = max(int(file.read().split()[0]), 20_000)
     while True:
-        with socket.create_server((HOST, 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return tcp.getsockname()[1]
+        port = random.randrange(10_000, end)
+        try:
+            with socket.create_server((HOST, port)), socket.socket(type=socket.SOCK_DGRAM) as udp:
+                udp.bind((HOST, port))
+                return port
+        except OSError:
+            continue
 
 
 def run_as():

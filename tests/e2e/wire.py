@@ -212,6 +212,7 @@ class Wire:
 
     def break_off(self):
         """Ends it from another thread, which close() cannot while one is waiting to read."""
+        self.closed = True
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
