@@ -10,7 +10,7 @@ namespace penstock {
 namespace {
 
 constexpr unsigned kMostRecordFields = 16;
-constexpr std::size_t kLongestRecordFields = 4096;
+constexpr std::size_t kLongestRecordFields = 4096;  // and lists
 constexpr std::size_t kMostNotes = 32;
 constexpr std::size_t kLongestNote = 4096;
 constexpr unsigned kBitsOfIds = 48;  // below the number of the worker
@@ -62,10 +62,13 @@ std::unique_ptr<Adaptation> Adaptation::begin(const std::shared_ptr<FilterSet>& 
                                               const TransactionFacts& facts,
                                               const RequestHead& request, std::string_view host,
                                               std::string_view path) {
-  const auto is_meant = [&](const FilterPlace& place) {
-    return place.conditions.matches_request(*facts.client, facts.route, host, path,
-                                            request.method_text);
-  };
+  const RequestFacts asked{.client = *facts.client,
+                           .route = facts.route,
+                           .host = host,
+                           .path_and_query = path,
+                           .method = request.method_text,
+                           .login = facts.login};
+  const auto is_meant = [&asked](const FilterPlace& place) { return place.is_meant(asked); };
   const auto first = std::ranges::find_if(set->places(), is_meant);
   if (first == set->places().end()) return nullptr;
   auto adaptation = std::make_unique<Adaptation>(set, facts);
@@ -80,18 +83,18 @@ std::unique_ptr<Adaptation> Adaptation::begin(const std::shared_ptr<FilterSet>& 
   return adaptation;
 }
 
-bool Adaptation::is_meant(const FilterPlace& place, const RequestHead& request,
-                          std::string_view host, std::string_view path) const {
-  return place.conditions.matches_request(*facts_.client, facts_.route, host, path,
-                                          request.method_text);
-}
-
 void Adaptation::look_again(const RequestHead& request, std::string_view host, std::size_t since) {
+  const RequestFacts asked{.client = *facts_.client,
+                           .route = facts_.route,
+                           .host = host,
+                           .path_and_query = path_of(request),
+                           .method = request.method_text,
+                           .login = facts_.login};
   interests_ = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     const bool comes = i > since || slot.place->settings->at == FilterSide::server;
-    if (comes && !slot.state) slot.meant = is_meant(*slot.place, request, host, path_of(request));
+    if (comes && !slot.state) slot.meant = slot.place->is_meant(asked);
     if (slot.meant) interests_ |= slot.place->interests;
   }
 }
@@ -117,13 +120,18 @@ bool Adaptation::wants_own_responses() const {
   });
 }
 
-std::optional<FilterOutcome> Adaptation::start(Slot& slot, AdaptedMessage& message) {
-  const Conditions& conditions = slot.place->conditions;
-  if (conditions.needs_response() &&
-      !conditions.matches_response(message.response()->status,
-                                   message.fields().value(FieldId::content_type))) {
-    return FilterOutcome{};
+bool Adaptation::is_meant(const FilterPlace& place, const AdaptedMessage& message) const {
+  MessageFacts facts{.notes = notes()};
+  if (message.response() != nullptr) {
+    facts.status = message.response()->status;
+    facts.content_type = message.fields().value(FieldId::content_type);
   }
+  if (message.framing().kind == BodyKind::length) facts.length = message.framing().length;
+  return place.is_meant(facts);
+}
+
+std::optional<FilterOutcome> Adaptation::start(Slot& slot, AdaptedMessage& message) {
+  if (slot.place->choosy && !is_meant(*slot.place, message)) return FilterOutcome{};
   return slot.place->filter->start(message, slot.state);
 }
 
@@ -328,14 +336,28 @@ bool Adaptation::add_record_field(std::string_view name, std::string_view value)
   return true;
 }
 
-void Adaptation::leave_note(std::string_view name, std::string_view text) {
-  if (text.size() > kLongestNote) return;
+bool Adaptation::add_record_item(std::string_view name, std::string_view json) {
+  if (!is_record_name(name)) return false;
+  Extra& more = extra();
+  if (more.record_bytes + json.size() > kLongestRecordFields) return false;
+  more.record_bytes += json.size();
+  auto& lists = more.record_lists;
+  auto list = std::ranges::find(lists, name, &std::pair<std::string, std::string>::first);
+  if (list == lists.end()) list = lists.insert(list, {std::string(name), std::string()});
+  if (!list->second.empty()) list->second += ',';
+  list->second += json;
+  return true;
+}
+
+void Adaptation::leave_note(Note note) {
+  if (note.text.size() > kLongestNote) return;
   std::vector<Note>& all = extra().notes;
-  const auto known = std::ranges::find(all, name, &Note::first);
+  const auto known = std::ranges::find_if(
+      all, [&note](const Note& one) { return equals_ignoring_case(one.name, note.name); });
   if (known != all.end()) {
-    known->second = text;
+    *known = std::move(note);
   } else if (all.size() < kMostNotes) {
-    all.emplace_back(name, text);
+    all.push_back(std::move(note));
   }
 }
 

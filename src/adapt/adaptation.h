@@ -13,6 +13,7 @@
 
 #include "adapt/conditions.h"
 #include "adapt/filter.h"
+#include "adapt/note.h"
 #include "adapt/settings.h"
 #include "async/scope.h"
 #include "base/log.h"
@@ -24,8 +25,18 @@ struct FilterPlace {
   std::unique_ptr<Filter> filter;
   const FilterSettings* settings;  // outlives it
   Conditions conditions{settings->conditions};
+  Conditions unless{settings->unless};
+  // Each message has to be looked at.
+  bool choosy = conditions.need_message() || unless.need_message();
   // What the filter is asked about; with conditions of the response, nothing that comes before it.
-  Interests interests = filter->interests() & ~(conditions.needs_response() ? kBeforeResponse : 0);
+  Interests interests = filter->interests() & ~(conditions.need_response() ? kBeforeResponse : 0);
+
+  [[nodiscard]] bool is_meant(const RequestFacts& request) const {
+    return conditions.match_request(request) && !unless.name_request(request);
+  }
+  [[nodiscard]] bool is_meant(const MessageFacts& message) const {
+    return conditions.match_message(message) && !unless.name_message(message);
+  }
 };
 
 // The filters of one worker, in the order in which they work. Transactions share it: it goes with
@@ -135,10 +146,18 @@ class Adaptation : public Pooled {
     return extra_->record_fields;
   }
 
+  // For filters: adds an element, which is JSON, to a list of that name in that line. False: as
+  // above.
+  bool add_record_item(std::string_view name, std::string_view json);
+  // Names, and elements with commas between them.
+  [[nodiscard]] std::span<const std::pair<std::string, std::string>> record_lists() const {
+    if (!extra_) return {};
+    return extra_->record_lists;
+  }
+
   // For filters: what one of them leaves for those that come after it in the transaction, by name;
   // a name that is there gets the new text. Few and small, or it is not kept.
-  using Note = std::pair<std::string, std::string>;
-  void leave_note(std::string_view name, std::string_view text);
+  void leave_note(Note note);
   [[nodiscard]] std::span<const Note> notes() const {
     if (!extra_) return {};
     return extra_->notes;
@@ -190,8 +209,6 @@ class Adaptation : public Pooled {
   };
   [[nodiscard]] const Slot* slot_of(const FilterState& state) const;
   Slot* slot_of(const FilterState& state);
-  [[nodiscard]] bool is_meant(const FilterPlace& place, const RequestHead& request,
-                              std::string_view host, std::string_view path) const;
   // A filter has led the request elsewhere: the conditions of those that come after it are asked
   // again; `since`: the place of that filter.
   void look_again(const RequestHead& request, std::string_view host, std::size_t since);
@@ -200,8 +217,9 @@ class Adaptation : public Pooled {
   // What a filter's outcome means for the transaction.
   AdaptResult settle(Slot& slot, const FilterOutcome& outcome, std::string_view where,
                      bool cancelled);
+  [[nodiscard]] bool is_meant(const FilterPlace& place, const AdaptedMessage& message) const;
   // What the filter has to say at once; nothing: it takes time.
-  static std::optional<FilterOutcome> start(Slot& slot, AdaptedMessage& message);
+  std::optional<FilterOutcome> start(Slot& slot, AdaptedMessage& message);
   // The rest of run(), from a filter that takes time.
   Task<AdaptResult> finish(AdaptedMessage& message, std::size_t at, bool looks);
   // Goes on with the filters from `at` on; `ask(slot)` asks one.
@@ -216,6 +234,7 @@ class Adaptation : public Pooled {
   struct Extra : Pooled {
     std::list<FilterAnswer> answers;  // the last one counts
     std::vector<std::pair<std::string, std::string>> record_fields;
+    std::vector<std::pair<std::string, std::string>> record_lists;
     std::size_t record_bytes = 0;
     std::vector<Note> notes;
     std::optional<Scope> work;

@@ -31,7 +31,9 @@ inline constexpr FilterOutcome kGoOn{};
           .head = &message.request(),
           .host = facts.host,
           .route = facts.route,
-          .status = message.response() != nullptr ? message.response()->status : 0};
+          .status = message.response() != nullptr ? message.response()->status : 0,
+          .login = facts.login,
+          .notes = message.adaptation().notes()};
 }
 
 // The Accept-Encoding of the client, whatever a filter has made of it with keep_accepted_codings().

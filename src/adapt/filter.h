@@ -73,6 +73,8 @@ struct TransactionFacts {
   std::string_view route = {};                    // its name
   Framing request_framing = {};                   // as the client sent it
   ContentOwner* owner = nullptr;                  // null: nobody needs to be told
+  std::string_view login = {};                    // the client's Proxy-Authorization
+  bool recorded = false;                          // an access log is written
   std::string_view host = {};                     // that the request is for, without port
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct FilterConditions {
   std::vector<std::string> paths;      // prefixes, as a route's path
   std::vector<std::string> methods;
   std::vector<std::string> clients;  // networks: "192.0.2.0/24", an address, "unix"
+  std::vector<std::string> users;    // that the client says it is; "*" stands for any text
+  // What ICAP services have answered before: names of fields, and their values with "*" for any
+  // text. One has to match.
+  std::vector<std::pair<std::string, std::string>> noted;
+  std::uint64_t size_over = 0;  // content that is known to have more bytes; 0: no condition
   // Of the response; a filter with these is not asked about requests.
   std::vector<std::string> statuses;       // "404", "5xx", "200-299"
   std::vector<std::string> content_types;  // "text/html", "text/*"
@@ -51,6 +57,7 @@ struct FilterSettings {
   // work.
   std::string name;
   FilterConditions conditions;
+  FilterConditions unless;  // one of these is met: it has no say
   FilterSide at = FilterSide::client;
   FailurePolicy on_failure = FailurePolicy::closed;
   int failure_status = kUsualFailureStatus;

@@ -37,10 +37,13 @@ enum class Variable : std::uint8_t {
   tls_client_serial,
   tls_client_fingerprint,
   tls_client_certificate,
+  user,
+  field,
+  noted,
 };
 
 // Their names, in the order of the enum.
-inline constexpr std::array<std::string_view, 25> kVariableNames{
+inline constexpr std::array<std::string_view, 28> kVariableNames{
     "client_ip",
     "client_port",
     "server_ip",
@@ -66,13 +69,31 @@ inline constexpr std::array<std::string_view, 25> kVariableNames{
     "tls_client_serial",
     "tls_client_fingerprint",
     "tls_client_certificate",
+    "user",
+    "field:NAME",
+    "noted:NAME",
 };
-static_assert(kVariableNames.size() ==
-              static_cast<std::size_t>(Variable::tls_client_certificate) + 1);
+static_assert(kVariableNames.size() == static_cast<std::size_t>(Variable::noted) + 1);
 
-[[nodiscard]] constexpr std::optional<Variable> variable_of(std::string_view name) {
+// What is written between "${" and "}".
+struct NamedVariable {
+  Variable variable{};
+  std::string_view field = {};  // the NAME of those that have one
+};
+
+// Nothing: there is no such variable.
+[[nodiscard]] constexpr std::optional<NamedVariable> variable_of(std::string_view text) {
+  constexpr std::string_view kPlace = ":NAME";
   for (std::size_t i = 0; i < kVariableNames.size(); ++i) {
-    if (kVariableNames[i] == name) return static_cast<Variable>(i);
+    const std::string_view name = kVariableNames[i];
+    const auto variable = static_cast<Variable>(i);
+    if (!name.ends_with(kPlace)) {
+      if (name == text) return NamedVariable{variable};
+      continue;
+    }
+    const std::size_t fixed = name.size() - kPlace.size() + 1;
+    if (text.size() <= fixed || !text.starts_with(name.substr(0, fixed))) continue;
+    return NamedVariable{variable, text.substr(fixed)};
   }
   return std::nullopt;
 }

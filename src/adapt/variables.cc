@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "adapt/client_user.h"
 #include "base/frame_pool.h"
 #include "message/characters.h"
 
@@ -101,8 +102,14 @@ void append_target(Text& out, Variable variable, const RequestHead& head) {
   append_harmless(out, variable == Variable::path ? whole.substr(0, mark) : whole);
 }
 
-void append_variable(Text& out, Variable variable, const VariableContext& context) {
+void append_field(Text& out, std::string_view name, const FieldSection& fields) {
+  const Field* const field = fields.find(name);
+  if (field != nullptr) append_harmless(out, field->value);
+}
+
+void append_variable(Text& out, const NamedVariable& named, const VariableContext& context) {
   const ClientInfo& client = context.client;
+  const Variable variable = named.variable;
   switch (variable) {
     case Variable::client_ip:
       return append_host(out, client.peer);
@@ -138,6 +145,16 @@ void append_variable(Text& out, Variable variable, const VariableContext& contex
       return append_harmless(out, context.route);
     case Variable::status:
       if (context.status != 0) append_number(out, static_cast<std::uint64_t>(context.status));
+      return;
+    case Variable::user:
+      return append_harmless(out, user_of(context.login));
+    case Variable::field:
+      if (context.head != nullptr) append_field(out, named.field, context.head->fields);
+      return;
+    case Variable::noted:
+      if (const Note* const note = find_note(context.notes, named.field)) {
+        append_harmless(out, note->text);
+      }
       return;
     default:
       if (client.tls() != nullptr) append_tls(out, variable, *client.tls());
@@ -186,6 +203,14 @@ std::string_view TextTemplate::expand(const VariableContext& context, Arena& are
   }
   const std::string_view trimmed = trim_whitespace(text);
   return trimmed.empty() ? std::string_view() : arena.copy(trimmed);
+}
+
+bool TextTemplate::says_something(const VariableContext& context) const {
+  return !has_variables_ || std::ranges::any_of(parts_, [&context](const Part& part) {
+    Text text;
+    if (part.is_variable) append_variable(text, part.variable, context);
+    return !text.empty();
+  });
 }
 
 std::string TextTemplate::fill(const VariableContext& context, Escaping escaping) const {

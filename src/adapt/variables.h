@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "adapt/note.h"
 #include "adapt/variable_settings.h"
 #include "base/arena.h"
 #include "message/head.h"
@@ -22,6 +24,8 @@ struct VariableContext {
   std::string_view host = {};         // that it is for, without port or brackets
   std::string_view route = {};        // its name
   int status = 0;                     // of the response, once there is one
+  std::string_view login = {};        // the client's Proxy-Authorization
+  std::span<const Note> notes = {};   // of the transaction
 };
 
 // What is done with text of variables, by where it goes to.
@@ -43,12 +47,14 @@ class TextTemplate {
   [[nodiscard]] std::string_view expand(const VariableContext& context, Arena& arena) const;
   // The same as a text of its own, with white space as it is.
   [[nodiscard]] std::string fill(const VariableContext& context, Escaping escaping) const;
+  // False: there are variables, and none of them has anything to say.
+  [[nodiscard]] bool says_something(const VariableContext& context) const;
   [[nodiscard]] bool has_variables() const { return has_variables_; }
 
  private:
   struct Part {
     std::string_view text;  // where `is_variable` is not set
-    Variable variable{};
+    NamedVariable variable{};
     bool is_variable = false;
   };
   std::string plain_;  // where there are no variables

@@ -61,7 +61,12 @@ class FilterMaker {
       PENSTOCK_CHECK(service != nullptr);
       services.push_back(service);
     }
-    return std::make_unique<icap::IcapFilter>(std::move(services), settings_.at);
+    const icap::IcapFilterPlan plan{
+        .side = settings_.at,
+        .bypasses = settings_.on_failure != FailurePolicy::closed,
+        .directory = work.next_services ? worker_.icap : nullptr,
+    };
+    return std::make_unique<icap::IcapFilter>(std::move(services), plan);
   }
 
   std::unique_ptr<Filter> operator()(const FieldsFilterSettings& work) const {

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "icap/metrics.h"
+
 
 namespace penstock {
 
@@ -24,6 +28,12 @@ std::unique_ptr<IcapShares> make_icap_shares(const icap::IcapSettings& settings)
     shares->emplace_back(service, std::uint64_t{random()} << 32 | random());
   }
   return shares;
+}
+
+std::string metrics_text(const IcapShares& shares) {
+  std::vector<const icap::ServiceShare*> services;
+  for (const icap::ServiceShare& share : shares) services.push_back(&share);
+  return icap::metrics_text(services, monotonic_now());
 }
 
 IcapServices::IcapServices(IcapShares& shares, ServerSide& side, Log* log)

@@ -5,12 +5,14 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "async/scope.h"
 #include "base/log.h"
 #include "config/snapshot.h"
 #include "icap/service.h"
+#include "icap/service_directory.h"
 #include "icap/service_share.h"
 #include "upstream/server_side.h"
 
@@ -23,9 +25,11 @@ namespace penstock {
 // What all workers know of the services; outlives them.
 using IcapShares = std::list<icap::ServiceShare>;
 [[nodiscard]] std::unique_ptr<IcapShares> make_icap_shares(const icap::IcapSettings& settings);
+// Their counters, for Prometheus.
+[[nodiscard]] std::string metrics_text(const IcapShares& shares);
 
 // The services as one worker sees them. Belongs to its thread.
-class IcapServices {
+class IcapServices final : public icap::ServiceDirectory {
  public:
   // All must outlive it; `side` has the groups of with_service_groups().
   IcapServices(IcapShares& shares, ServerSide& side, Log* log);
@@ -35,8 +39,7 @@ class IcapServices {
   // Ends that. To be awaited before the server side stops, if it was started.
   Task<void> stop();
 
-  // Null: there is none of that name.
-  [[nodiscard]] icap::Service* find(std::string_view name);
+  [[nodiscard]] icap::Service* find(std::string_view name) override;
 
  private:
   Scope upkeep_;

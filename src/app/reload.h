@@ -8,7 +8,7 @@
 #include "app/adapt_host.h"
 #include "base/log.h"
 #include "config/snapshot.h"
-#include "module/clock.h"
+#include "base/clock.h"
 #include "module/local_services.h"
 
 namespace penstock {

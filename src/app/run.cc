@@ -224,9 +224,13 @@ int serve(const std::shared_ptr<const Snapshot>& loaded, const std::string& path
   for (const std::string& warning : listening->warnings) log.warning("{}", warning);
 
   LocalShare modules(log);
+  const std::unique_ptr<IcapShares> icap = make_icap_shares(snapshot->icap);
   std::optional<MetricsFile> metrics_file;
   if (const ModulesSettings& settings = snapshot->modules; !settings.metrics_file.empty()) {
-    metrics_file.emplace(modules.metrics, settings.metrics_file, settings.metrics_interval, log);
+    auto publish = [&modules, &services = *icap] {
+      return modules.metrics.publish() + metrics_text(services);
+    };
+    metrics_file.emplace(std::move(publish), settings.metrics_file, settings.metrics_interval, log);
   }
   Reload reload(path, count, modules, log);
   auto generation = reload.begin(loaded);
@@ -239,7 +243,7 @@ int serve(const std::shared_ptr<const Snapshot>& loaded, const std::string& path
                 .own_addresses = OwnAddresses(listening->addresses),
                 .pseudonym = make_pseudonym(snapshot->proxy),
                 .upstream = UpstreamShare(snapshot->upstream),
-                .icap = make_icap_shares(snapshot->icap),
+                .icap = icap.get(),
                 .generation = std::move(generation),
                 .modules = &modules,
                 .log = &log,

@@ -41,7 +41,7 @@ struct Shared {
   OwnAddresses own_addresses;
   std::string pseudonym;
   UpstreamShare upstream;
-  std::unique_ptr<IcapShares> icap;
+  IcapShares* icap;
   std::shared_ptr<const AdaptGeneration> generation;  // at first; see Worker::adopt()
   LocalShare* modules = nullptr;
   Log* log = nullptr;

@@ -24,7 +24,8 @@ struct RoutePlace {
 };
 struct FilterPlace {
   Place self, name, module;
-  std::vector<Place> services, listeners, routes;  // of each name
+  std::vector<Place> services, listeners, routes;          // of each name
+  std::vector<Place> excepted_listeners, excepted_routes;  // of each name in `unless`
   bool sound = false;
 };
 struct PeerPlace {

@@ -88,7 +88,10 @@ Complaint check_variables(std::string_view text) {
       case TextPart::Kind::text:
         break;
       case TextPart::Kind::variable:
-        if (variable_of(part.text)) break;
+        if (const auto named = variable_of(part.text)) {
+          if (named->field.empty() || is_token(named->field)) break;
+          return fmt::format("{} is no name of a field", quoted(named->field));
+        }
         return fmt::format("there is no variable {}: {}", quoted(part.text),
                            hint(part.text, kVariableNames));
       case TextPart::Kind::stray_dollar:

@@ -148,6 +148,8 @@ void check_filters(const Draft& draft, Report& report) {
     if (!place.sound) continue;
     check_names(listeners, filter.conditions.listeners, place.listeners, report);
     check_names(routes, filter.conditions.routes, place.routes, report);
+    check_names(listeners, filter.unless.listeners, place.excepted_listeners, report);
+    check_names(routes, filter.unless.routes, place.excepted_routes, report);
     if (const auto* const work = std::get_if<ModuleFilterSettings>(&filter.work)) {
       const std::string advice = fmt::format("add [module.{}]", work->module);
       modules.where = advice;

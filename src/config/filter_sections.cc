@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "config/filter_conditions.h"
 #include "config/match_rules.h"
 #include "config/sections.h"
 #include "config/values.h"
@@ -13,20 +14,6 @@ namespace penstock::config {
 namespace {
 
 constexpr TextRule kName{.type = "name", .plural = {}, .check = &check_given_name};
-constexpr TextRule kListenerName{
-    .type = "name of a listener", .plural = "names of listeners", .check = &check_named_listener};
-constexpr TextRule kRouteName{
-    .type = "name of a route", .plural = "names of routes", .check = &check_named_route};
-constexpr TextRule kHostPattern{.type = "host name or pattern",
-                                .plural = "host names or patterns",
-                                .check = &check_host_pattern};
-constexpr TextRule kPathPrefix{
-    .type = "path prefix", .plural = "path prefixes", .check = &check_path_prefix};
-constexpr TextRule kMethod{.type = "method", .plural = "methods", .check = &check_method};
-constexpr TextRule kNetwork{.type = "network", .plural = "networks", .check = &check_network};
-constexpr TextRule kStatus{.type = "status", .plural = "statuses", .check = &check_status_range};
-constexpr TextRule kMediaRange{
-    .type = "content type", .plural = "content types", .check = &check_media_range};
 constexpr TextRule kModuleName{
     .type = "name of a module", .plural = {}, .check = &check_module_name};
 
@@ -40,67 +27,19 @@ constexpr std::array kPolicies{
     std::pair{std::string_view("skip"), FailurePolicy::skip},
 };
 
-// Status codes may stand without quotes.
-struct StatusesOrRanges {
-  static std::string type() { return OneOrMoreTextsValue<kStatus>::type(); }
-  static std::optional<std::vector<std::string>> read(const toml::node& node, Report& report) {
-    std::vector<std::string> out;
-    const toml::array* const list = node.as_array();
-    if (list == nullptr) {
-      read_one(node, report, out);
-    } else if (list->empty()) {
-      report.error(place_of(node), "expected at least one status");
-    } else {
-      for (const toml::node& element : *list) read_one(element, report, out);
-    }
-    return out;
-  }
-  static std::string show(const std::vector<std::string>& value) {
-    return OneOrMoreTextsValue<kStatus>::show(value);
-  }
-
- private:
-  static void read_one(const toml::node& node, Report& report, std::vector<std::string>& out) {
-    if (node.is_integer()) {
-      if (auto code = read_count(node, report, 100, 599)) out.push_back(std::to_string(*code));
-    } else if (auto text = read_checked(node, report, kStatus)) {
-      out.push_back(std::move(*text));
-    }
-  }
-};
-
-constexpr std::array kFilterOwnKeys{
-    key<FilterSettings, OptionalTextValue<kName>>(
+constexpr auto kNameKey = key<FilterSettings, OptionalTextValue<kName>>(
         "name", R"("")",
         "What logs call it; when left out the name of its module or of its first ICAP service, or "
         "the kind of its work.",
-        [](auto& f) { return std::tie(f.name); }),
-    key<FilterSettings, OneOrMoreTextsValue<kListenerName>>(
-        "listener", "[]", "Clients of that `[[listener]]`.",
-        [](auto& f) { return std::tie(f.conditions.listeners); }),
-    key<FilterSettings, OneOrMoreTextsValue<kRouteName>>(
-        "route", "[]", "Requests that take the `[[route]]` of that name.",
-        [](auto& f) { return std::tie(f.conditions.routes); }),
-    key<FilterSettings, OneOrMoreTextsValue<kHostPattern>>(
-        "host", "[]", "Requests for that host, without a port; as the `host` of a route.",
-        [](auto& f) { return std::tie(f.conditions.hosts); }),
-    key<FilterSettings, OneOrMoreTextsValue<kPathPrefix>>(
-        "path", "[]", "Requests whose path begins so, in whole segments.",
-        [](auto& f) { return std::tie(f.conditions.paths); }),
-    key<FilterSettings, OneOrMoreTextsValue<kMethod>>(
-        "method", "[]", "Requests of that method.",
-        [](auto& f) { return std::tie(f.conditions.methods); }),
-    key<FilterSettings, OneOrMoreTextsValue<kNetwork>>(
-        "client", "[]", "Clients in that network, such as `\"192.0.2.0/24\"` or `\"unix\"`.",
-        [](auto& f) { return std::tie(f.conditions.clients); }),
-    key<FilterSettings, StatusesOrRanges>(
-        "status", "[]",
-        "Responses of that status: `404`, `\"5xx\"` or `\"200-299\"`. The filter sees no requests.",
-        [](auto& f) { return std::tie(f.conditions.statuses); }),
-    key<FilterSettings, OneOrMoreTextsValue<kMediaRange>>(
-        "content_type", "[]",
-        "Responses of that type: `\"text/html\"`, `\"text/*\"`. The filter sees no requests.",
-        [](auto& f) { return std::tie(f.conditions.content_types); }),
+        [](auto& f) { return std::tie(f.name); });
+
+constexpr auto kConditions = []<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
+  return std::array{condition_key<kIndex>()...};
+}(std::make_index_sequence<kConditionKeys.size()>());
+
+constexpr std::array kFilterOwnKeys{
+    table_key<FilterSettings, kFilterUnless>(
+        "unless", "Exceptions; see `[filter.unless]`.", [](auto& f) { return std::tie(f.unless); }),
     key<FilterSettings, ChoiceValue<kSides>>(
         "at", R"("client")",
         "`\"client\"`: requests as the client sent them, responses as it is going to get them. "
@@ -216,8 +155,10 @@ constexpr auto kWorkNames = [] {
 }();
 
 constexpr auto kFilterKeys = [] {
-  std::array<Key<FilterSettings>, kFilterOwnKeys.size() + kWorkKeys.size()> keys{};
-  std::size_t at = 0;
+  std::array<Key<FilterSettings>, 1 + kConditions.size() + kFilterOwnKeys.size() + kWorkKeys.size()>
+      keys{kNameKey};
+  std::size_t at = 1;
+  for (const auto& key : kConditions) keys[at++] = key;
   for (const auto& key : kFilterOwnKeys) keys[at++] = key;
   for (const auto& key : kWorkKeys) keys[at++] = key;
   return keys;
@@ -274,6 +215,8 @@ void check_filter(const toml::table& table, Report& report, const FilterSettings
 
 }  // namespace
 
+constexpr Section<FilterConditions> kFilterUnless{
+    .name = "filter.unless", .title = "[filter.unless]", .keys = kConditionKeys};
 constexpr Section<FilterSettings> kFilter{
     .name = "filter", .title = "[[filter]]", .keys = kFilterKeys, .check = &check_filter};
 

@@ -26,6 +26,7 @@ using icap::KeepLimits;
 using icap::OverloadPolicy;
 using icap::ServiceSettings;
 using icap::SizePolicy;
+using icap::TrickleSettings;
 using icap::UserCoding;
 
 constexpr std::uint64_t kKiB = 1024;
@@ -183,7 +184,32 @@ void check_breaker(const toml::table& table, Report& report, const IcapBreakerSe
 }
 
 constexpr FieldLinesRule kSetFields{.check_name = &check_icap_field,
-                                    .check_value = &check_plain_value};
+                                    .check_value = &check_field_value};
+constexpr TextRule kVariables{
+    .type = "text", .plural = {}, .check = &check_field_value};
+
+constexpr std::array kTrickles{
+    std::pair{std::string_view("nothing"), TrickleSettings::From::nothing},
+    std::pair{std::string_view("beginning"), TrickleSettings::From::beginning},
+    std::pair{std::string_view("all"), TrickleSettings::From::all},
+};
+
+constexpr std::array kTrickleKeys{
+    key<TrickleSettings, ChoiceValue<kTrickles>>(
+        "from", R"("nothing")",
+        "`\"nothing\"`: the client waits. `\"beginning\"`: it gets a little now and then, from the "
+        "beginning on. `\"all\"`: it gets what there is, but for the last of it.",
+        [](auto& t) { return std::tie(t.from); }),
+    key<TrickleSettings, DurationValue>(
+        "after", R"("10s")", "How long it waits first. Until then it can still get another answer.",
+        [](auto& t) { return std::tie(t.after); }),
+    key<TrickleSettings, SizeValue<1, kGiB>>(
+        "rate", R"("1KiB")", "With `from = \"beginning\"`: how much it gets in a second.",
+        [](auto& t) { return std::tie(t.rate); }),
+    key<TrickleSettings, SizeValue<1, kGiB>>(
+        "held", R"("16KiB")", "With `from = \"all\"`: how much of the end it does not get.",
+        [](auto& t) { return std::tie(t.held); }),
+};
 
 constexpr std::array kFieldsKeys{
     key<IcapFieldSettings, OptionalTextValue<kFieldName>>(
@@ -197,13 +223,25 @@ constexpr std::array kFieldsKeys{
         [](auto& f) { return std::tie(f.server_ip); }),
     key<IcapFieldSettings, OptionalTextValue<kFieldName>>(
         "user", R"("X-Authenticated-User")",
-        "That which has the user's name, where the proxy knows it.",
+        "That which says who the user is, where there is something to say.",
         [](auto& f) { return std::tie(f.user); }),
+    key<IcapFieldSettings, OptionalTextValue<kVariables>>(
+        "user_is", R"("${user}")",
+        "What it says; may have variables, such as `\"Local://${user}\"` or "
+        "`\"${tls_client_subject}\"`. Where none of them says anything the field is left out.",
+        [](auto& f) { return std::tie(f.user_is); }),
+    key<IcapFieldSettings, OptionalTextValue<kFieldName>>(
+        "groups", R"("X-Authenticated-Groups")", "That which says in which groups the user is.",
+        [](auto& f) { return std::tie(f.groups); }),
+    key<IcapFieldSettings, OptionalTextValue<kVariables>>(
+        "groups_are", R"("")", "What it says, as `user_is`: `\"${field:X-Groups}\"`.",
+        [](auto& f) { return std::tie(f.groups_are); }),
     key<IcapFieldSettings, ChoiceValue<kUserCodings>>(
-        "user_coding", R"("plain")", "How that name is written.",
+        "user_coding", R"("plain")", "How these two are written.",
         [](auto& f) { return std::tie(f.user_coding); }),
     key<IcapFieldSettings, FieldLinesValue<true, kSetFields>>(
-        "set", "{}", "Further fields, with values that are sent as they are.",
+        "set", "{}",
+        "Further fields. Values may have variables, such as `\"${field:X-Subscriber}\"`.",
         [](auto& f) { return std::tie(f.set); }),
     key<IcapFieldSettings, FlagValue>(
         "proxy_logins", "false",
@@ -212,11 +250,12 @@ constexpr std::array kFieldsKeys{
         [](auto& f) { return std::tie(f.proxy_logins); }),
 };
 
-constexpr std::array<std::string_view, 4> kNamedFields{"client_ip", "client_port", "server_ip",
-                                                       "user"};
+constexpr std::array<std::string_view, 5> kNamedFields{"client_ip", "client_port", "server_ip",
+                                                       "user", "groups"};
 
 void check_fields(const toml::table& table, Report& report, const IcapFieldSettings& fields) {
-  const std::array names{&fields.client_ip, &fields.client_port, &fields.server_ip, &fields.user};
+  const std::array names{&fields.client_ip, &fields.client_port, &fields.server_ip, &fields.user,
+                         &fields.groups};
   const auto says_twice = [&](std::size_t at, std::string_view name) {
     return !name.empty() && equals_ignoring_case(*names[at], name);
   };
@@ -326,6 +365,15 @@ constexpr std::array kServiceOwnKeys{
         "share", "[]",
         "Fields of its answers that services after it are told in the same transaction.",
         [](auto& s) { return std::tie(s.share); }),
+    key<ServiceSettings, TextsValue<kFieldName, true>>(
+        "note",
+        R"(["X-Infection-Found", "X-Violations-Found", "X-Virus-ID", "X-Response-Info", "X-Response-Desc", "X-Attribute"])",
+        "Fields of its answers that are logged, and that `noted` of filters and `${noted:NAME}` in "
+        "texts may use after it in the same transaction. Those of `share` are, too.",
+        [](auto& s) { return std::tie(s.note); }),
+    key<ServiceSettings, TextsValue<kFieldName, true>>(
+        "pass", "[]", "Fields of its answers that are set in the message that goes on.",
+        [](auto& s) { return std::tie(s.pass); }),
 };
 
 constexpr std::array kServiceTableKeys{
@@ -335,6 +383,9 @@ constexpr std::array kServiceTableKeys{
     table_key<ServiceSettings, kIcapBreaker>("breaker",
                                              "When it is left alone; see `[icap.NAME.breaker]`.",
                                              [](auto& s) { return std::tie(s.breaker); }),
+    table_key<ServiceSettings, kIcapTrickle>(
+        "trickle", "What clients get while it takes its time; see `[icap.NAME.trickle]`.",
+        [](auto& s) { return std::tie(s.trickle); }),
     table_key<ServiceSettings, kIcapPool>("pool",
                                           "How connections are kept; see `[icap.NAME.pool]`.",
                                           [](auto& s) { return std::tie(s.pool); }),
@@ -402,6 +453,8 @@ constexpr Section<icap::IcapBreakerSettings> kIcapBreaker{.name = "icap.breaker"
                                                           .title = "[icap.NAME.breaker]",
                                                           .keys = kBreakerKeys,
                                                           .check = &check_breaker};
+constexpr Section<TrickleSettings> kIcapTrickle{
+    .name = "icap.trickle", .title = "[icap.NAME.trickle]", .keys = kTrickleKeys};
 constexpr Section<icap::ServiceSettings> kIcap{
     .name = "icap", .title = "[icap.NAME]", .keys = kServiceKeys, .check = &check_service};
 constexpr Section<IcapFilterSettings> kFilterIcap{

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 using icap::OverloadPolicy;
 using icap::ServiceSettings;
 using icap::SizePolicy;
+using icap::TrickleSettings;
 using icap::UserCoding;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -72,6 +73,8 @@ TEST(LoadIcap, EachKeyOfAServiceSetsItsMember) {
     repeat = 2
     options_ttl = "5m"
     share = ["X-ICAP-E2G", "X-Verdict"]
+    note = []
+    pass = ["X-Infection-Found"]
   )");
   EXPECT_THAT(service.servers, ElementsAre("scan1:1344", "[::1]:1345", "unix:/run/icap.sock"));
   EXPECT_FALSE(service.reqmod);
@@ -88,6 +91,8 @@ TEST(LoadIcap, EachKeyOfAServiceSetsItsMember) {
   EXPECT_EQ(service.repeat, 2U);
   EXPECT_EQ(service.options_ttl, 5min);
   EXPECT_THAT(service.share, ElementsAre("X-ICAP-E2G", "X-Verdict"));
+  EXPECT_THAT(service.note, IsEmpty());
+  EXPECT_THAT(service.pass, ElementsAre("X-Infection-Found"));
 }
 
 TEST(LoadIcap, EachTableOfAServiceSetsItsMember) {
@@ -101,14 +106,22 @@ TEST(LoadIcap, EachTableOfAServiceSetsItsMember) {
     client_port = "X-Client-Port"
     server_ip = "X-Origin"
     user = "X-User"
+    user_is = "x ${user}"
+    groups = "X-Groups"
+    groups_are = "${field:X-G}"
     user_coding = "base64"
-    set = { X-Policy = "gold $", X-Group = ["a", "b"] }
+    set = { X-Policy = "gold $$", X-Group = ["a", "b"] }
     proxy_logins = true
     [icap.s.breaker]
     failures = 3
     window = "1m"
     retry_after = "2s"
     max_retry_after = "5m"
+    [icap.s.trickle]
+    from = "all"
+    after = "3s"
+    rate = 7
+    held = 9
     [icap.s.pool]
     idle = "5s"
     max_requests = 99
@@ -127,10 +140,17 @@ TEST(LoadIcap, EachTableOfAServiceSetsItsMember) {
   EXPECT_EQ(service.fields.client_port, "X-Client-Port");
   EXPECT_EQ(service.fields.server_ip, "X-Origin");
   EXPECT_EQ(service.fields.user, "X-User");
+  EXPECT_EQ(service.fields.user_is, "x ${user}");
+  EXPECT_EQ(service.fields.groups, "X-Groups");
+  EXPECT_EQ(service.fields.groups_are, "${field:X-G}");
   EXPECT_EQ(service.fields.user_coding, UserCoding::base64);
   EXPECT_THAT(service.fields.set,
-              ElementsAre(Pair("X-Policy", "gold $"), Pair("X-Group", "a"), Pair("X-Group", "b")));
+              ElementsAre(Pair("X-Policy", "gold $$"), Pair("X-Group", "a"), Pair("X-Group", "b")));
   EXPECT_TRUE(service.fields.proxy_logins);
+  EXPECT_EQ(service.trickle.from, TrickleSettings::From::all);
+  EXPECT_EQ(service.trickle.after, 3s);
+  EXPECT_EQ(service.trickle.rate, 7U);
+  EXPECT_EQ(service.trickle.held, 9U);
   EXPECT_EQ(service.breaker.failures, 3U);
   EXPECT_EQ(service.breaker.window, 1min);
   EXPECT_EQ(service.breaker.retry_after, 2s);

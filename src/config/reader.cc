@@ -163,18 +163,26 @@ std::vector<Place> places_of_services(const toml::table& filter) {
   return table != nullptr ? places_of(*table, "services") : places_of(filter, "icap");
 }
 
+std::vector<Place> places_in(const toml::table* table, std::string_view key) {
+  return table != nullptr ? places_of(*table, key) : std::vector<Place>();
+}
+
 void read_filters(const toml::table& root, Report& report, Draft& draft) {
   for (const toml::table* table : tables_of(root, kFilter.name, report)) {
     const std::size_t errors = report.errors();
     FilterSettings& filter = draft.snapshot.adapt.filters.emplace_back();
     read_table(*table, kFilter, report, filter);
     for (std::string& host : filter.conditions.hosts) host = without_brackets(host);
+    for (std::string& host : filter.unless.hosts) host = without_brackets(host);
+    const toml::table* const unless = table->get_as<toml::table>("unless");
     draft.filters.push_back({.self = place_of(*table),
                              .name = place_in(*table, "name"),
                              .module = place_in(*table, "module"),
                              .services = places_of_services(*table),
                              .listeners = places_of(*table, "listener"),
                              .routes = places_of(*table, "route"),
+                             .excepted_listeners = places_in(unless, "listener"),
+                             .excepted_routes = places_in(unless, "route"),
                              .sound = report.errors() == errors});
   }
 }

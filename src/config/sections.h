@@ -58,6 +58,7 @@ extern const Section<CheckSettings> kPeerCheck;
 extern const Section<OriginCredentialSettings> kCredentials;
 
 extern const Section<FilterSettings> kFilter;
+extern const Section<FilterConditions> kFilterUnless;
 // The keys of [[filter]] that say what it does; each has one of them.
 [[nodiscard]] std::span<const std::string_view> filter_works();
 
@@ -80,6 +81,7 @@ extern const Section<icap::ServiceSettings> kIcap;
 extern const Section<icap::KeepLimits> kIcapKeep;
 extern const Section<icap::IcapFieldSettings> kIcapFields;
 extern const Section<icap::IcapBreakerSettings> kIcapBreaker;
+extern const Section<icap::TrickleSettings> kIcapTrickle;
 extern const Section<PoolSettings> kIcapPool;
 extern const Section<QueueSettings> kIcapQueue;
 extern const Section<TlsClientSettings> kIcapTls;

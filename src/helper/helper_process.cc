@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/check.h"
 
 namespace penstock {
@@ -22,8 +23,6 @@ namespace {
 
 // Of what a helper printed before it died; as much as a pipe holds.
 constexpr int kLastReads = 16;
-
-TimePoint monotonic_now() { return TimePoint(std::chrono::steady_clock::now().time_since_epoch()); }
 
 // For poll(2), rounded up.
 int milliseconds_until(TimePoint deadline) {

@@ -11,6 +11,7 @@ namespace penstock::icap {
 namespace {
 
 constexpr std::string_view kExpect = "Expect";
+constexpr int kMultipleChoices = 300;
 
 std::unexpected<Failure> refused() {
   return std::unexpected(
@@ -83,6 +84,10 @@ std::expected<FilterOutcome, Failure> adopt(std::unique_ptr<Exchange>& exchange,
   AdaptedHead& head = exchange->head();
   if (auto* const response = std::get_if<ResponseHead>(&head.head)) {
     if (message.response() == nullptr) {
+      // A client would take it for the tunnel (RFC 9110 section 9.3.6).
+      if (message.request().method == Method::connect && response->status < kMultipleChoices) {
+        return refused();
+      }
       ResponseHead own = std::move(*response);
       return answer(std::move(exchange), std::move(own), message);
     }

@@ -55,6 +55,8 @@ std::string_view to_string(const Failure& failure) {
       return "the message is larger than the service is to get";
     case Fault::no_method:
       return "the service does not offer the method";
+    case Fault::too_late:
+      return "refused when part of it was with the client";
   }
   return "unknown";
 }
@@ -175,6 +177,7 @@ Task<Exchange::Step> Exchange::read_head() {
     if (!more) co_return more;
   }
   Slice bytes = input.take(scanner.size());
+  heads_ += bytes.size();
   auto parsed = parse_response_head(bytes.view(), limits_->icap_head);
   if (!parsed) co_return malformed(parsed.error());
   response_ = std::move(*parsed);
@@ -258,6 +261,7 @@ Task<Exchange::Step> Exchange::read_adapted_head(const IcapRequest& request) {
     if (!more) co_return more;
   }
   Slice bytes = input.take(*size);
+  heads_ += bytes.size();
   const Method method = request.request != nullptr ? request.request->method : Method::get;
   auto head = parse_adapted_head(bytes.view(), *response_.encapsulated, method, limits_->http_head);
   if (!head) co_return malformed(head.error().problem);
@@ -384,6 +388,10 @@ std::optional<std::uint64_t> Exchange::remaining() const {
 FieldSection* Exchange::trailers() {
   if (phase_ != Phase::ended || !body_) return nullptr;
   return body_->trailers();
+}
+
+std::uint64_t Exchange::bytes_received() const {
+  return heads_ + (body_ ? body_->received() : 0);
 }
 
 void Exchange::settle() {

@@ -51,7 +51,8 @@ enum class Fault : std::uint8_t {
   down,          // the service is known not to work
   overloaded,    // no connection is free, and none may be opened
   too_large,     // the message is larger than the service is to get
-  no_method      // it does not offer what is asked of it
+  no_method,     // it does not offer what is asked of it
+  too_late       // it is to be another message, and part of it is with the client already
 };
 
 struct Failure {
@@ -117,6 +118,8 @@ class Exchange final : public OwnBody {
   // Why the content broke off, where it did.
   [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return outgoing_.sent; }
+  // Of heads and adapted content.
+  [[nodiscard]] std::uint64_t bytes_received() const;
   [[nodiscard]] bool reused() const { return reused_; }
 
   // The adapted content, with what follows of the original (206). Errors are of kind `adaptation`,
@@ -174,6 +177,7 @@ class Exchange final : public OwnBody {
   bool answered_ = false;  // a byte of an answer has come
   bool skips_ = false;     // content that the message must not have
   int strays_ = 0;         // 100s that nobody asked for
+  std::uint64_t heads_ = 0;  // bytes of heads that have come
 
   IcapResponse response_;
   std::optional<AdaptedHead> head_;

@@ -3,25 +3,19 @@
 #include <algorithm>
 #include <string>
 #include <utility>
-#include <variant>
 
-#include "adapt/retarget.h"
-#include "icap/adapted_message.h"
-#include "icap/request_fields.h"
+#include "async/wait.h"
+#include "icap/consultation.h"
+#include "icap/service_counters.h"
+#include "icap/trickle_body.h"
 
 namespace penstock::icap {
 namespace {
 
 constexpr int kServiceUnavailable = 503;
 constexpr int kGatewayTimeout = 504;
-
-// What services that come later are to be told.
-void share(const ServiceSettings& settings, const IcapResponse& response, Adaptation& adaptation) {
-  for (const std::string& name : settings.share) {
-    const Field* const field = response.fields.find(name);
-    if (field != nullptr) adaptation.leave_note(name, field->value);
-  }
-}
+// That look at one message, with those that answers name.
+constexpr unsigned kMostServices = 16;
 
 // What clients are told; 0: the usual status.
 int status_of(const Failure& failure) {
@@ -31,207 +25,146 @@ int status_of(const Failure& failure) {
   return busy ? kServiceUnavailable : 0;
 }
 
+bool takes(const Service& service, bool requests) {
+  return requests ? service.settings().reqmod : service.settings().respmod;
+}
+
 }  // namespace
 
-// What belongs to one transaction: the virgin body of the message at hand, and what heads that were
-// replaced have left behind.
-class IcapFilter::State final : public FilterState, public ExchangeOwner {
- public:
-  explicit State(Adaptation& adaptation) : adaptation_(&adaptation) {}
-
-  // Of the present message; null where it has no content, or none was sent yet.
-  VirginBody* virgin = nullptr;
-  ReplacedHeads heads;
-
-  void begin(AdaptPoint at) {
-    virgin = nullptr;
-    point_ = at;
-  }
-  // The message can still go on as it came.
-  [[nodiscard]] bool is_whole() const { return virgin == nullptr || virgin->has(0); }
-  void rewind() const {
-    if (virgin == nullptr) return;
-    virgin->go_to(0);
-    virgin->end_at_end();
-  }
-  // It goes on as it came, and is not wanted again.
-  void let_pass() const {
-    rewind();
-    if (virgin != nullptr) virgin->forget();
-  }
-  [[nodiscard]] Adaptation& adaptation() const { return *adaptation_; }
-
-  void on_broken(const Failure& failure) override {
-    adaptation_->fail_content(*this, point_, to_string(failure), true);
-  }
-
- private:
-  Adaptation* adaptation_;
-  AdaptPoint point_ = AdaptPoint::client_request;
-};
-
-IcapFilter::IcapFilter(std::vector<Service*> services, FilterSide side)
-    : services_(std::move(services)) {
+IcapFilter::IcapFilter(std::vector<Service*> services, const IcapFilterPlan& plan)
+    : services_(std::move(services)), plan_(plan) {
   for (const Service* const service : services_) {
-    if (service->settings().reqmod) interests_ |= interest(request_point(side));
-    if (service->settings().respmod) interests_ |= interest(response_point(side));
+    if (service->settings().reqmod) interests_ |= interest(request_point(plan.side));
+    if (service->settings().respmod) interests_ |= interest(response_point(plan.side));
   }
 }
 
 // Nothing is to be had at once, and what has to be waited for depends on the peers.
 std::optional<FilterOutcome> IcapFilter::start(AdaptedMessage& message,
                                                std::unique_ptr<FilterState>& state) {
-  if (!state) state = std::make_unique<State>(message.adaptation());
+  if (!state) state = std::make_unique<IcapState>(message.adaptation());
   return FilterOutcome{.kind = FilterOutcome::Kind::look};
 }
 
 Task<FilterOutcome> IcapFilter::look(AdaptedMessage& message, std::unique_ptr<FilterState>& state) {
-  State& kept = static_cast<State&>(*state);
+  IcapState& kept = static_cast<IcapState&>(*state);
   kept.begin(message.point());
-  const bool request = message.response() == nullptr;
-  std::optional<Failure> failure;
-  for (Service* const service : services_) {
-    const ServiceSettings& settings = service->settings();
-    if (!(request ? settings.reqmod : settings.respmod)) continue;
-    const Said said = co_await consult(*service, message, kept);
-    if (said) co_return *said;
-    failure = said.error();
-    // With these no service could do better.
-    if (failure->fault == Fault::source || failure->fault == Fault::cancelled) break;
-    if (failure->had_begun) break;
-    if (!kept.is_whole()) break;
-    kept.rewind();
-  }
-  co_return failure ? settle(*failure, message, kept) : kGoOn;
+  const TrickleSettings* const trickle = trickle_of(message);
+  if (trickle != nullptr) co_return co_await look_patiently(*trickle, message, kept);
+  co_return co_await ask_all(message, kept);
 }
 
-FilterOutcome IcapFilter::settle(const Failure& failure, const AdaptedMessage& message,
-                                 State& state) {
+Task<FilterOutcome> IcapFilter::ask_all(AdaptedMessage& message, IcapState& state) const {
+  const bool of_request = message.response() == nullptr;
+  std::optional<Failure> failure;
+  for (Service* const service : services_) {
+    if (!takes(*service, of_request)) continue;
+    Consultation consultation(*service, message, state);
+    const auto advice = co_await consultation.ask();
+    if (advice) {
+      std::deque<Service*> next;
+      if (!advice->next.empty()) find_all(advice->next, of_request, next);
+      if (next.empty() || advice->outcome.kind != FilterOutcome::Kind::go_on) {
+        co_return advice->outcome;
+      }
+      co_return co_await ask_next(std::move(next), message, state);
+    }
+    failure = advice.error();
+    // With these no service could do better.
+    if (failure->fault == Fault::source || failure->fault == Fault::cancelled) break;
+    if (failure->had_begun || !state.is_whole()) break;
+    state.rewind();
+  }
+  co_return failure ? settle(*failure, state) : kGoOn;
+}
+
+Task<FilterOutcome> IcapFilter::ask_next(std::deque<Service*> next, AdaptedMessage& message,
+                                         IcapState& state) const {
+  for (unsigned asked = 1; !next.empty() && asked < kMostServices; ++asked) {
+    Service& service = *next.front();
+    next.pop_front();
+    state.let_pass();
+    state.virgin = nullptr;
+    Consultation consultation(service, message, state);
+    const auto advice = co_await consultation.ask();
+    if (!advice) co_return settle(advice.error(), state);
+    if (advice->outcome.kind != FilterOutcome::Kind::go_on) co_return advice->outcome;
+    find_all(advice->next, message.response() == nullptr, next);
+  }
+  co_return kGoOn;
+}
+
+void IcapFilter::find_all(const std::vector<std::string>& names, bool of_request,
+                          std::deque<Service*>& services) const {
+  if (plan_.directory == nullptr) return;
+  for (const std::string& name : names) {
+    Service* const service = plan_.directory->find(name);
+    if (service != nullptr && takes(*service, of_request)) services.push_back(service);
+  }
+}
+
+const TrickleSettings* IcapFilter::trickle_of(const AdaptedMessage& message) const {
+  if (message.response() == nullptr || !message.has_content() || plan_.directory != nullptr) {
+    return nullptr;
+  }
+  const TrickleSettings& trickle = services_.front()->settings().trickle;
+  return trickle.from == TrickleSettings::From::nothing ? nullptr : &trickle;
+}
+
+Task<FilterOutcome> IcapFilter::look_patiently(const TrickleSettings& trickle,
+                                               AdaptedMessage& message, IcapState& state) {
+  Executor& executor = (co_await this_context()).executor();
+  state.patience.emplace(message);
+  AdaptedMessage& seen = state.patience->message;
+  auto virgin = std::make_unique<VirginBody>(seen.body(), services_.front()->settings().keep);
+  state.virgin = virgin.get();
+  seen.wrap(std::move(virgin));
+  state.adaptation().start_work(executor, ask_apart(*this, state));
+  const auto decided = co_await wait_until(state.patience->decided,
+                                           deadline_after(executor.now(), trickle.after));
+  if (decided) {
+    message = seen;
+    co_return state.patience->outcome;
+  }
+  if (decided.error().kind != ErrorKind::timed_out) {
+    co_return FilterOutcome{.kind = FilterOutcome::Kind::refuse};
+  }
+  state.trickles = true;
+  message = seen;
+  message.wrap(std::make_unique<TrickleBody>(trickle, state, executor));
+  co_return kGoOn;
+}
+
+Task<void> IcapFilter::ask_apart(const IcapFilter& filter, IcapState& state) {
+  state.patience->outcome = co_await filter.ask_all(state.patience->message, state);
+  state.patience->decided.set();
+}
+
+FilterOutcome IcapFilter::settle(const Failure& failure, IcapState& state) const {
   if (failure.fault == Fault::cancelled) return {.kind = FilterOutcome::Kind::refuse};
   if (state.is_whole() && !failure.had_begun) {
     state.let_pass();
     // Its own end says best what is wrong with it.
     if (failure.fault == Fault::source) return kGoOn;
+    if (plan_.bypasses) state.consulted.back().outcome = Outcome::bypassed;
     return {.kind = FilterOutcome::Kind::failed,
             .reason = to_string(failure),
             .status = status_of(failure)};
   }
   // There is nothing left that could go on, whatever the policy.
-  state.adaptation().fail_content(state, message.point(), to_string(failure), true);
+  state.adaptation().fail_content(state, state.point(), to_string(failure), true);
   return {.kind = FilterOutcome::Kind::refuse};
 }
 
-Task<IcapFilter::Said> IcapFilter::consult(Service& service, AdaptedMessage& message,
-                                           State& state) {
-  const ServiceSettings& settings = service.settings();
-  const bool is_request = message.response() == nullptr;
-  const auto options = co_await service.options();
-  if (!options) co_return std::unexpected(options.error());
-  const Options& offered = **options;
-  if (!(is_request ? offered.reqmod : offered.respmod)) {
-    // Who has named both methods takes what there is.
-    if (settings.reqmod && settings.respmod && (offered.reqmod || offered.respmod)) co_return kGoOn;
-    co_return std::unexpected(Failure{.fault = Fault::no_method});
+void IcapFilter::on_logged(const LoggedMessages& messages, const RecordView& /*record*/,
+                           std::unique_ptr<FilterState>& state) {
+  if (!state) return;
+  const bool recorded = messages.adaptation.facts().recorded;
+  for (Consulted& one : static_cast<IcapState&>(*state).consulted) {
+    one.close();
+    if (one.counters != nullptr) one.counters->count(one);
+    if (recorded) messages.adaptation.add_record_item("icap", to_json(one));
   }
-  const Transfer transfer = offered.transfer_for(path_of(message.request()));
-  if (transfer == Transfer::ignore) co_return kGoOn;
-  std::optional<std::uint64_t> length = 0;
-  if (message.has_content()) length = message.body().remaining();
-  if (settings.size_limit != 0 && length.value_or(0) > settings.size_limit) {
-    if (settings.over_size == SizePolicy::bypass) co_return kGoOn;
-    co_return std::unexpected(Failure{.fault = Fault::too_large});
-  }
-
-  const bool has_body = message.has_content();
-  if (has_body && state.virgin == nullptr) {
-    auto body = std::make_unique<VirginBody>(message.body(), settings.keep);
-    state.virgin = body.get();
-    message.wrap(std::move(body));
-  }
-  IcapRequest request{.method = is_request ? IcapMethod::reqmod : IcapMethod::respmod,
-                      .service = &service.uri(),
-
-                      .allow_204 = settings.allow_204 && offered.allow_204 &&
-                                   length.value_or(0) <= settings.keep.total,
-                      .allow_206 = settings.allow_206 && offered.allow_206 && has_body,
-                      .request = &message.request(),
-                      .response = message.response(),
-                      .secure = message.facts().client->secure(),
-                      .has_body = has_body};
-  if (has_body && settings.previews && transfer == Transfer::preview && offered.preview) {
-    request.preview =
-        std::min({*offered.preview, settings.preview, length.value_or(~std::uint64_t{0})});
-  }
-  const RequestFields fields(settings.fields, message);
-  request.fields = fields.all();
-  co_return co_await send(service, request, message, state);
-}
-
-Task<IcapFilter::Said> IcapFilter::send(Service& service, const IcapRequest& request,
-                                        AdaptedMessage& message, State& state) {
-  Executor& executor = (co_await this_context()).executor();
-  const ServiceSettings& settings = service.settings();
-  Choice choice;
-  bool fresh = false;
-  for (std::uint32_t repeats = 0;;) {
-    auto lease = co_await service.connect(choice, fresh);
-    if (!lease) {
-      service.note_failure(lease.error(), choice);
-      const bool passes = lease.error().fault == Fault::overloaded &&
-                          settings.on_overload == OverloadPolicy::bypass;
-      if (passes) state.let_pass();
-      if (passes) co_return kGoOn;
-      co_return std::unexpected(lease.error());
-    }
-    auto exchange = std::make_unique<Exchange>(std::move(*lease), state.virgin,
-                                               service.exchange_limits(), executor, &state);
-    const auto verdict = co_await exchange->ask(request);
-    if (verdict) {
-      service.note_answer(exchange->response(), choice);
-      service.note_quirks(exchange->quirks());
-      share(settings, exchange->response(), message.adaptation());
-      co_return co_await take(std::move(exchange), *verdict, message, state);
-    }
-    co_await exchange->abandon();
-    const Failure failure = verdict.error();
-    if (failure.fault == Fault::cancelled || failure.fault == Fault::source) {
-      co_return std::unexpected(failure);
-    }
-    const bool again = state.is_whole() && !failure.had_begun;
-    if (again) state.rewind();
-    // Once on a new connection where an old one was at its end; that is nobody's fault.
-    if (failure.was_stale && again && !fresh) {
-      fresh = true;
-      continue;
-    }
-    service.note_failure(failure, choice);
-    if (!again || repeats >= settings.repeat) co_return std::unexpected(failure);
-    ++repeats;
-    choice.avoid_hop();
-    fresh = true;
-  }
-}
-
-Task<IcapFilter::Said> IcapFilter::take(std::unique_ptr<Exchange> exchange, Verdict verdict,
-                                        AdaptedMessage& message, State& state) {
-  if (verdict == Verdict::unmodified) {
-    const bool whole = co_await exchange->leave();
-    if (!whole) co_return std::unexpected(Failure{.fault = Fault::not_kept});
-    // Nobody is to be asked whether to go on with content that has come.
-    if (state.virgin != nullptr && message.response() == nullptr) drop_expectation(message);
-    co_return kGoOn;
-  }
-  Exchange& body = *exchange;
-  const Said adopted = adopt(exchange, message, state.heads);
-  if (!adopted) {
-    co_await exchange->abandon();
-    co_return adopted;
-  }
-  if (body.is_writing()) {
-    Executor& executor = (co_await this_context()).executor();
-    state.adaptation().start_work(executor, Exchange::see_writer_off(body));
-  }
-  co_return adopted;
 }
 
 }  // namespace penstock::icap

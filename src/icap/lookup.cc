@@ -12,7 +12,10 @@ namespace {
 constexpr int kContinue = 100;
 constexpr int kNotFound = 404;
 constexpr int kRequestTimeout = 408;
-constexpr int kServiceUnavailable = 503;
+constexpr int kBadRequest = 400;
+constexpr int kServerError = 500;
+constexpr int kNotImplemented = 501;
+constexpr int kVersionNotSupported = 505;
 // Interim answers that nobody asked for.
 constexpr int kMaxStrays = 1;
 
@@ -125,10 +128,10 @@ Task<std::expected<Options, Failure>> ask_options(Lease lease, const IcapRequest
 }
 
 bool is_answer(const Failure& failure) {
-  if (failure.fault == Fault::malformed) return true;
   if (failure.fault != Fault::status || failure.was_stale) return false;
-  return failure.status != kNotFound && failure.status != kRequestTimeout &&
-         failure.status != kServiceUnavailable;
+  const bool refused = failure.status >= kBadRequest && failure.status < kServerError &&
+                       failure.status != kNotFound && failure.status != kRequestTimeout;
+  return refused || failure.status == kNotImplemented || failure.status == kVersionNotSupported;
 }
 
 }  // namespace penstock::icap

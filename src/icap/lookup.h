@@ -22,9 +22,9 @@ inline constexpr std::size_t kMaxOptionsBody = 64UL * 1024;
 Task<std::expected<Options, Failure>> ask_options(Lease lease, const IcapRequest& request,
                                                   const ExchangeLimits& limits);
 
-// Whether an answer came, which says at least that there is a service: one that has nothing better
-// to say may be used without knowing what it offers. Not where the service is missing (404) or
-// overloaded (503), nor where the server only ended an idle connection (408).
+// Whether the server has answered that it does not care for OPTIONS: a service that has nothing
+// better to say may be used without knowing what it offers. Not where the service is missing (404) or
+// fails (most of 5xx), nor where the server only ended an idle connection (408).
 [[nodiscard]] bool is_answer(const Failure& failure);
 
 }  // namespace penstock::icap

@@ -2,11 +2,50 @@
 
 #include <string>
 
+#include <openssl/evp.h>
+
 #include "adapt/adaptation.h"
+#include "adapt/built_in.h"
 
 namespace penstock::icap {
+namespace {
 
-RequestFields::RequestFields(const IcapFieldSettings& settings, const AdaptedMessage& message) {
+std::string base64(std::string_view text) {
+  // With room for the NUL that is written behind it.
+  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                   reinterpret_cast<const unsigned char*>(text.data()),
+                                   static_cast<int>(text.size()));
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
+}  // namespace
+
+FieldTexts::FieldTexts(const IcapFieldSettings& settings)
+    : settings_(&settings), user_(settings.user_is), groups_(settings.groups_are) {
+  for (const auto& [name, value] : settings.set) set_.push_back({name, TextTemplate(value)});
+}
+
+RequestFields::RequestFields(const FieldTexts& texts, const AdaptedMessage& message) {
+  const IcapFieldSettings& settings = *texts.settings_;
+  add_addresses(settings, message);
+  const VariableContext context = variables_of(message);
+  add_user(settings.user, texts.user_, context, settings.user_coding);
+  add_user(settings.groups, texts.groups_, context, settings.user_coding);
+  for (const FieldTexts::Text& text : texts.set_) {
+    const std::string_view value = text.value.expand(context, arena_);
+    if (!value.empty() || !text.value.has_variables()) add(text.name, value);
+  }
+  if (settings.proxy_logins) add_logins(message);
+  // What services before have said of the transaction.
+  for (const Note& note : message.adaptation().notes()) {
+    if (note.told) add(note.name, note.text);
+  }
+}
+
+void RequestFields::add_addresses(const IcapFieldSettings& settings,
+                                  const AdaptedMessage& message) {
   const ClientInfo& client = *message.facts().client;
   if (!client.peer.is_unix()) {
     if (!settings.client_ip.empty()) add(settings.client_ip, client.peer.host_text());
@@ -17,13 +56,28 @@ RequestFields::RequestFields(const IcapFieldSettings& settings, const AdaptedMes
   if (server != nullptr && !server->is_unix() && !settings.server_ip.empty()) {
     add(settings.server_ip, server->host_text());
   }
-  for (const auto& [name, value] : settings.set) add(name, value);
-  // What services before have said of the transaction.
-  for (const auto& [name, value] : message.adaptation().notes()) add(name, value);
+}
+
+void RequestFields::add_user(std::string_view name, const TextTemplate& text,
+                             const VariableContext& context, UserCoding coding) {
+  if (name.empty() || !text.says_something(context)) return;
+  const std::string_view value = text.expand(context, arena_);
+  if (value.empty()) return;
+  add(name, coding == UserCoding::base64 ? base64(value) : value);
+}
+
+// They are of one connection each in HTTP, and so not in the messages (RFC 3507 section 4.4.2).
+void RequestFields::add_logins(const AdaptedMessage& message) {
+  const std::string_view login = message.facts().login;
+  if (!login.empty()) add(field_name(FieldId::proxy_authorization), login);
+  if (message.response() == nullptr) return;
+  for (const Field& field : message.response()->fields) {
+    if (field.id == FieldId::proxy_authenticate) add(field.name, field.value);
+  }
 }
 
 void RequestFields::add(std::string_view name, std::string_view value) {
-  fields_.push_back({.name = name, .value = texts_.copy(value)});
+  fields_.push_back({.name = name, .value = arena_.copy(value)});
 }
 
 }  // namespace penstock::icap

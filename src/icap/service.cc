@@ -119,10 +119,14 @@ Service::Service(ServiceShare& share, ServerGroup& group, ServerPool& pool, Log*
       group_(&group),
       pool_(&pool),
       log_(log),
+      field_texts_(settings().fields),
       bell_(std::make_shared<Bell>(*this)) {
   limits_.stall = settings().timeout;
   share_->join(pool_->network(), bell_);
   refresh();
+  std::vector<std::shared_ptr<const HopShare>> servers;
+  for (const auto& hop : group_->hops()) servers.push_back(hop->share);
+  share_->set_servers(std::move(servers));
 }
 
 Service::~Service() { share_->leave(pool_->network()); }

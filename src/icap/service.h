@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "icap/exchange.h"
 #include "icap/options.h"
+#include "icap/request_fields.h"
 #include "icap/service_share.h"
 #include "icap/service_uri.h"
 #include "icap/settings.h"
@@ -38,12 +39,19 @@ class Service {
   [[nodiscard]] ServiceShare& share() { return *share_; }
   // Of exchanges with it: those of its settings.
   [[nodiscard]] const ExchangeLimits& exchange_limits() const { return limits_; }
+  [[nodiscard]] const FieldTexts& field_texts() const { return field_texts_; }
 
   // Begins what goes on beside the messages, in the scope, whose tasks it must outlive: what the
   // service says of itself is asked for at once and ahead of its expiry, and whether it works
   // again. To be called before all else.
   void start(Scope& scope);
 
+  // What it says of itself, where that is known and it works; else null: then options().
+  [[nodiscard]] std::shared_ptr<const Options> known_options() {
+    if (share_->down()) return nullptr;
+    refresh();
+    return options_;
+  }
   // What it says of itself: at once where that is known, else when it has answered. A service that
   // does not answer OPTIONS with sense is used with tolerated_options(); one that names no methods
   // takes both. Fails with `down` where it is known not to work, and where nothing is known and
@@ -92,6 +100,7 @@ class Service {
   ServerPool* pool_;
   Log* log_;
   ExchangeLimits limits_;
+  FieldTexts field_texts_;
   std::shared_ptr<Bell> bell_;
   // A copy of the worker's own, so that counting who holds it is between no threads.
   std::shared_ptr<const Options> options_;

@@ -83,6 +83,23 @@ TimePoint ServiceShare::due() const {
   return soon ? least : std::max(due_, least);
 }
 
+void ServiceShare::set_servers(std::vector<std::shared_ptr<const HopShare>> servers) {
+  const std::lock_guard lock(mutex_);
+  if (servers_.empty()) servers_ = std::move(servers);
+}
+
+std::uint32_t ServiceShare::connections() const {
+  const std::lock_guard lock(mutex_);
+  std::uint32_t connections = 0;
+  for (const auto& server : servers_) connections += server->connections();
+  return connections;
+}
+
+std::optional<TimePoint> ServiceShare::options_since() const {
+  const std::lock_guard lock(mutex_);
+  return options_ != nullptr ? std::optional(since_) : std::nullopt;
+}
+
 TimePoint ServiceShare::next_lookup() const {
   const std::lock_guard lock(mutex_);
   return due();
@@ -100,6 +117,7 @@ bool ServiceShare::begin_lookup(TimePoint now) {
 void ServiceShare::set_options(Options options, TimePoint now) {
   const Duration said = options.ttl.value_or(settings_->options_ttl);
   const Duration ttl = std::clamp<Duration>(said, kLookupGap, kMaxOptionsTtl);
+  since_ = now;
   expires_ = now + ttl;
   due_ = now + random_.between(ttl / 10 * 8, ttl / 10 * 9);
   options_ = std::make_shared<const Options>(std::move(options));

@@ -16,9 +16,11 @@
 #include "base/time.h"
 #include "icap/options.h"
 #include "icap/quirks.h"
+#include "icap/service_counters.h"
 #include "icap/service_uri.h"
 #include "icap/settings.h"
 #include "net/network.h"
+#include "upstream/hop_share.h"
 
 namespace penstock::icap {
 
@@ -91,6 +93,16 @@ class ServiceShare {
   // As last seen, without quotes.
   [[nodiscard]] std::string istag() const;
 
+  // What it has done so far.
+  [[nodiscard]] ServiceCounters& counters() { return counters_; }
+  [[nodiscard]] const ServiceCounters& counters() const { return counters_; }
+  // Its servers, said by the first thread that has them; what they bear is known here then.
+  void set_servers(std::vector<std::shared_ptr<const HopShare>> servers);
+  // All together.
+  [[nodiscard]] std::uint32_t connections() const;
+  // Since when what it says of itself is known; nothing: it is not.
+  [[nodiscard]] std::optional<TimePoint> options_since() const;
+
   // --- Lookups.
 
   // When one is due; kNever while one is under way.
@@ -137,6 +149,7 @@ class ServiceShare {
   const ServiceSettings* settings_;
   const ServiceUri uri_;
 
+  ServiceCounters counters_;
   std::atomic<bool> down_ = false;
   std::atomic<std::uint64_t> generation_ = 0;
   std::atomic<std::uint64_t> istag_version_ = 0;
@@ -151,6 +164,8 @@ class ServiceShare {
   std::string istag_;
   bool has_sense_ = false;  // it has answered OPTIONS with sense
   TimePoint expires_{};     // of the options
+  TimePoint since_{};
+  std::vector<std::shared_ptr<const HopShare>> servers_;
   // Of lookups.
   bool looking_ = false;
   bool wanted_ = false;

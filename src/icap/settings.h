@@ -38,9 +38,14 @@ struct IcapFieldSettings {
   std::string client_ip = "X-Client-IP";
   std::string client_port;
   std::string server_ip = "X-Server-IP";
+  // Who the user is, and in which groups: names, and texts with variables (adapt/variables.h). What
+  // is empty then, or has variables of which none says anything, is left out.
   std::string user = "X-Authenticated-User";
-  UserCoding user_coding = UserCoding::plain;
-  // The fields as they are.
+  std::string user_is = "${user}";
+  std::string groups = "X-Authenticated-Groups";
+  std::string groups_are;
+  UserCoding user_coding = UserCoding::plain;  // of both
+  // Further fields, with variables.
   std::vector<std::pair<std::string, std::string>> set;
   // The client's Proxy-Authorization, and the server's Proxy-Authenticate, are passed on.
   bool proxy_logins = false;
@@ -52,6 +57,19 @@ struct IcapBreakerSettings {
   Duration window = std::chrono::seconds(10);
   Duration retry_after = std::chrono::seconds(1);  // the first pause; doubled each time
   Duration max_retry_after = std::chrono::seconds(60);
+};
+
+// What a client is given while a service takes its time over a response that is kept.
+struct TrickleSettings {
+  enum class From : std::uint8_t {
+    nothing,    // it waits
+    beginning,  // little by little, from the beginning on
+    all         // as it comes, but for the last of it
+  };
+  From from = From::nothing;
+  Duration after = std::chrono::seconds(10);
+  std::uint64_t rate = 1024;        // of `beginning`: bytes a second
+  std::uint64_t held = 16 * 1024;  // of `all`: the bytes at the end that are not given
 };
 
 // An [icap.NAME].
@@ -78,7 +96,12 @@ struct ServiceSettings {
   Duration options_ttl = std::chrono::seconds(60);  // where OPTIONS does not say
   IcapBreakerSettings breaker;
   IcapFieldSettings fields;
-  std::vector<std::string> share;        // fields of its answers that later services are told
+  std::vector<std::string> share;  // fields of its answers that later services are told
+  // Those that are logged, and that rules and texts may use; those of `share` are, too.
+  std::vector<std::string> note{"X-Infection-Found", "X-Violations-Found", "X-Virus-ID",
+                                "X-Response-Info",   "X-Response-Desc",    "X-Attribute"};
+  std::vector<std::string> pass;  // those that are set in the message itself
+  TrickleSettings trickle;
   std::optional<TlsClientSettings> tls;  // of icaps
 };
 

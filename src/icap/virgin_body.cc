@@ -104,6 +104,12 @@ Task<Result<void>> VirginBody::look_ahead() {
   co_return Result<void>{};
 }
 
+std::optional<std::uint64_t> VirginBody::whole_length() const {
+  auto length = source_->remaining();
+  if (length) *length += seen();
+  return length;
+}
+
 std::optional<std::uint64_t> VirginBody::remaining() const {
   auto rest = source_->remaining();
   if (!rest) return std::nullopt;

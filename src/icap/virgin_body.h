@@ -36,6 +36,13 @@ class VirginBody final : public OwnBody {
   }
   // Goes to a byte that it has.
   void go_to(std::uint64_t byte);
+  // Bytes from that one on, which it has and has seen, as many as lie together; not handed out by
+  // that. Errors: `io`.
+  [[nodiscard]] Result<Slice> peek(std::uint64_t byte) const { return kept_.read(byte); }
+  // The number of bytes that have come from the source.
+  [[nodiscard]] std::uint64_t seen() const { return kept_.end() + ahead_bytes(); }
+  // Of the whole body, from its first byte on, where it is known.
+  [[nodiscard]] std::optional<std::uint64_t> whole_length() const;
   // What was handed out, or is from now on, is not wanted again.
   void forget();
 

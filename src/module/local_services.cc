@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "module/clock.h"
+#include "base/clock.h"
 
 namespace penstock {
 namespace {

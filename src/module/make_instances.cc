@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "module/call.h"
-#include "module/clock.h"
+#include "base/clock.h"
 #include "module/helpers.h"
 
 namespace penstock {

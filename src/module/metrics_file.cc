@@ -30,8 +30,8 @@ int write_file(const std::string& path, std::string_view text) {
 
 }  // namespace
 
-MetricsFile::MetricsFile(ModuleMetrics& metrics, std::string path, Duration interval, Log& log)
-    : metrics_(metrics), path_(std::move(path)), interval_(interval), log_(log), thread_([this] {
+MetricsFile::MetricsFile(Publish publish, std::string path, Duration interval, Log& log)
+    : publish_(std::move(publish)), path_(std::move(path)), interval_(interval), log_(log), thread_([this] {
         run();
       }) {}
 
@@ -58,7 +58,7 @@ void MetricsFile::run() {
 
 void MetricsFile::write() {
   const std::string beside = path_ + ".new";
-  int error = write_file(beside, metrics_.publish());
+  int error = write_file(beside, publish_());
   if (error == 0 && std::rename(beside.c_str(), path_.c_str()) != 0) error = errno;
   if (error == 0) {
     if (std::exchange(failing_, false)) log_.info("metrics are written to {} again", path_);

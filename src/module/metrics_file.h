@@ -2,13 +2,13 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
 
 #include "base/log.h"
 #include "base/time.h"
-#include "module/metrics.h"
 
 namespace penstock {
 
@@ -17,8 +17,10 @@ namespace penstock {
 // log once, and so is its end.
 class MetricsFile {
  public:
-  // What is given must outlive it.
-  MetricsFile(ModuleMetrics& metrics, std::string path, Duration interval, Log& log);
+  // What there is to publish, as text; called on this's thread, and once more in the destructor.
+  using Publish = std::function<std::string()>;
+  // The log, and what `publish` uses, must outlive it.
+  MetricsFile(Publish publish, std::string path, Duration interval, Log& log);
   // Writes it for the last time; when all instances have ended, with their last numbers.
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
@@ -28,7 +30,7 @@ class MetricsFile {
   void run();
   void write();
 
-  ModuleMetrics& metrics_;
+  Publish publish_;
   const std::string path_;
   const Duration interval_;
   Log& log_;

@@ -128,6 +128,9 @@ TEST(ModuleMetrics, AreCountedByManyThreads) {
 
 class MetricsFileTest : public testing::Test {
  protected:
+  MetricsFile::Publish publish = [this] { return metrics.publish(); };
+
+ protected:
   TestLog log;
   ModuleMetrics metrics;
   std::shared_ptr<ModuleMetric> metric = metrics.get("i", "x", "");
@@ -135,7 +138,7 @@ class MetricsFileTest : public testing::Test {
 };
 
 TEST_F(MetricsFileTest, IsWrittenAgainAndAgain) {
-  const MetricsFile file(metrics, path, milliseconds(1), log.log());
+  const MetricsFile file(publish, path, milliseconds(1), log.log());
   for (const int n : {1, 2, 3}) {
     metric->set(n);
     const std::string end = " " + std::to_string(n) + "\n";
@@ -149,7 +152,7 @@ TEST_F(MetricsFileTest, IsWrittenAgainAndAgain) {
 
 TEST_F(MetricsFileTest, IsWrittenAtTheEndWhatsoever) {
   {
-    const MetricsFile file(metrics, path, hours(1), log.log());
+    const MetricsFile file(publish, path, hours(1), log.log());
     metric->add(5);
     metric.reset();
   }
@@ -164,7 +167,7 @@ TEST_F(MetricsFileTest, IsWrittenAtTheEndWhatsoever) {
 TEST_F(MetricsFileTest, AFailureIsSaidOnceAndSoIsItsEnd) {
   const std::string folder = log.path("later");
   {
-    const MetricsFile file(metrics, folder + "/metrics.prom", milliseconds(1), log.log());
+    const MetricsFile file(publish, folder + "/metrics.prom", milliseconds(1), log.log());
     // It has failed at least once before the folder is there, and again and again.
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (TestLog::content(log.path("log")).empty()) {
@@ -184,7 +187,7 @@ TEST_F(MetricsFileTest, ALinkInItsWayIsNotFollowed) {
   std::ofstream(precious) << "kept";
   std::filesystem::create_symlink(precious, path + ".new");
   {
-    const MetricsFile file(metrics, path, hours(1), log.log());
+    const MetricsFile file(publish, path, hours(1), log.log());
   }
   EXPECT_EQ(TestLog::content(precious), "kept");
 }

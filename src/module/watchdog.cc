@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "module/clock.h"
+#include "base/clock.h"
 
 namespace penstock {
 namespace {

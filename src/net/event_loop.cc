@@ -7,6 +7,7 @@
 
 #include <sys/eventfd.h>
 
+#include "base/clock.h"
 #include "base/check.h"
 
 namespace penstock {
@@ -19,11 +20,6 @@ constexpr std::size_t kEventsATurn = 32;
 constexpr int kRoundsATurn = 4;
 
 using WallDuration = std::chrono::system_clock::duration;
-
-TimePoint monotonic_now() {
-  return TimePoint{
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
-}
 
 }  // namespace
 

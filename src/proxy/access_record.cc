@@ -53,6 +53,13 @@ void append_json_line(std::string& out, const Line& line) {
   if (record.host_unverified) out += ",\"host_unverified\":true";
   if (!record.filter.empty()) append_string(out, "filter", record.filter);
   for (const auto& [name, value] : record.added) append_string(out, name, value);
+  for (const auto& [name, elements] : record.lists) {
+    out += ",\"";
+    out += name;
+    out += "\":[";
+    out += elements;
+    out += ']';
+  }
   out += "}\n";
 }
 

@@ -32,6 +32,8 @@ struct AccessRecord {
   std::string_view filter;  // that answered, or failed; empty for none
   // Fields that filters have added: names and values.
   std::span<const std::pair<std::string, std::string>> added;
+  // Lists that they have added: names, and elements in JSON.
+  std::span<const std::pair<std::string, std::string>> lists;
   // The host named is not known to be the server that the connection was on its way to.
   bool host_unverified = false;
 };

@@ -21,21 +21,6 @@ void append_number(std::string& out, std::uint64_t number) {
   out.append(digits.data(), end);
 }
 
-void append_json(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      out += "\\u00";
-      append_hex(out, byte);
-    } else {
-      out += c;
-    }
-  }
-}
-
 void append_escaped(std::string& out, std::string_view text) {
   if (text.empty()) out += '-';
   for (const char c : text) {

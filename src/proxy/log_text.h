@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/json_text.h"
 #include "base/time.h"
 #include "net/address.h"
 #include "server/client_info.h"
@@ -13,9 +14,6 @@
 namespace penstock {
 
 void append_number(std::string& out, std::uint64_t number);
-// JSON string content: bytes that are not ASCII are shown as \u00XX, since what clients send need
-// not be UTF-8 and a log line must be valid JSON.
-void append_json(std::string& out, std::string_view text);
 // For the text formats: what could break a line or a quoted part is shown as \xXX.
 void append_escaped(std::string& out, std::string_view text);
 // `,"key":"value"` and `,"key":value`.

@@ -37,7 +37,9 @@ void Transaction::begin_adaptation() {
       .connection = state != nullptr ? state->filters.get() : nullptr,
       .route = route_ != nullptr ? std::string_view(route_->settings->name) : std::string_view(),
       .request_framing = exchange_.body_framing(),
-      .owner = this};
+      .owner = this,
+      .login = request_.fields.value(FieldId::proxy_authorization),
+      .recorded = parts_.access_log.enabled()};
   adaptation_ =
       Adaptation::begin(parts_.filters->current, facts, request_, host_, path_of(request_));
   // What the client has said of its own hop is none of the filters' business, and must not take
@@ -255,12 +257,14 @@ Task<Result<void>> Transaction::respond_itself(ResponseHead& head, BodySource& b
 
 void Transaction::report_to_filters() {
   record_.added = adaptation_->record_fields();
+  record_.lists = adaptation_->record_lists();
   if (record_.filter.empty()) record_.filter = adaptation_->decided_by();
   if (!adaptation_->wants(kLogInterest)) return;
   const RecordFields fields(exchange_, record_, parts_.servers.pool().executor());
   ResponseHead& response = delivery_.response();
   adaptation_->run_logged(request_, response.status != 0 ? &response : nullptr, fields);
   record_.added = adaptation_->record_fields();
+  record_.lists = adaptation_->record_lists();
 }
 
 }  // namespace penstock
