@@ -325,6 +325,7 @@ void Adaptation::start_work(Executor& executor, Task<void> task) {
 Task<void> Adaptation::end_work() {
   extra_->work->cancel();
   co_await extra_->work->join();
+  extra_->work.reset();
 }
 
 bool Adaptation::add_record_field(std::string_view name, std::string_view value) {

@@ -186,7 +186,9 @@ class Adaptation : public Pooled {
   // when it stops waiting: a request whose upload was broken off may be sent again. What the task
   // uses must live as long as this.
   void start_work(Executor& executor, Task<void> task);
-  // Ends what was started so. To be awaited before this is destroyed, where something was.
+  // Ends what was started so. To be awaited, where something was, before this is destroyed, and
+  // before the connection goes that a message which filters pull comes from. More may be started
+  // after that.
   [[nodiscard]] bool has_work() const { return extra_ && extra_->work; }
   Task<void> end_work();
   // How long that filter may take for one piece of content.

@@ -539,6 +539,13 @@ TEST_F(AdaptationTest, WorkGoesOnWhoeverHasStartedIt) {
   time.run();
   EXPECT_EQ(ending.running(), 0U);
   EXPECT_EQ(story, (Story{"slept", "cut short"}));
+  // There may be more of it.
+  EXPECT_FALSE(adaptation->has_work());
+  adaptation->start_work(time.executor, sleep_and_say(seconds(1), story));
+  time.advance(seconds(2));
+  EXPECT_EQ(story, (Story{"slept", "cut short", "slept"}));
+  ending.spawn(adaptation->end_work());
+  time.run();
 }
 
 }  // namespace

@@ -185,6 +185,8 @@ void Transaction::note_client_gone() {
 }
 
 Task<void> Transaction::settle(bool reusable) {
+  // It may still pull the response.
+  if (adaptation_ && adaptation_->has_work()) co_await adaptation_->end_work();
   record_.server_fate = co_await delivery_.settle(reusable);
   record_.request_sent = delivery_.bytes_sent();
   record_.attempts = delivery_.attempts();
