@@ -14,14 +14,22 @@ Escaping escaping_of(std::string_view content_type) {
   return markup ? Escaping::html : Escaping::none;
 }
 
+Interests interests_of(FilterSide side, const FilterConditions& conditions) {
+  const Interests responses = interest(response_point(side));
+  if (conditions.need_response()) return responses;
+  const Interests requests = interest(request_point(side));
+  return conditions.noted.empty() ? requests : requests | responses;
+}
+
 }  // namespace
 
-AnswerFilter::AnswerFilter(const AnswerFilterSettings& settings, FilterSide side, bool to_responses)
+AnswerFilter::AnswerFilter(const AnswerFilterSettings& settings, FilterSide side,
+                           const FilterConditions& conditions)
     : settings_(&settings),
       edits_{.remove = {}, .set = {}, .add = settings.fields},
       content_(settings.content),
       escaping_(escaping_of(settings.type)),
-      interests_(interest(to_responses ? response_point(side) : request_point(side))) {}
+      interests_(interests_of(side, conditions)) {}
 
 std::optional<FilterOutcome> AnswerFilter::start(AdaptedMessage& message,
                                                  std::unique_ptr<FilterState>& /*state*/) {

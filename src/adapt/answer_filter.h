@@ -12,12 +12,14 @@
 
 namespace penstock {
 
-// Answers each request with the same response; `to_responses`: it sees responses, and takes their
-// place. What variables bring into HTML is escaped.
+// Answers each request with the same response. With conditions of responses it sees these, and takes
+// their place; with what ICAP services have answered, which may be known at any time, it sees both.
+// What variables bring into HTML is escaped.
 class AnswerFilter final : public Filter {
  public:
   // The settings must outlive it.
-  AnswerFilter(const AnswerFilterSettings& settings, FilterSide side, bool to_responses);
+  AnswerFilter(const AnswerFilterSettings& settings, FilterSide side,
+               const FilterConditions& conditions);
 
   [[nodiscard]] Interests interests() const override { return interests_; }
   std::optional<FilterOutcome> start(AdaptedMessage& message,

@@ -73,7 +73,7 @@ class FilterMaker {
     return std::make_unique<FieldsFilter>(work, settings_.at);
   }
   std::unique_ptr<Filter> operator()(const AnswerFilterSettings& work) const {
-    return std::make_unique<AnswerFilter>(work, settings_.at, settings_.conditions.need_response());
+    return std::make_unique<AnswerFilter>(work, settings_.at, settings_.conditions);
   }
 
   std::unique_ptr<Filter> operator()(const CompressFilterSettings& work) const {

@@ -127,7 +127,8 @@ void check_module(const toml::table& table, Report& report, const ModuleSettings
 constexpr std::array kModulesKeys{
     key<Draft, OptionalTextValue<kOutputPath>>(
         "metrics_file", R"("")",
-        "A file to which the counters of modules are written, in the text format of Prometheus.",
+        "A file to which the counters of modules and of ICAP services are written, in the text format "
+        "of Prometheus.",
         [](auto& d) { return std::tie(d.snapshot.modules.metrics_file); }),
     key<Draft, DurationValue>(
         "metrics_interval", R"("15s")", "How often it is written.",

@@ -82,7 +82,7 @@ class ExchangeOwner {
 
 // Sends a message and reads the answer; then it is the adapted content, pulled from the connection.
 // Three parts run side by side: what is sent is pulled from the virgin body, what is received is
-// pulled by who gets it, and the verdict alone couples them (see docs/icap.md). Belongs to one
+// pulled by who gets it, and the verdict alone couples them (see docs/architecture.md). Belongs to one
 // thread. While its writer runs it must not be destroyed: see see_writer_off().
 class Exchange final : public OwnBody {
  public:

@@ -114,13 +114,22 @@ class SaidTest(IcapSettingsTest):
         service.default.script = found
         penstock = self.proxy({"s": service}, [
             {"icap": "s"},
-            {"noted": {"X-Infection-Found": "*Threat=*"}, "status": "403",
+            {"noted": {"X-Infection-Found": "*Threat=*"},
              "answer": {"status": 403, "type": "text/html",
                         "content": "<b>${noted:X-Infection-Found}</b> from ${host}"}}])
         self.assert_body(self.get(penstock, origin),
                          b"<b>Type=0; Resolution=2; Threat=Test;</b> from 127.0.0.1", 403)
         service.default.script = icap.honest()
         self.assert_body(self.get(penstock, origin), BODY)
+
+    def test_a_page_of_ones_own_for_what_a_service_says_of_a_request(self):
+        origin = self.origin()
+        service = self.icap(icap.unmodified("X-Attribute: games"))
+        penstock = self.proxy({"s": {"url": service.uri, "methods": ["reqmod"]}}, [
+            {"icap": "s"},
+            {"noted": {"X-Attribute": ["games", "films"]}, "answer": {"content": "not now"}}])
+        self.assert_body(self.get(penstock, origin), b"not now", 403)
+        self.assertEqual(origin.requests, [])
 
     def test_a_page_of_ones_own_for_what_fails(self):
         origin = self.origin(response_bytes(BODY))
