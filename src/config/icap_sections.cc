@@ -304,6 +304,11 @@ constexpr std::array kServiceOwnKeys{
         "How long nothing may move, in either direction, while a message is with the service.",
         [](auto& s) { return std::tie(s.timeout); }),
     key<ServiceSettings, DurationOrZeroValue>(
+        "answer_timeout", R"("0s")",
+        "How long it may think in silence, once it has what it is to get for now: a scanner may need "
+        "longer than a connection may stall. `\"0s\"`: as long as `timeout`.",
+        [](auto& s) { return std::tie(s.answer_timeout); }),
+    key<ServiceSettings, DurationOrZeroValue>(
         "total_timeout", R"("0s")",
         "How long it may take altogether until it begins to answer with a message. `\"0s\"`: as "
         "long as something moves.",

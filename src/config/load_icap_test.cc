@@ -62,6 +62,7 @@ TEST(LoadIcap, EachKeyOfAServiceSetsItsMember) {
     servers = ["scan1:1344", "[::1]:1345", "unix:/run/icap.sock"]
     methods = ["respmod"]
     timeout = "1m"
+    answer_timeout = "77s"
     total_timeout = "10m"
     preview = "1KiB"
     allow_204 = false
@@ -80,6 +81,7 @@ TEST(LoadIcap, EachKeyOfAServiceSetsItsMember) {
   EXPECT_FALSE(service.reqmod);
   EXPECT_TRUE(service.respmod);
   EXPECT_EQ(service.timeout, 1min);
+  EXPECT_EQ(service.answer_timeout, 77s);
   EXPECT_EQ(service.total_timeout, 10min);
   EXPECT_TRUE(service.previews);
   EXPECT_EQ(service.preview, 1024U);

@@ -1,5 +1,6 @@
 #include "icap/exchange.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <variant>
@@ -141,8 +142,17 @@ Task<Result<void>> Exchange::send(Slice heads, std::optional<std::uint64_t> prev
 }
 
 // As long as the message is on its way, who sends it sees to the time that takes.
+TimePoint Exchange::patience() const {
+  const bool sending = writer_ == Writer::sending;
+  const bool thinks = !sending && !answered_ && limits_->answer > Duration::zero();
+  const TimePoint since = sending ? executor_->now() : outgoing_.last_progress;
+  return deadline_after(since, thinks ? limits_->answer : limits_->stall);
+}
+
 Task<Exchange::Step> Exchange::read_more() {
-  TimePoint deadline = deadline_after(executor_->now(), limits_->stall);
+  const bool silent = !answered_ && limits_->answer > Duration::zero();
+  const Duration first = silent ? std::min(limits_->stall, limits_->answer) : limits_->stall;
+  TimePoint deadline = deadline_after(executor_->now(), first);
   while (true) {
     const auto got = co_await read_some(lease_->stream(), lease_->input(), deadline);
     if (got && *got > 0) {
@@ -151,9 +161,7 @@ Task<Exchange::Step> Exchange::read_more() {
     }
     const TimePoint now = executor_->now();
     const bool timed_out = !got && got.error().kind == ErrorKind::timed_out;
-    const bool sending = writer_ == Writer::sending;
-    const TimePoint since = sending ? now : outgoing_.last_progress;
-    deadline = deadline_after(since, limits_->stall);
+    deadline = patience();
     if (timed_out && deadline > now) continue;
     const Error error = got ? Error{.kind = ErrorKind::closed} : got.error();
     co_return std::unexpected(failure_of(error));

@@ -26,6 +26,8 @@ namespace penstock::icap {
 struct ExchangeLimits {
   // The longest time in which neither side gets on.
   Duration stall = std::chrono::seconds(30);
+  // That in which the server, when it has all it is to get for now, says nothing; zero: as above.
+  Duration answer = Duration::zero();
   http1::HeadLimits icap_head{.head = std::size_t{64} * 1024, .start_line = 0, .fields = 200};
   http1::HeadLimits http_head;
   http1::ChunkLimits chunks{.keep_last_extensions = true};
@@ -142,6 +144,8 @@ class Exchange final : public OwnBody {
   Task<Step> read_head();
   // Some bytes more into the connection's input.
   Task<Step> read_more();
+  // When the server has had its time, as it is now.
+  [[nodiscard]] TimePoint patience() const;
   // A 100 has come. False: one too many.
   bool take_continue(const IcapRequest& request);
   [[nodiscard]] std::expected<Verdict, Failure> keep_virgin() const;

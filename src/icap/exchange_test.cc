@@ -304,6 +304,23 @@ TEST_F(ExchangeTest, ServerThatBreaksOff) {
   }
 }
 
+// A server may think for longer than a connection may stall, or is not to.
+TEST_F(ExchangeTest, ServerThatThinks) {
+  for (const int thinks : {5, 90}) {
+    SCOPED_TRACE(thinks);
+    const ScriptedServer server(network, "10.0.0.1:80", {{{.until = kLast}}});
+    Consultation consultation(in_pieces("hello", 5));
+    consultation.limits.answer = std::chrono::seconds(thinks);
+    const TimePoint begun = pool.executor().now();
+    consult(consultation);
+    ASSERT_FALSE(consultation.verdict);
+    EXPECT_EQ(consultation.verdict.error().fault, Fault::timed_out);
+    const auto took = pool.executor().now() - begun;
+    EXPECT_GE(took, consultation.limits.answer);
+    EXPECT_LE(took, consultation.limits.answer + std::chrono::seconds(2));
+  }
+}
+
 // What the server says before it has everything is not held up by that, and the rest goes on
 // meanwhile.
 TEST_F(ExchangeTest, AnswersWhileContentFlows) {

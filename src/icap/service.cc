@@ -122,6 +122,7 @@ Service::Service(ServiceShare& share, ServerGroup& group, ServerPool& pool, Log*
       field_texts_(settings().fields),
       bell_(std::make_shared<Bell>(*this)) {
   limits_.stall = settings().timeout;
+  limits_.answer = settings().answer_timeout;
   share_->join(pool_->network(), bell_);
   refresh();
   std::vector<std::shared_ptr<const HopShare>> servers;

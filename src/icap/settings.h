@@ -80,6 +80,7 @@ struct ServiceSettings {
   bool reqmod = true;                // requests are sent to it,
   bool respmod = true;               // and responses, as far as it offers that
   Duration timeout = std::chrono::seconds(30);  // the longest time in which nothing moves
+  Duration answer_timeout = Duration::zero();   // in which it says nothing; zero: that one
   Duration total_timeout = Duration::zero();    // of an exchange up to the adapted head; zero: none
   std::uint64_t preview = 4096;                 // bytes at most
   bool previews = true;

@@ -247,12 +247,16 @@ Task<Result<void>> Transaction::respond_itself(ResponseHead& head, BodySource& b
       adaptation_->begin_message(AdaptPoint::client_response, request_, &head, body, framing);
   message.set_own();
   const AdaptResult result = co_await adaptation_->run(message);
+  Result<void> sent;
   if (result == AdaptResult::go_on) {
     record_.status = head.status;
-    co_return co_await exchange_.respond(head, message.body(), message.framing());
+    sent = co_await exchange_.respond(head, message.body(), message.framing());
+  } else {
+    co_await end_by_filter(result);
   }
-  co_await end_by_filter(result);
-  co_return Result<void>{};
+  // It may still pull `body`.
+  if (adaptation_->has_work()) co_await adaptation_->end_work();
+  co_return sent;
 }
 
 void Transaction::report_to_filters() {
