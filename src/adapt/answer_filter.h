@@ -12,9 +12,9 @@
 
 namespace penstock {
 
-// Answers each request with the same response. With conditions of responses it sees these, and takes
-// their place; with what ICAP services have answered, which may be known at any time, it sees both.
-// What variables bring into HTML is escaped.
+// Answers each request with the same response. With conditions of responses it sees these, and
+// takes their place; with what ICAP services have answered, which may be known at any time, it sees
+// both. What variables bring into HTML is escaped.
 class AnswerFilter final : public Filter {
  public:
   // The settings must outlive it.

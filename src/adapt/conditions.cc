@@ -38,8 +38,8 @@ bool Conditions::has_listener(const ClientInfo& client) const {
 }
 
 bool Conditions::has_host(std::string_view host) const {
-  return std::ranges::any_of(
-      hosts_, [host](const HostPattern& pattern) { return pattern.matches(host); });
+  return std::ranges::any_of(hosts_,
+                             [host](const HostPattern& pattern) { return pattern.matches(host); });
 }
 
 bool Conditions::has_path(std::string_view path_and_query) const {
@@ -63,8 +63,8 @@ bool Conditions::has_user(std::string_view login) const {
 }
 
 bool Conditions::has_status(int status) const {
-  return std::ranges::any_of(
-      statuses_, [status](const StatusRange& range) { return range.contains(status); });
+  return std::ranges::any_of(statuses_,
+                             [status](const StatusRange& range) { return range.contains(status); });
 }
 
 bool Conditions::has_type(std::string_view content_type) const {

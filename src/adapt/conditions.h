@@ -30,8 +30,8 @@ struct RequestFacts {
   std::string_view login = {};  // the client's Proxy-Authorization
 };
 struct MessageFacts {
-  int status = 0;                     // of a response; 0: it is a request
-  std::string_view content_type = {};  // the field's value; parameters make no difference
+  int status = 0;                            // of a response; 0: it is a request
+  std::string_view content_type = {};        // the field's value; parameters make no difference
   std::optional<std::uint64_t> length = {};  // of the content, where it is known
   std::span<const Note> notes = {};
 };
@@ -84,7 +84,8 @@ class Conditions {
   template <class Visit>
   bool each_of_message(const MessageFacts& message, Visit visit) const {
     return (statuses_.empty() || visit(has_status(message.status))) &&
-           (content_types_.empty() || visit(message.status != 0 && has_type(message.content_type))) &&
+           (content_types_.empty() ||
+            visit(message.status != 0 && has_type(message.content_type))) &&
            (noted_.empty() || visit(has_note(message.notes))) &&
            (size_over_ == 0 || visit(message.length.value_or(0) > size_over_));
   }

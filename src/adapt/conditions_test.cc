@@ -45,8 +45,11 @@ TEST(Conditions, NoneAreForAll) {
   EXPECT_FALSE(none.need_request());
   EXPECT_FALSE(none.need_message());
   EXPECT_FALSE(none.need_response());
-  EXPECT_TRUE(none.match_request(
-      {.client = ClientInfo{}, .route = "", .host = "", .path_and_query = "*", .method = "OPTIONS"}));
+  EXPECT_TRUE(none.match_request({.client = ClientInfo{},
+                                  .route = "",
+                                  .host = "",
+                                  .path_and_query = "*",
+                                  .method = "OPTIONS"}));
   EXPECT_TRUE(match_response(none, 200, ""));
 }
 
@@ -141,8 +144,9 @@ TEST(Conditions, UsersAreWhoTheClientSaysThatItIs) {
   EXPECT_FALSE(matches({.users = {"alice"}}, {.login = kBob}));
   EXPECT_FALSE(matches({.users = {"Alice"}}, {.login = kAlice}));
   EXPECT_FALSE(matches({.users = {"*"}}, {}));
-  for (const std::string_view broken : {"Basic", "Basic ", "Basic YWxpY2U=", "Bearer YWxpY2U6c2VjcmV0",
-                                        "Basic YWxp!2U6c2Vj", "Basic CToK"}) {
+  for (const std::string_view broken :
+       {"Basic", "Basic ", "Basic YWxpY2U=", "Bearer YWxpY2U6c2VjcmV0", "Basic YWxp!2U6c2Vj",
+        "Basic CToK"}) {
     EXPECT_FALSE(matches({.users = {"*"}}, {.login = broken})) << broken;
   }
 }

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "icap/metrics.h"
 
-
 namespace penstock {
 
 std::shared_ptr<const Snapshot> with_service_groups(std::shared_ptr<const Snapshot> snapshot) {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "app/adapt_host.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/snapshot.h"
-#include "base/clock.h"
 #include "module/local_services.h"
 
 namespace penstock {

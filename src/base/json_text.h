@@ -6,8 +6,8 @@
 
 namespace penstock {
 
-// Appends the text as it stands between quotes. Bytes that are not ASCII are taken for characters of
-// ISO-8859-1, so that anything can be written.
+// Appends the text as it stands between quotes. Bytes that are not ASCII are taken for characters
+// of ISO-8859-1, so that anything can be written.
 void append_json(std::string& out, std::string_view text);
 
 }  // namespace penstock

@@ -21,20 +21,21 @@ inline constexpr TextRule kListenerName{
 inline constexpr TextRule kRouteName{
     .type = "name of a route", .plural = "names of routes", .check = &check_named_route};
 inline constexpr TextRule kHostPattern{.type = "host name or pattern",
-                                .plural = "host names or patterns",
-                                .check = &check_host_pattern};
+                                       .plural = "host names or patterns",
+                                       .check = &check_host_pattern};
 inline constexpr TextRule kPathPrefix{
     .type = "path prefix", .plural = "path prefixes", .check = &check_path_prefix};
 inline constexpr TextRule kMethod{.type = "method", .plural = "methods", .check = &check_method};
-inline constexpr TextRule kNetwork{.type = "network", .plural = "networks", .check = &check_network};
-inline constexpr TextRule kStatus{.type = "status", .plural = "statuses", .check = &check_status_range};
+inline constexpr TextRule kNetwork{
+    .type = "network", .plural = "networks", .check = &check_network};
+inline constexpr TextRule kStatus{
+    .type = "status", .plural = "statuses", .check = &check_status_range};
 inline constexpr TextRule kMediaRange{
     .type = "content type", .plural = "content types", .check = &check_media_range};
-inline constexpr TextRule kUser{.type = "user name or pattern",
-                         .plural = "user names or patterns",
-                         .check = &check_given_name};
+inline constexpr TextRule kUser{
+    .type = "user name or pattern", .plural = "user names or patterns", .check = &check_given_name};
 inline constexpr FieldLinesRule kNotedFields{.check_name = &check_icap_field,
-                                      .check_value = &check_plain_value};
+                                             .check_value = &check_plain_value};
 
 // Status codes may stand without quotes.
 struct StatusesOrRanges {
@@ -79,18 +80,15 @@ inline constexpr std::array kConditionKeys{
         "path", "[]", "Requests whose path begins so, in whole segments.",
         [](auto& c) { return std::tie(c.paths); }),
     key<FilterConditions, OneOrMoreTextsValue<kMethod>>(
-        "method", "[]", "Requests of that method.",
-        [](auto& c) { return std::tie(c.methods); }),
+        "method", "[]", "Requests of that method.", [](auto& c) { return std::tie(c.methods); }),
     key<FilterConditions, OneOrMoreTextsValue<kNetwork>>(
         "client", "[]", "Clients in that network, such as `\"192.0.2.0/24\"` or `\"unix\"`.",
         [](auto& c) { return std::tie(c.clients); }),
     key<FilterConditions, StatusesOrRanges>(
-        "status", "[]",
-        "Responses of that status: `404`, `\"5xx\"` or `\"200-299\"`.",
+        "status", "[]", "Responses of that status: `404`, `\"5xx\"` or `\"200-299\"`.",
         [](auto& c) { return std::tie(c.statuses); }),
     key<FilterConditions, OneOrMoreTextsValue<kMediaRange>>(
-        "content_type", "[]",
-        "Responses of that type: `\"text/html\"`, `\"text/*\"`.",
+        "content_type", "[]", "Responses of that type: `\"text/html\"`, `\"text/*\"`.",
         [](auto& c) { return std::tie(c.content_types); }),
     key<FilterConditions, OneOrMoreTextsValue<kUser>>(
         "user", "[]",
@@ -103,7 +101,8 @@ inline constexpr std::array kConditionKeys{
         [](auto& c) { return std::tie(c.size_over); }),
     key<FilterConditions, FieldLinesValue<true, kNotedFields>>(
         "noted", "{}",
-        "Messages of transactions in which an ICAP service has answered with one of these fields; see "
+        "Messages of transactions in which an ICAP service has answered with one of these fields; "
+        "see "
         "`note` in `[icap.NAME]`. In values `*` stands for any text.",
         [](auto& c) { return std::tie(c.noted); }),
 };
@@ -120,9 +119,10 @@ constexpr Key<FilterSettings> condition_key() {
               [](const toml::node& node, Report& report, FilterSettings& filter) {
                 kConditionKeys[kIndex].read(node, report, filter.conditions);
               },
-          .show = [](const FilterSettings& filter) {
-            return kConditionKeys[kIndex].show(filter.conditions);
-          }};
+          .show =
+              [](const FilterSettings& filter) {
+                return kConditionKeys[kIndex].show(filter.conditions);
+              }};
 }
 
 }  // namespace penstock::config

@@ -28,18 +28,18 @@ constexpr std::array kPolicies{
 };
 
 constexpr auto kNameKey = key<FilterSettings, OptionalTextValue<kName>>(
-        "name", R"("")",
-        "What logs call it; when left out the name of its module or of its first ICAP service, or "
-        "the kind of its work.",
-        [](auto& f) { return std::tie(f.name); });
+    "name", R"("")",
+    "What logs call it; when left out the name of its module or of its first ICAP service, or "
+    "the kind of its work.",
+    [](auto& f) { return std::tie(f.name); });
 
 constexpr auto kConditions = []<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
   return std::array{condition_key<kIndex>()...};
 }(std::make_index_sequence<kConditionKeys.size()>());
 
 constexpr std::array kFilterOwnKeys{
-    table_key<FilterSettings, kFilterUnless>(
-        "unless", "Exceptions; see `[filter.unless]`.", [](auto& f) { return std::tie(f.unless); }),
+    table_key<FilterSettings, kFilterUnless>("unless", "Exceptions; see `[filter.unless]`.",
+                                             [](auto& f) { return std::tie(f.unless); }),
     key<FilterSettings, ChoiceValue<kSides>>(
         "at", R"("client")",
         "`\"client\"`: requests as the client sent them, responses as it is going to get them. "

@@ -185,8 +185,7 @@ void check_breaker(const toml::table& table, Report& report, const IcapBreakerSe
 
 constexpr FieldLinesRule kSetFields{.check_name = &check_icap_field,
                                     .check_value = &check_field_value};
-constexpr TextRule kVariables{
-    .type = "text", .plural = {}, .check = &check_field_value};
+constexpr TextRule kVariables{.type = "text", .plural = {}, .check = &check_field_value};
 
 constexpr std::array kTrickles{
     std::pair{std::string_view("nothing"), TrickleSettings::From::nothing},
@@ -305,7 +304,8 @@ constexpr std::array kServiceOwnKeys{
         [](auto& s) { return std::tie(s.timeout); }),
     key<ServiceSettings, DurationOrZeroValue>(
         "answer_timeout", R"("0s")",
-        "How long it may think in silence, once it has what it is to get for now: a scanner may need "
+        "How long it may think in silence, once it has what it is to get for now: a scanner may "
+        "need "
         "longer than a connection may stall. `\"0s\"`: as long as `timeout`.",
         [](auto& s) { return std::tie(s.answer_timeout); }),
     key<ServiceSettings, DurationOrZeroValue>(

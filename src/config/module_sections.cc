@@ -127,7 +127,8 @@ void check_module(const toml::table& table, Report& report, const ModuleSettings
 constexpr std::array kModulesKeys{
     key<Draft, OptionalTextValue<kOutputPath>>(
         "metrics_file", R"("")",
-        "A file to which the counters of modules and of ICAP services are written, in the text format "
+        "A file to which the counters of modules and of ICAP services are written, in the text "
+        "format "
         "of Prometheus.",
         [](auto& d) { return std::tie(d.snapshot.modules.metrics_file); }),
     key<Draft, DurationValue>(

@@ -41,10 +41,12 @@ std::vector<KeyReference> reference() {
              kUpstreamBreaker, kUpstreamRetry, kUpstreamHedge, kUpstreamTls);
   append_all(kPeer, kPeerLogin, kPeerTls, kPeerPool, kPeerQueue, kPeerEjection, kPeerCheck);
   append_all(kCredentials);
-  append_all(kFilter, kFilterUnless, kFilterFields, kFilterRequestEdits, kFilterResponseEdits, kFilterAnswer);
+  append_all(kFilter, kFilterUnless, kFilterFields, kFilterRequestEdits, kFilterResponseEdits,
+             kFilterAnswer);
   append_all(kFilterCompress, kFilterDecompress, kFilterSubstitute, kFilterRule, kFilterRewrite,
              kFilterRedirect, kFilterCookies, kFilterPrivacy, kFilterIcap);
-  append_all(kIcap, kIcapKeep, kIcapFields, kIcapBreaker, kIcapTrickle, kIcapPool, kIcapQueue, kIcapTls);
+  append_all(kIcap, kIcapKeep, kIcapFields, kIcapBreaker, kIcapTrickle, kIcapPool, kIcapQueue,
+             kIcapTls);
   append_all(kModule);
   for (const Section<Draft>* section : single_sections()) append(*section, out);
   append_all(kTargetsPool, kTargetsRetry);

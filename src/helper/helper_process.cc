@@ -15,8 +15,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/check.h"
+#include "base/clock.h"
 
 namespace penstock {
 namespace {

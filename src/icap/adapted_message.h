@@ -19,8 +19,8 @@ struct ReplacedHeads {
 // Puts the adapted head and content, of an exchange whose verdict is `adapted`, in the place of the
 // message's; a response to a request is the answer to it. Fails where a request was made one that
 // it can't become: another method for HEAD or CONNECT, or another place for CONNECT, and where
-// CONNECT is answered with a 2xx; then nothing is changed, and the exchange is still the caller's. `replaced` must live as long as the
-// transaction.
+// CONNECT is answered with a 2xx; then nothing is changed, and the exchange is still the caller's.
+// `replaced` must live as long as the transaction.
 [[nodiscard]] std::expected<FilterOutcome, Failure> adopt(std::unique_ptr<Exchange>& exchange,
                                                           AdaptedMessage& message,
                                                           ReplacedHeads& replaced);

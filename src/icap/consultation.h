@@ -59,7 +59,7 @@ class Consultation {
   std::optional<std::uint64_t> length_ = 0;
   TimePoint deadline_ = kNever;
   Consulted record_;
-  std::vector<std::string> next_;                             // services that the answer names
+  std::vector<std::string> next_;                            // services that the answer names
   std::vector<std::pair<std::string, std::string>> passed_;  // fields for the message
   Choice choice_;
 };

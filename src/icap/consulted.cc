@@ -57,11 +57,11 @@ std::string to_json(const Consulted& consulted) {
   out = '{' + out;
   if (consulted.status != 0) out += fmt::format(",\"status\":{}", consulted.status);
   if (consulted.begun != TimePoint{}) {
-    out += fmt::format(
-        ",\"connect_us\":{},\"total_us\":{},\"sent\":{},\"received\":{},\"reused\":{}",
-        microseconds(consulted.begun, consulted.connected),
-        microseconds(consulted.begun, consulted.decided), consulted.sent, consulted.received,
-        consulted.reused);
+    out +=
+        fmt::format(",\"connect_us\":{},\"total_us\":{},\"sent\":{},\"received\":{},\"reused\":{}",
+                    microseconds(consulted.begun, consulted.connected),
+                    microseconds(consulted.begun, consulted.decided), consulted.sent,
+                    consulted.received, consulted.reused);
   }
   if (consulted.repeats != 0) out += fmt::format(",\"repeats\":{}", consulted.repeats);
   if (!consulted.fields.empty()) out += ",\"fields\":{" + consulted.fields + '}';

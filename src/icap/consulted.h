@@ -30,16 +30,16 @@ struct Consulted {
   ServiceCounters* counters = nullptr;  // of the service
   IcapMethod method = IcapMethod::options;
   Outcome outcome = Outcome::failed;
-  Failure failure;               // of `bypassed` and `failed`, of the last try
+  Failure failure;  // of `bypassed` and `failed`, of the last try
   bool has_failure = false;
-  int status = 0;                // of the ICAP answer; 0: there was none
-  bool reused = false;           // the connection had served others
-  std::uint32_t repeats = 0;     // how often it was sent again
-  TimePoint begun{};             // it was about to be sent
-  TimePoint connected{};         // there was a connection, the last time
-  TimePoint decided{};           // the verdict was here
-  std::uint64_t sent = 0;        // bytes, heads and content with its chunks
-  std::uint64_t received = 0;    // bytes of heads and content
+  int status = 0;                  // of the ICAP answer; 0: there was none
+  bool reused = false;             // the connection had served others
+  std::uint32_t repeats = 0;       // how often it was sent again
+  TimePoint begun{};               // it was about to be sent
+  TimePoint connected{};           // there was a connection, the last time
+  TimePoint decided{};             // the verdict was here
+  std::uint64_t sent = 0;          // bytes, heads and content with its chunks
+  std::uint64_t received = 0;      // bytes of heads and content
   const Exchange* body = nullptr;  // where content is still to come: how it ended
   // Of the answer's fields those that are to be noted, as members of a JSON object.
   std::string fields;

@@ -398,9 +398,7 @@ FieldSection* Exchange::trailers() {
   return body_->trailers();
 }
 
-std::uint64_t Exchange::bytes_received() const {
-  return heads_ + (body_ ? body_->received() : 0);
-}
+std::uint64_t Exchange::bytes_received() const { return heads_ + (body_ ? body_->received() : 0); }
 
 void Exchange::settle() {
   const bool quiet = writer_ == Writer::done || (writer_ == Writer::paused && !go_on_.is_set());

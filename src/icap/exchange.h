@@ -84,8 +84,8 @@ class ExchangeOwner {
 
 // Sends a message and reads the answer; then it is the adapted content, pulled from the connection.
 // Three parts run side by side: what is sent is pulled from the virgin body, what is received is
-// pulled by who gets it, and the verdict alone couples them (see docs/architecture.md). Belongs to one
-// thread. While its writer runs it must not be destroyed: see see_writer_off().
+// pulled by who gets it, and the verdict alone couples them (see docs/architecture.md). Belongs to
+// one thread. While its writer runs it must not be destroyed: see see_writer_off().
 class Exchange final : public OwnBody {
  public:
   // All must outlive it. `virgin`: the content, at its beginning; null where there is none.
@@ -178,9 +178,9 @@ class Exchange final : public OwnBody {
   Event go_on_;  // after a preview: the server wants the rest
   Event writer_ended_;
   std::optional<Error> source_error_;
-  bool answered_ = false;  // a byte of an answer has come
-  bool skips_ = false;     // content that the message must not have
-  int strays_ = 0;         // 100s that nobody asked for
+  bool answered_ = false;    // a byte of an answer has come
+  bool skips_ = false;       // content that the message must not have
+  int strays_ = 0;           // 100s that nobody asked for
   std::uint64_t heads_ = 0;  // bytes of heads that have come
 
   IcapResponse response_;

@@ -120,8 +120,8 @@ Task<FilterOutcome> IcapFilter::look_patiently(const TrickleSettings& trickle,
   state.virgin = virgin.get();
   seen.wrap(std::move(virgin));
   state.adaptation().start_work(executor, ask_apart(*this, state));
-  const auto decided = co_await wait_until(state.patience->decided,
-                                           deadline_after(executor.now(), trickle.after));
+  const auto decided =
+      co_await wait_until(state.patience->decided, deadline_after(executor.now(), trickle.after));
   if (decided) {
     message = seen;
     co_return state.patience->outcome;

@@ -19,7 +19,7 @@ class IcapState final : public FilterState, public ExchangeOwner {
  public:
   // A message with which a service takes its time.
   struct Patience {
-    AdaptedMessage message;  // what services see and change; the filter's own copy
+    AdaptedMessage message;   // what services see and change; the filter's own copy
     FilterOutcome outcome{};  // counts when `decided` is set
     Event decided{};
   };

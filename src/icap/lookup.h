@@ -23,8 +23,8 @@ Task<std::expected<Options, Failure>> ask_options(Lease lease, const IcapRequest
                                                   const ExchangeLimits& limits);
 
 // Whether the server has answered that it does not care for OPTIONS: a service that has nothing
-// better to say may be used without knowing what it offers. Not where the service is missing (404) or
-// fails (most of 5xx), nor where the server only ended an idle connection (408).
+// better to say may be used without knowing what it offers. Not where the service is missing (404)
+// or fails (most of 5xx), nor where the server only ended an idle connection (408).
 [[nodiscard]] bool is_answer(const Failure& failure);
 
 }  // namespace penstock::icap

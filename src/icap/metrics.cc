@@ -18,8 +18,10 @@ class Family {
  public:
   Family(std::string& out, std::string_view name, std::string_view type, std::string_view help)
       : out_(out), name_(name) {
-    fmt::format_to(std::back_inserter(out_), "# HELP penstock_icap_{0} {1}\n"
-                   "# TYPE penstock_icap_{0} {2}\n", name, help, type);
+    fmt::format_to(std::back_inserter(out_),
+                   "# HELP penstock_icap_{0} {1}\n"
+                   "# TYPE penstock_icap_{0} {2}\n",
+                   name, help, type);
   }
   // `labels`: beyond that of the service, with a comma in front.
   template <class Number>
@@ -54,10 +56,10 @@ void add_messages(std::string& out, Services services) {
     for (const IcapMethod method : kMethods) {
       const Totals totals = service->counters().totals(method);
       for (std::size_t i = 0; i < kOutcomes; ++i) {
-        family.add(*service,
-                   fmt::format("{},outcome=\"{}\"", label_of(method),
-                               to_string(static_cast<Outcome>(i))),
-                   totals.outcomes[i]);
+        family.add(
+            *service,
+            fmt::format("{},outcome=\"{}\"", label_of(method), to_string(static_cast<Outcome>(i))),
+            totals.outcomes[i]);
       }
     }
   }
@@ -66,11 +68,13 @@ void add_messages(std::string& out, Services services) {
 void add_gauges(std::string& out, Services services, TimePoint now) {
   Family up(out, "up", "gauge", "Whether the service works, as far as is known.");
   for (const ServiceShare* const service : services) up.add(*service, "", service->down() ? 0 : 1);
-  Family connections(out, "connections", "gauge", "Connections to the servers, those in use and idle.");
+  Family connections(out, "connections", "gauge",
+                     "Connections to the servers, those in use and idle.");
   for (const ServiceShare* const service : services) {
     connections.add(*service, "", service->connections());
   }
-  Family age(out, "options_age_seconds", "gauge", "Since when what the service says of itself is known.");
+  Family age(out, "options_age_seconds", "gauge",
+             "Since when what the service says of itself is known.");
   for (const ServiceShare* const service : services) {
     const auto since = service->options_since();
     if (since) age.add(*service, "", std::chrono::duration<double>(now - *since).count());

@@ -68,7 +68,7 @@ struct TrickleSettings {
   };
   From from = From::nothing;
   Duration after = std::chrono::seconds(10);
-  std::uint64_t rate = 1024;        // of `beginning`: bytes a second
+  std::uint64_t rate = 1024;       // of `beginning`: bytes a second
   std::uint64_t held = 16 * 1024;  // of `all`: the bytes at the end that are not given
 };
 

@@ -28,7 +28,8 @@ std::uint64_t TrickleBody::allowed() const {
   }
   const auto seconds = (executor_->now() - begun_) / kPause + 1;
   // Never the last of it.
-  return std::min(settings_->rate * static_cast<std::uint64_t>(seconds), seen - std::min<std::uint64_t>(seen, 1));
+  return std::min(settings_->rate * static_cast<std::uint64_t>(seconds),
+                  seen - std::min<std::uint64_t>(seen, 1));
 }
 
 Result<Slice> TrickleBody::take_some() {
@@ -36,7 +37,8 @@ Result<Slice> TrickleBody::take_some() {
   if (most <= given_ || !virgin_->has(given_)) return Slice();
   auto slice = virgin_->peek(given_);
   if (!slice) return slice;
-  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(slice->size(), most - given_));
+  const auto wanted =
+      static_cast<std::size_t>(std::min<std::uint64_t>(slice->size(), most - given_));
   slice->remove_suffix(slice->size() - wanted);
   given_ += wanted;
   return slice;

@@ -10,10 +10,10 @@
 
 namespace penstock::icap {
 
-// The virgin body, held back: a little of what has been kept of it is handed out, and all of it once
-// the service leaves it as it was. Where the service has made something else of it, or has failed
-// and the filter's policy lets nothing pass, it ends with an error: who got the beginning must not
-// take it for the whole.
+// The virgin body, held back: a little of what has been kept of it is handed out, and all of it
+// once the service leaves it as it was. Where the service has made something else of it, or has
+// failed and the filter's policy lets nothing pass, it ends with an error: who got the beginning
+// must not take it for the whole.
 class TrickleBody final : public OwnBody {
  public:
   // The settings, and the state with its patience and virgin body, must outlive it.

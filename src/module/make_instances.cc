@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
-#include "module/call.h"
 #include "base/clock.h"
+#include "module/call.h"
 #include "module/helpers.h"
 
 namespace penstock {

@@ -31,9 +31,11 @@ int write_file(const std::string& path, std::string_view text) {
 }  // namespace
 
 MetricsFile::MetricsFile(Publish publish, std::string path, Duration interval, Log& log)
-    : publish_(std::move(publish)), path_(std::move(path)), interval_(interval), log_(log), thread_([this] {
-        run();
-      }) {}
+    : publish_(std::move(publish)),
+      path_(std::move(path)),
+      interval_(interval),
+      log_(log),
+      thread_([this] { run(); }) {}
 
 MetricsFile::~MetricsFile() {
   {

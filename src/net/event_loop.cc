@@ -7,8 +7,8 @@
 
 #include <sys/eventfd.h>
 
-#include "base/clock.h"
 #include "base/check.h"
+#include "base/clock.h"
 
 namespace penstock {
 namespace {
