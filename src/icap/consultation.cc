@@ -150,7 +150,9 @@ Task<Consultation::Said> Consultation::take(std::unique_ptr<Exchange> exchange, 
   Said said = verdict == Verdict::unmodified ? co_await keep(*exchange)
                                              : co_await replace(std::move(exchange));
   if (!said) co_return said;
-  FieldSection& fields = message_->fields();
+  const bool answers = said->outcome.kind == FilterOutcome::Kind::answer;
+  FieldSection& fields =
+      answers ? state_->adaptation().answer().head.fields : message_->fields();
   for (const auto& [name, value] : passed_) fields.set(fields.keep(name), fields.keep(value));
   said->next = std::move(next_);
   co_return said;
@@ -210,13 +212,14 @@ Task<Consultation::Said> Consultation::replace(std::unique_ptr<Exchange> exchang
   }
   record_.body = &body;
   const bool answers = adopted->kind == FilterOutcome::Kind::answer;
-  go_on(answers ? Outcome::satisfied : Outcome::adapted);
+  Said said = go_on(answers ? Outcome::satisfied : Outcome::adapted);
   if (body.is_writing()) {
     state_->adaptation().start_work(*executor_, Exchange::see_writer_off(body));
   }
   // What comes next sees another message.
   state_->virgin = nullptr;
-  co_return Advice{.outcome = *adopted};
+  said->outcome = *adopted;
+  co_return said;
 }
 
 }  // namespace penstock::icap

@@ -122,11 +122,12 @@ Task<FilterOutcome> IcapFilter::look_patiently(const TrickleSettings& trickle,
   state.adaptation().start_work(executor, ask_apart(*this, state));
   const auto decided =
       co_await wait_until(state.patience->decided, deadline_after(executor.now(), trickle.after));
-  if (decided) {
+  // Both may have happened by now.
+  if (state.patience->decided.is_set()) {
     message = seen;
     co_return state.patience->outcome;
   }
-  if (decided.error().kind != ErrorKind::timed_out) {
+  if (!decided && decided.error().kind != ErrorKind::timed_out) {
     co_return FilterOutcome{.kind = FilterOutcome::Kind::refuse};
   }
   state.trickles = true;

@@ -107,6 +107,13 @@ class SaidTest(IcapSettingsTest):
         self.assertEqual(origin.requests[0].value("X-Policy"), "gold")
         self.assertEqual((response.value("X-Policy"), response.value("X-Other")), ("gold", None))
 
+    def test_fields_are_passed_on_with_answers(self):
+        origin = self.origin()
+        service = self.icap(icap.altered(icap.response(b"no"), fields=("X-Policy: gold",)))
+        penstock = self.proxy({"s": {"url": service.uri, "methods": ["reqmod"],
+                                     "pass": ["X-Policy"]}}, [{"icap": "s"}])
+        self.assertEqual(self.get(penstock, origin).value("X-Policy"), "gold")
+
     def test_a_page_of_ones_own_for_what_was_found(self):
         origin = self.origin(response_bytes(BODY))
         service = self.icap(icap.response(b"theirs", status="200 OK"), Options(methods=("RESPMOD",)))
