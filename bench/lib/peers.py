@@ -39,6 +39,13 @@ class Unavailable(Exception):
     """A peer that cannot be measured, and why."""
 
 
+class Cpus:
+    """The core that each runs on."""
+
+    def __init__(self, proxy, others, icap_server=None):
+        self.proxy, self.others, self.icap = proxy, others, icap_server or proxy
+
+
 class Origin:
     def __init__(self, folder, cpu, threads):
         self.port = free_port()
@@ -52,7 +59,6 @@ class Peer:
 
     def __init__(self, name, mode, folder, cpus, origin):
         self.name, self.mode, self.origin = name, mode, origin
-        proxy_cpu, other_cpu = cpus
         self.port = free_port()
         self.folder = os.path.join(folder, f"{name}-{mode}")
         os.makedirs(self.folder, mode=0o777, exist_ok=True)
@@ -60,9 +66,9 @@ class Peer:
         self.process = self.icap = None
         try:
             if name in icap.PEERS:
-                self.icap = icap.CIcap(mode, icap.PEERS[name][1], self.folder, other_cpu)
+                self.icap = icap.CIcap(mode, icap.PEERS[name][1], self.folder, cpus.icap)
             log = os.path.join(self.folder, "output.log")
-            self.process = Process(self.command(), proxy_cpu, log)
+            self.process = Process(self.command(), cpus.proxy, log)
             wait_for_port(self.process, self.port)
             self.check()
         except (OSError, RuntimeError) as error:
