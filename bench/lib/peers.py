@@ -82,6 +82,12 @@ class Peer:
         for process in filter(None, (self.process, self.icap)):
             process.stop()
 
+    def trouble(self):
+        """Which of its processes is not there any more, for messages."""
+        gone = [process.popen for process in (self.process, self.icap and self.icap.process)
+                if process and not process.running()]
+        return "".join(f"; {popen.args[5:]} has ended with {popen.returncode}" for popen in gone)
+
     def command(self):
         if self.mode == "tls":
             self.make_certificate()
