@@ -50,6 +50,9 @@ class CIcap:
         try:
             self.process = Process(command, cpu, self.path("output.log"))
             wait_for_port(self.process, self.port)
+        except RuntimeError as error:
+            self.stop()
+            raise RuntimeError(f"c-icap {error} {self.last_words()}") from error
         except BaseException:
             self.stop()
             raise
@@ -81,6 +84,12 @@ class CIcap:
         for path in left:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+    def last_words(self):
+        """It says little elsewhere."""
+        with contextlib.suppress(OSError), open(self.path("server.log"), encoding="utf-8") as log:
+            return " / ".join(log.read().strip().splitlines()[-3:])
+        return ""
 
     def files_elsewhere(self):
         """Its locks and shared memory, which it does not have in its folder."""
