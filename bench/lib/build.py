@@ -5,6 +5,7 @@ import subprocess
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(BENCH)
+CONF = os.path.join(BENCH, "conf")
 TOOLS = os.path.join(ROOT, "build", "bench")
 COMPILER = ["clang++-19", "-std=c++23", "-O2", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow",
             "-Wconversion", "-Wold-style-cast", "-Werror"]
@@ -35,6 +36,28 @@ def module(name):
                     "-fPIC", "-shared", "-I" + os.path.join(ROOT, "include"), source, "-o",
                     binary], check=True)
     return binary
+
+
+def preload(name):
+    """The path of a library of this folder, for LD_PRELOAD."""
+    os.makedirs(TOOLS, exist_ok=True)
+    source, binary = os.path.join(BENCH, name + ".c"), os.path.join(TOOLS, name + ".so")
+    if not os.path.exists(binary) or os.path.getmtime(binary) < os.path.getmtime(source):
+        subprocess.run(["clang-19", "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                        "-fPIC", "-shared", source, "-o", binary], check=True)
+    return binary
+
+
+def fill_in(template, values, folder):
+    """Puts values into a file of conf/; returns where the result is."""
+    with open(os.path.join(CONF, template), encoding="utf-8") as file:
+        text = file.read()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    path = os.path.join(folder, template)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
 
 
 def before():

@@ -6,7 +6,7 @@ import selectors
 import subprocess
 import time
 
-from lib import build
+from lib import build, icap
 from lib.idle import IdleFailed, open_connection
 from lib.process import Process
 
@@ -61,15 +61,20 @@ def measure(workload, peer, seconds, cpu):
     log = os.path.join(peer.folder, "load.log")
     with Load(options, cpu, log, workload.generator) as load:
         load.wait_ready()
+        meter = icap.Meter(peer)
         before = peer.process.usage()
         load.go()
         result = load.result(seconds)
         after = peer.process.usage()
         memory = peer.process.memory()
+        opened, wrong = meter.read(result["requests"])
     expected = workload.expected_body()
     if expected is not None and result["body_bytes"] != expected * result["requests"]:
         raise LoadFailed("the bodies do not have the right length")
-    return summary(result, before, after, memory)
+    figures = summary(result, before, after, memory)
+    figures["icap_connections_per_1000"] = 1000 * opened / max(result["requests"], 1)
+    figures["failures"] += wrong
+    return figures
 
 
 def summary(result, before, after, memory):

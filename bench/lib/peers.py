@@ -5,10 +5,9 @@ import socket
 import ssl
 import subprocess
 
-from lib import build
+from lib import build, icap
 from lib.process import Process, free_port, wait_for_port
 
-CONF = os.path.join(build.BENCH, "conf")
 # The module of each such peer, and where its callbacks run.
 MODULES = {
     "module-empty": ("empty", "inline"),
@@ -21,14 +20,16 @@ MODULES = {
 # Forward proxies know both absolute-form targets and CONNECT.
 MODES = {
     "relay": ("reverse", "forward"),
-    "penstock": ("reverse", "forward", "tls", "tcp"),
+    "penstock": ("reverse", "forward", "tls", "tcp", *icap.MODES),
     # Another build of Penstock, named by --before.
-    "before": ("reverse", "forward", "tls", "tcp"),
+    "before": ("reverse", "forward", "tls", "tcp", *icap.MODES),
     # Penstock with one of bench/modules/ as a filter; only when asked for.
     **{name: ("reverse",) for name in MODULES},
     "haproxy": ("reverse", "tls", "tcp"),
     "nginx": ("reverse", "tls", "tcp"),
-    "squid": ("reverse", "forward"),
+    "squid": ("reverse", "forward", *icap.MODES),
+    # With an ICAP service; those without are what they are compared with.
+    **{name: tuple(icap.MODES) for name in icap.PEERS},
 }
 # Room for 10,000 connections and the server's within the usual limit of 20,000 descriptors.
 MAX_CONNECTIONS = 12000
@@ -36,6 +37,13 @@ MAX_CONNECTIONS = 12000
 
 class Unavailable(Exception):
     """A peer that cannot be measured, and why."""
+
+
+class Cpus:
+    """The core that each runs on."""
+
+    def __init__(self, proxy, others, icap_server=None):
+        self.proxy, self.others, self.icap = proxy, others, icap_server or proxy
 
 
 class Origin:
@@ -49,25 +57,36 @@ class Origin:
 class Peer:
     """One proxy in one mode, started and known to answer."""
 
-    def __init__(self, name, mode, folder, cpu, origin):
+    def __init__(self, name, mode, folder, cpus, origin):
         self.name, self.mode, self.origin = name, mode, origin
         self.port = free_port()
         self.folder = os.path.join(folder, f"{name}-{mode}")
         os.makedirs(self.folder, mode=0o777, exist_ok=True)
         os.chmod(self.folder, 0o777)  # Some give up root before they write there.
-        self.process = None
+        self.process = self.icap = None
         try:
+            if name in icap.PEERS:
+                self.icap = icap.CIcap(mode, icap.PEERS[name][1], self.folder, cpus.icap)
             log = os.path.join(self.folder, "output.log")
-            self.process = Process(self.command(), cpu, log)
+            self.process = Process(self.command(), cpus.proxy, log)
             wait_for_port(self.process, self.port)
             self.check()
         except (OSError, RuntimeError) as error:
             self.stop()
             raise Unavailable(f"{name} ({mode}): {error}") from error
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self):
-        if self.process:
-            self.process.stop()
+        for process in filter(None, (self.process, self.icap)):
+            process.stop()
+
+    def trouble(self):
+        """Which of its processes is not there any more, for messages."""
+        gone = [process.popen for process in (self.process, self.icap and self.icap.process)
+                if process and not process.running()]
+        return "".join(f"; {popen.args[5:]} has ended with {popen.returncode}" for popen in gone)
 
     def command(self):
         if self.mode == "tls":
@@ -79,12 +98,17 @@ class Peer:
             if error:
                 raise RuntimeError(error)
             return [binary, "run", "-c", self.configure("penstock-module.toml")]
-        if self.name in ("penstock", "before"):
-            binary, error = build.penstock() if self.name == "penstock" else build.before()
+        program, kind = self.name, self.mode
+        if self.mode in icap.MODES:
+            program, kind = icap.PEERS.get(self.name, (self.name, ""))[0], "forward"
+            if self.icap:
+                kind = "icap"
+        if program in ("penstock", "before"):
+            binary, error = build.penstock() if program == "penstock" else build.before()
             if error:
                 raise RuntimeError(error)
-            return [binary, "run", "-c", self.configure(f"penstock-{self.mode}.toml")]
-        binary = shutil.which(self.name, path=os.environ["PATH"] + ":/usr/sbin")
+            return [binary, "run", "-c", self.configure(f"penstock-{kind}.toml")]
+        binary = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")
         if not binary:
             raise RuntimeError("not installed")
         suffix = "" if self.mode == "reverse" else f"-{self.mode}"
@@ -93,7 +117,7 @@ class Peer:
         if self.name == "nginx":
             return [binary, "-p", self.folder, "-c", self.configure(f"nginx{suffix}.conf")]
         self.configure("squid-common.conf")
-        return [binary, "-N", "-f", self.configure(f"squid-{self.mode}.conf")]
+        return [binary, "-N", "-f", self.configure(f"squid-{kind}.conf")]
 
     def make_certificate(self):
         """A key of P-256 and a certificate signed by itself, also both in one file."""
@@ -111,19 +135,18 @@ class Peer:
 
     def configure(self, template):
         """Fills in a file of conf/; returns where the result is."""
-        with open(os.path.join(CONF, template), encoding="utf-8") as file:
-            text = file.read()
         values = {"PORT": self.port, "ORIGIN": self.origin, "DIR": self.folder,
                   "CONNECTIONS": MAX_CONNECTIONS}
         if self.name in MODULES:
             module, isolation = MODULES[self.name]
             values |= {"MODULE": build.module(module), "ISOLATION": isolation}
-        for name, value in values.items():
-            text = text.replace(f"@{name}@", str(value))
-        path = os.path.join(self.folder, template)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        return path
+        if self.icap:
+            case = self.icap.case
+            toml = template.endswith(".toml")
+            previews = ('"4KiB"', '"off"') if toml else ("on", "off")
+            values |= {"ICAP": self.icap.port, "SERVICE": case.service, "METHOD": case.method,
+                       "PREVIEW": previews[0 if case.previews else 1]}
+        return build.fill_in(template, values, self.folder)
 
     def connect(self):
         connection = socket.create_connection(("127.0.0.1", self.port), 5)
@@ -136,7 +159,8 @@ class Peer:
     def check(self):
         """One exchange; raises unless the answer is the origin's."""
         authority = f"127.0.0.1:{self.origin}"
-        target = f"http://{authority}/size/10" if self.mode == "forward" else "/size/10"
+        absolute = self.mode == "forward" or self.mode in icap.MODES
+        target = f"http://{authority}/size/10" if absolute else "/size/10"
         request = f"GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
         with self.connect() as connection:
             connection.sendall(request.encode())

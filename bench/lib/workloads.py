@@ -1,6 +1,8 @@
 """What is measured."""
 import dataclasses
 
+from lib import icap
+
 KIB, MIB = 1024, 1024 * 1024
 
 
@@ -29,13 +31,19 @@ class Workload:
         """The bytes of body in each answer, or None."""
         return None if self.upload else int(self.path.rpartition("/")[2])
 
+    def is_forward(self):
+        return self.mode == "forward" or self.is_icap()
+
+    def is_icap(self):
+        return self.mode in icap.MODES
+
     def load_options(self, peer):
         """The options of `load` for this workload through a peer."""
         if self.generator == "handshakes":
             options = ["--port", str(peer.port), "--target", self.path]
             return options + ["--resume"] if self.resume else options
         authority = f"127.0.0.1:{peer.origin}"
-        absolute = self.mode == "forward" and not self.tunnel
+        absolute = self.is_forward() and not self.tunnel
         target = f"http://{authority}{self.path}" if absolute else self.path
         options = ["--port", peer.port, "--connections", self.connections, "--host", authority,
                    "--target", target]
@@ -95,6 +103,14 @@ ALL = [
              new_connections=True),
     Workload("tcp16m", "GET 16 MiB through TCP mode, keep-alive, 8 connections", mode="tcp",
              path=f"/size/{16 * MIB}", connections=8, big=16 * MIB),
+    Workload("icap-1k", "GET 1 KiB with ICAP, forward proxy, keep-alive, 1 user", mode="icap",
+             connections=1),
+    Workload("icap-1k-8", "GET 1 KiB with ICAP, forward proxy, keep-alive, 8 users", mode="icap",
+             connections=8),
+    Workload("icap-1k-unlimited", "the same, any number of messages on an ICAP connection",
+             mode="icap-unlimited", connections=8),
+    Workload("icap-1m", "GET 1 MiB with ICAP, forward proxy, keep-alive, 1 user", mode="icap",
+             path=f"/size/{MIB}", connections=1),
     Workload("idle", "memory of 10,000 idle keep-alive connections", connections=10000,
              idle=True),
     Workload("idle-tls", "the same of 1,000 over TLS", mode="tls", connections=1000, idle=True),
