@@ -139,7 +139,7 @@ struct FolderValue {
 };
 
 constexpr std::array kKeepKeys{
-    key<KeepLimits, SizeValue<0, kGiB>>("memory", R"("256KiB")",
+    key<KeepLimits, SizeValue<0, kGiB>>("memory", R"("1MiB")",
                                         "How much of a message's content is kept in memory; what "
                                         "is beyond that goes into a file.",
                                         [](auto& k) { return std::tie(k.memory); }),

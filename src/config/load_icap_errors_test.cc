@@ -88,7 +88,7 @@ TEST(IcapErrors, Services) {
 TEST(IcapErrors, TablesOfServices) {
   const Case cases[] = {
       {"keep.memory = '1GiB'", 4, 15, "memory (1GiB) is more than total (256MiB)"},
-      {"keep.total = '1KiB'", 4, 14, "memory (256KiB) is more than total (1KiB)"},
+      {"keep.total = '1KiB'", 4, 14, "memory (1MiB) is more than total (1KiB)"},
       {"keep.folder = ''", 4, 15, "expected the path of a folder, found an empty text"},
       {"keep.folder = \"a\\u0000\"", 4, 15, "a path cannot contain a zero byte"},
       {"keep.size = 1", 4, 6, R"(unknown key "size" in [icap.NAME.keep])"},

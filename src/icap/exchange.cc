@@ -11,6 +11,8 @@ namespace penstock::icap {
 namespace {
 
 constexpr Framing kChunked{.kind = BodyKind::chunked};
+// Of content that has been longer than that much more is to be expected.
+constexpr std::uint64_t kLargeContent = 4096;
 constexpr int kContinue = 100;
 constexpr int kNoContent = 204;
 constexpr int kPartialContent = 206;
@@ -291,6 +293,11 @@ Task<std::expected<Slice, Failure>> Exchange::next_adapted_content() {
     Slice slice = take_adapted_content();
     if (!slice.empty() || body_->at_end()) co_return slice;
     if (body_->failure()) co_return malformed(Problem::none);
+    if (length_) {
+      lease_->input().expect(*length_ - std::min(body_->received(), *length_));
+    } else if (body_->received() > kLargeContent) {
+      lease_->input().expect(kLargeSlab);
+    }
     const auto more = co_await read_more();
     if (!more) co_return std::unexpected(more.error());
   }

@@ -24,7 +24,12 @@ bool VirginBody::is_settled(std::uint64_t bytes) const {
 
 // What can't be kept is here for being handed out once.
 void VirginBody::see(Slice slice) {
-  if (slice.empty() || (keeps_ && kept_.append(slice))) return;
+  if (slice.empty()) return;
+  if (keeps_ && kept_.append(slice)) {
+    latest_at_ = kept_.end() - slice.size();
+    latest_ = std::move(slice);
+    return;
+  }
   forget();
   ahead_.push_back(std::move(slice));
 }
@@ -38,7 +43,10 @@ std::uint64_t VirginBody::ahead_bytes() const {
 Result<Slice> VirginBody::take() {
   Slice slice;
   const bool kept = position_ < kept_.end();
-  if (kept) {
+  if (kept && position_ >= latest_at_ && position_ - latest_at_ < latest_.size()) {
+    slice = latest_;
+    slice.remove_prefix(static_cast<std::size_t>(position_ - latest_at_));
+  } else if (kept) {
     auto read = kept_.read(position_);
     if (!read) return read;
     slice = std::move(*read);
@@ -49,6 +57,7 @@ Result<Slice> VirginBody::take() {
   if (!is_settled(n)) return Slice();
   slice.remove_suffix(slice.size() - static_cast<std::size_t>(n));
   position_ += n;
+  if (position_ == kept_.end()) latest_ = Slice();
   if (!kept) {
     ahead_.front().remove_prefix(static_cast<std::size_t>(n));
     if (ahead_.front().empty()) ahead_.erase(ahead_.begin());
