@@ -1,7 +1,10 @@
 #include "app/tls_files.h"
 
+#include <memory>
+
 #include <fmt/format.h>
 
+#include "app/icap_host.h"
 #include "server/entrance.h"
 #include "upstream/server_side.h"
 
@@ -18,7 +21,8 @@ std::vector<std::string> problems_of_files(const Snapshot& snapshot) {
     const auto entrance = Entrance::create(listener);
     if (!entrance) problems.push_back(fmt::format("{}: {}", label_of(listener), entrance.error()));
   }
-  const UpstreamShare upstream(snapshot.upstream);
+  const auto all = with_service_groups(std::make_shared<const Snapshot>(snapshot));
+  const UpstreamShare upstream(all->upstream);
   if (!upstream.problem().empty()) problems.push_back(upstream.problem());
   return problems;
 }

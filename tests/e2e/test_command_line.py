@@ -103,6 +103,17 @@ class CommandLineTest(unittest.TestCase):
             self.assertEqual(result.returncode, 1)
             self.assertIn("does not belong", result.stderr)
 
+    def test_check_looks_at_certificates_for_icap(self):
+        result = self.check(GOOD + f"""
+[icap.scan]
+url = "icaps://scan.internal/av"
+tls.ca_file = "{self.path}"
+[[filter]]
+icap = "scan"
+""")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("error: TLS of icap:scan: ", result.stderr)
+
     def test_check_of_a_bad_file(self):
         result = self.check(BAD)
         self.assertEqual(result.returncode, 1)
