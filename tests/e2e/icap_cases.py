@@ -21,11 +21,16 @@ MARKED = "X-Adapted: yes"
 
 def cases():
     """Made anew each time, as scripts count."""
+    yield from adaptations()
+    yield from icap_cases_faults.cases()
+    yield from icap_cases_pools.cases()
+
+
+def adaptations():
+    """Those that are here."""
     for make in (unmodified, previews, continued, changed, without_body, whole_bodies, early,
                  partial, requests, satisfied, chunks, odd_heads, made_anew, short_bodies):
         yield from make()
-    yield from icap_cases_faults.cases()
-    yield from icap_cases_pools.cases()
 
 
 # Checks of what came to the service.
