@@ -229,7 +229,8 @@ def satisfied():
             ("CONNECT", icap.response(),
              Ask(method="CONNECT", target="127.0.0.1:443"), Options())):
         yield Case(12, name, script, blocked, point="REQMOD", ask=ask, options=options, kept=False)
-    yield Case(12, "CONNECT answered 200", icap.response(b"", status="200 OK"), Refused(),
+    yield Case(12, "CONNECT answered 200", icap.response(b"", status="200 OK"),
+               Refused((403, 502, 503)),
                point="REQMOD", ask=Ask(method="CONNECT", target="127.0.0.1:443"))
 
 

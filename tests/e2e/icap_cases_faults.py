@@ -47,8 +47,8 @@ def breaks():
                            Either(Aborted(), Refused(), *whole), kept=False)
                 yield Case(18, f"REQMOD {how} {where} {'' if length else 'no length'}",
                            icap.broken(where, how, icap.adapted(length=length)),
-                           Either(Refused(), *([Virgin()] if whole else [])), point="REQMOD",
-                           ask=POST)
+                           Either(Refused(too_late=bool(whole)), *([Virgin()] if whole else [])),
+                           point="REQMOD", ask=POST)
     yield Case(18, "REQMOD GET close before the answer", icap.broken("answer"), Refused(), Virgin(),
                point="REQMOD")
 

@@ -4,8 +4,8 @@ import threading
 
 import doubles_icap_scripts as icap
 from doubles_icap import Answer, Options, Service
-from icap_plan import (BODY, Adapted, Ask, Case, Given, Refused, Sent, Settings, Virgin, expect,
-                       expect_same)
+from icap_plan import (BODY, Adapted, Ask, Case, Either, Given, Refused, Sent, Settings, Virgin,
+                       expect, expect_same)
 
 POST = Ask(method="POST", body=BODY)
 KB = 1024
@@ -134,13 +134,17 @@ def options():
                   encapsulated="opt-body=0")
     yield Case(31, "opt-body", icap.honest(), Virgin(), options=Options(script=body), times=3,
                checks=[lambda run: expect_same(len(run.requests), 3, "requests")])
-    for name, script in (("500", icap.error("500 Broken")), ("404", icap.error("404 None")),
+    for name, script in (("404", icap.error("404 None")), ("503", icap.error("503 Overloaded")),
                          ("closed", icap.broken("answer")),
-                         ("reset", icap.broken("answer", "reset")),
-                         ("garbage", icap.raw(b"\0\1\2" * 99, "close"))):
+                         ("reset", icap.broken("answer", "reset"))):
         yield Case(31, name, icap.honest(), Refused((502, 503, 504)), Virgin(),
                    options=Options(script=script), control=False,
                    checks=[lambda run: expect_same(run.requests, [], "requests")])
+    # Something is there; whether it works may be tried.
+    for name, script in (("500", icap.error("500 Broken")), ("501", icap.error("501 Not here")),
+                         ("garbage", icap.raw(b"\0\1\2" * 99, "close"))):
+        yield Case(31, name, icap.honest(), Either(Refused((502, 503, 504)), Virgin()), Virgin(),
+                   options=Options(preview=None, allow=(), script=script), control=False)
     yield Case(31, "method not offered", icap.honest(), Refused((502, 503)), Virgin(),
                options=Options(methods=("REQMOD",)), control=False)
     yield Case(31, "no preview, no allow, no TTL", icap.honest(), Virgin(),
@@ -251,7 +255,7 @@ def several():
                    services={"/one": dead, "/two": marked("two")},
                    essential=Adapted(BODY + b"two"))
     yield Case(34, "set, the first has no OPTIONS", settings=fallback,
-               services={"/one": Service(icap.honest(), Options(script=icap.error("500 Broken"))),
+               services={"/one": Service(icap.honest(), Options(script=icap.error("404 None"))),
                          "/two": marked("two")},
                essential=Adapted(BODY + b"two"), control=False)
     token = "X-ICAP-E2G: -,G,0,0,0,"

@@ -6,6 +6,7 @@ from icap_penstock import PenstockPlanTest
 from icap_plan import plan_tests
 
 
-@plan_tests(icap_cases_pools.cases)
+# There is no cache.
+@plan_tests(icap_cases_pools.cases, lambda case: not case.settings.cache)
 class ConnectionsTest(PenstockPlanTest):
     """Each is a test of its own."""
