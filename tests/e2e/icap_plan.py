@@ -360,29 +360,7 @@ class Run:
 
     def exchange(self, user, ask):
         """One request on a user's connection, as far as it goes."""
-        began, result = time.monotonic(), Result()
-        try:
-            self.send(user, ask, result)
-            if result.head is None:
-                result.head = user.read_response_head(ask.method)
-            for data in pieces_of(user, result.head):
-                result.body += data
-        except Cut as cut:
-            result.ended = str(cut)
-        except TimeoutError:
-            result.ended = "silence"
-        result.took = time.monotonic() - began
-        return result
-
-    def send(self, user, ask, result):
-        user.send(ask.head(self.origin.url))
-        if any(field.startswith("Expect:") for field in ask.fields):
-            head = user.read_head()
-            if head.status != 100:
-                result.head = head
-                return
-        if ask.content:
-            self.test.alongside(user.send, ask.content)
+        return exchange(user, ask, self.origin.url)
 
     def wait_for(self, condition, what):
         return wait_until(condition, what)
@@ -439,6 +417,47 @@ class Run:
             check(self)
         if case.control:
             self.check_in_step(user, result)
+
+
+def exchange(user, ask, url):
+    """One request to the origin at the URL, as far as it goes."""
+    began, result, body, sending = time.monotonic(), Result(), [], None
+    try:
+        result.head, sending = send(user, ask, url)
+        result.head = result.head or user.read_response_head(ask.method)
+        body.extend(pieces_of(user, result.head))
+    except Cut as cut:
+        result.ended = str(cut)
+    except TimeoutError:
+        result.ended = "silence"
+    result.body = b"".join(body)
+    result.took = time.monotonic() - began
+    if sending and not over(result):
+        sending.join()  # what comes next must not get between
+    return result
+
+
+def send(user, ask, url):
+    """All of the request; gives the response if that comes where 100 was expected, or the thread
+    that sends the content."""
+    user.send(ask.head(url))
+    if any(field.startswith("Expect:") for field in ask.fields):
+        head = user.read_head()
+        if head.status != 100:
+            head.framing = user.coding_of(head) or "close"
+            return head, None
+    if not ask.content:
+        return None, None
+    thread = threading.Thread(target=send_while_it_lasts, args=(user, ask.content), daemon=True)
+    thread.start()
+    return None, thread
+
+
+def send_while_it_lasts(user, data):
+    try:
+        user.send(data)
+    except OSError:
+        pass
 
 
 def over(result):
