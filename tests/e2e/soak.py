@@ -117,6 +117,8 @@ class Users:
         self.url = url
         self.seed = seed
         self.over = threading.Event()
+        self.began = time.monotonic()
+        self.lasted = 0.0
         self.lock = threading.Lock()
         self.asked = 0
         self.bad = []  # Told, of all that was not good
@@ -128,6 +130,7 @@ class Users:
             thread.start()
 
     def stop(self):
+        self.lasted = time.monotonic() - self.began
         self.over.set()
         for thread in self.threads:
             thread.join(60)
