@@ -9,16 +9,17 @@ LET_GO_FROM = 2 * MB  # from there on it lets a part go while it still reads
 LET_GO = 0.05
 
 
-class VirusTest(RealIcapTest):
-    """The scanner takes all of a body before it says what it thinks of it."""
+class Scenario(RealIcapTest):
+    """The scanner takes all of a body before it says what it thinks of it. `service` are settings
+    of it in the proxy."""
+
+    service = {}
 
     def setUp(self):
         super().setUp()
         clamd = self.enterContext(Clamd())
         self.server = self.enterContext(CIcap("virus_scan", clamd=clamd))
         self.proxy = self.between(self.server.uri("virus_scan"), **self.service)
-
-    service = {}
 
     def infected(self, body):
         """With the virus at the start, in the middle, and at the end."""
@@ -55,21 +56,6 @@ class VirusTest(RealIcapTest):
             self.give("/a", body, framing)
             self.expect_page(self.proxy, "/a", body)
 
-    def test_downloads_of_1_kb(self):
-        self.downloads(KB)
-
-    def test_downloads_of_70_kb(self):
-        self.downloads(70 * KB)
-
-    def test_downloads_of_1_mb(self):
-        self.downloads(MB)
-
-    def test_downloads_of_3_mb(self):
-        self.downloads(3 * MB)
-
-    def test_downloads_of_20_mb(self):
-        self.downloads(20 * MB)
-
     def uploads(self, size):
         self.give("/a", b"thanks")
         for framing in ("length", "chunked"):
@@ -96,6 +82,23 @@ class VirusTest(RealIcapTest):
                             self.assertLess(len(request.body), len(infected) / 4)
                         self.origin_server.requests.clear()
 
+
+class VirusTest(Scenario):
+    def test_downloads_of_1_kb(self):
+        self.downloads(KB)
+
+    def test_downloads_of_70_kb(self):
+        self.downloads(70 * KB)
+
+    def test_downloads_of_1_mb(self):
+        self.downloads(MB)
+
+    def test_downloads_of_3_mb(self):
+        self.downloads(3 * MB)
+
+    def test_downloads_of_20_mb(self):
+        self.downloads(20 * MB)
+
     def test_uploads_of_1_kb(self):
         self.uploads(KB)
 
@@ -109,11 +112,21 @@ class VirusTest(RealIcapTest):
         self.uploads(20 * MB)
 
 
-class WithoutPreviewsTest(VirusTest):
+class WithoutPreviewsTest(Scenario):
     service = {"preview": "off"}
 
+    def test_downloads(self):
+        for size in (KB, 70 * KB, MB, 5 * MB):
+            with self.subTest(size):
+                self.downloads(size)
 
-class KeptInFilesTest(VirusTest):
+    def test_uploads(self):
+        for size in (KB, MB, 5 * MB):
+            with self.subTest(size):
+                self.uploads(size)
+
+
+class KeptInFilesTest(WithoutPreviewsTest):
     service = {"keep": {"memory": "0B"}}
 
 
