@@ -134,7 +134,7 @@ class ChangesTest(RealIcapTest):
         name = "srv_content_filtering"
         with CIcap(name) as server:
             penstock = self.between(server.uri(name), methods=["respmod"])
-            for size in (0, KB, 100 * KB):
+            for size in (70, KB, 100 * KB):
                 for framing in FRAMINGS:
                     clean = b"a page " * (size // 7)
                     self.give("/clean", clean, framing, HTML)
