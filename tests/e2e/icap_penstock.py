@@ -4,7 +4,9 @@ from icap_plan import IcapPlanTest
 
 
 class PenstockPlanTest(IcapPlanTest):
-    """Carries the plan's cases out."""
+    """Carries the plan's cases out, at the sides that `at` says."""
+
+    at = {"REQMOD": "client", "RESPMOD": "server"}
 
     def start_proxy(self, services, settings):
         sections, names = {}, []
@@ -23,7 +25,7 @@ class PenstockPlanTest(IcapPlanTest):
         on_failure = policy[services[0].policy]
         groups = [names] if settings.group == "set" else [[name] for name in names]
         filters = [{"name": f"f{number}", "icap": group, "on_failure": on_failure,
-                    "at": "client" if services[0].point == "REQMOD" else "server"}
+                    "at": self.at[services[0].point]}
                    for number, group in enumerate(groups)]
         return self.forward(filter=filters, **sections)
 
