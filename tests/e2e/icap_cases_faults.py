@@ -140,6 +140,10 @@ def strays():
 def forbidden_204():
     large = Given(BODY * 1000, framing="chunked")
     settings = Settings(keep_limit=64 * KB)
+    for framing in ("length", "chunked", "close"):
+        given = Given(BODY * 1000, framing=framing)
+        yield Case(24, f"more than is held, {framing}, at the preview", icap.unmodified(), Virgin(),
+                   given=given, settings=settings)
     for name, options in (("after a preview", Options()), ("no preview", NO_PREVIEW)):
         yield Case(24, f"{name}", icap.unmodified(after="all"),
                    Either(Refused(), Aborted(), Virgin()), given=large, options=options,
