@@ -20,7 +20,8 @@ class IcapMatrixTest(DoublesTest):
     def run_through(self, uri, count, **service):
         """`count` tells how many (requests, responses) the service has seen."""
         sections = {"icap.all": {"url": uri, **service},
-                    "filter": [{"name": at, "at": at, "icap": "all"} for at in ("client", "server")]}
+                    "filter": [{"name": at, "at": at, "icap": "all"}
+                               for at in ("client", "server")]}
         forward, reverse = Matrix(self), Matrix(self)
         failures = []
 
