@@ -2,8 +2,8 @@
 
 import doubles_icap_scripts as icap
 from doubles_icap import Options
-from icap_plan import (BODY, Aborted, Adapted, Ask, Case, Either, Given, Refused, Settings, Virgin,
-                       expect)
+from icap_plan import (BODY, Aborted, Adapted, Ask, Case, Either, Given, Refused, Sent, Settings,
+                       Virgin, expect)
 from wire import chunk, head_bytes
 from wire_icap import LAST_CHUNK
 
@@ -97,6 +97,13 @@ def bad_encapsulated():
         # It may as well wait for what isn't there: that is cut short.
         yield Case(21, name, icap.raw(head + page + body, "close", after="all"),
                    Refused((502, 503, 504)), Virgin())
+    asked = head_bytes("GET http://127.0.0.1/a HTTP/1.1", "Host: 127.0.0.1")
+    # e2guardian says so, and means null-body.
+    yield Case(21, "a GET with another body, and none there",
+               icap.raw(head_bytes("ICAP/1.0 200 OK",
+                                   f"Encapsulated: req-hdr=0, res-body={len(asked)}") + asked),
+               Either(Refused(within=2), Sent()), Either(Virgin(), Sent()), point="REQMOD",
+               control=False)
     yield Case(21, "nothing at all",
                icap.raw(head_bytes("ICAP/1.0 200 OK", "Encapsulated: null-body=0"), after="all"),
                Either(Refused(), Virgin()), Virgin())
@@ -144,6 +151,10 @@ def forbidden_204():
         given = Given(BODY * 1000, framing=framing)
         yield Case(24, f"more than is held, {framing}, at the preview", icap.unmodified(), Virgin(),
                    given=given, settings=settings)
+        for name, options in (("preview", Options()), ("no preview", NO_PREVIEW)):
+            yield Case(24, f"more than is held, {framing}, {name}, not allowed after all",
+                       icap.honest(after="all"), Virgin(), given=given, settings=settings,
+                       options=options)
     for name, options in (("after a preview", Options()), ("no preview", NO_PREVIEW)):
         yield Case(24, f"{name}", icap.unmodified(after="all"),
                    Either(Refused(), Aborted(), Virgin()), given=large, options=options,

@@ -126,6 +126,10 @@ class WithoutPreviewsTest(Scenario):
                 self.uploads(size)
 
 
+class AtTheServerTest(WithoutPreviewsTest):
+    service = {"at": "server"}
+
+
 class KeptInFilesTest(WithoutPreviewsTest):
     service = {"keep": {"memory": "0B"}}
 
