@@ -72,13 +72,14 @@ IcapRequest Consultation::request_for(const Options& offered, Transfer transfer)
   }
   IcapRequest request{.method = record_.method,
                       .service = &service_->uri(),
-                      .allow_204 = settings.allow_204 && offered.allow_204 &&
-                                   length_.value_or(0) <= settings.keep.total,
+                      .allow_204 = settings.allow_204 && offered.allow_204 && length_ &&
+                                   *length_ <= settings.keep.total,
                       .allow_206 = settings.allow_206 && offered.allow_206 && has_body,
                       .request = &message_->request(),
                       .response = message_->response(),
                       .secure = message_->facts().client->secure(),
-                      .has_body = has_body};
+                      .has_body = has_body,
+                      .length = has_body ? length_ : std::nullopt};
   if (has_body && settings.previews && transfer == Transfer::preview && offered.preview) {
     request.preview =
         std::min({*offered.preview, settings.preview, length_.value_or(~std::uint64_t{0})});

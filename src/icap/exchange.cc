@@ -278,6 +278,12 @@ Task<Exchange::Step> Exchange::read_adapted_head(const IcapRequest& request) {
   if (request.method == IcapMethod::respmod && head->is_request()) {
     co_return malformed(Problem::encapsulated_order);
   }
+  // Who says so means that there is none (e2guardian does). If there is one after all, it is nobody's.
+  if (head->is_request() && response_.encapsulated->body == Encapsulated::Body::response) {
+    if (head->content_length.value_or(0) != 0) co_return malformed(Problem::encapsulated_order);
+    head->may_have_body = false;
+    head->quirks.add(Quirk::other_body);
+  }
   head_ = std::move(*head);
   std::visit([&bytes](auto& http) { http.bytes = std::move(bytes); }, head_->head);
   quirks_.add(head_->quirks);

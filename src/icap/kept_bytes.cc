@@ -21,16 +21,29 @@ bool KeptBytes::append(const Slice& slice) {
   if (bytes.size() > limits_->total || end_ - begin_ > limits_->total - bytes.size()) return false;
   const bool in_memory =
       memory_end_ == end_ && memory_end_ - begin_ + bytes.size() <= limits_->memory;
-  if (!in_memory && !append_to_file(bytes)) return false;
-  end_ += bytes.size();
-  if (!in_memory) return true;
+  return append_to(in_memory, slice);
+}
+
+bool KeptBytes::append_anyway(const Slice& slice) { return append_to(memory_end_ == end_, slice); }
+
+bool KeptBytes::append_to(bool memory, const Slice& slice) {
+  if (memory) {
+    append_to_memory(slice);
+    return true;
+  }
+  if (!append_to_file(slice.view())) return false;
+  end_ += slice.size();
+  return true;
+}
+
+void KeptBytes::append_to_memory(const Slice& slice) {
+  end_ += slice.size();
   memory_end_ = end_;
-  if (bytes.size() < kWorthSharing) {
-    copied_.append_to(slices_, 0, bytes, SlabSize::small);
+  if (slice.size() < kWorthSharing) {
+    copied_.append_to(slices_, 0, slice.view(), SlabSize::small);
   } else {
     slices_.push_back(slice);
   }
-  return true;
 }
 
 bool KeptBytes::append_to_file(std::string_view bytes) {

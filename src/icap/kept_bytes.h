@@ -26,6 +26,8 @@ class KeptBytes {
   // Adds to the end. Few bytes are copied, more are shared. False: they would be more than is to be
   // kept, or the file could not be written; nothing was added.
   [[nodiscard]] bool append(const Slice& slice);
+  // The same whatever the limits. False: the file could not be written.
+  [[nodiscard]] bool append_anyway(const Slice& slice);
   // Bytes from that offset on, which is not before begin() and is before end(); as many as lie
   // together. Errors: the file could not be read.
   [[nodiscard]] Result<Slice> read(std::uint64_t offset) const;
@@ -35,6 +37,8 @@ class KeptBytes {
   void skip(std::uint64_t bytes);
 
  private:
+  [[nodiscard]] bool append_to(bool memory, const Slice& slice);
+  void append_to_memory(const Slice& slice);
   [[nodiscard]] bool append_to_file(std::string_view bytes);
   [[nodiscard]] Result<Slice> read_file(std::uint64_t offset) const;
 

@@ -37,6 +37,8 @@ std::string_view to_string(Quirk quirk) {
       return "an HTTP/1.0 head";
     case hop_by_hop_fields:
       return "hop-by-hop fields in the HTTP head";
+    case other_body:
+      return "a response's body behind a request";
     case count_:
       break;
   }

@@ -27,6 +27,7 @@ enum class Quirk : std::uint8_t {
   // In the adapted HTTP head
   http10_head,
   hop_by_hop_fields,
+  other_body,  // a response's body is announced behind a request, which has none
   count_
 };
 

@@ -86,12 +86,14 @@ FieldSection end_to_end(const FieldSection& fields) {
 
 // The framing that makes the writer say what the head says of its length. The chunks that carry
 // the body are ICAP's, and no HTTP field speaks of them.
-Framing as_stated(const FieldSection& fields) {
+Framing as_stated(const FieldSection& fields, std::optional<std::uint64_t> known) {
+  if (known) return {BodyKind::length, *known};
   const auto length = content_length(fields);
   return length && length->kind == BodyKind::length ? *length : Framing{BodyKind::until_close, 0};
 }
 
-std::size_t put_head(const RequestHead& head, bool secure, std::span<char> to) {
+std::size_t put_head(const RequestHead& head, bool secure, std::optional<std::uint64_t> length,
+                     std::span<char> to) {
   RequestHead copy;
   copy.method = head.method;
   copy.method_text = head.method_text;
@@ -102,16 +104,17 @@ std::size_t put_head(const RequestHead& head, bool secure, std::span<char> to) {
   const RequestForm form = head.method == Method::connect ? RequestForm::authority
                            : authority_of(head).empty()   ? RequestForm::origin
                                                           : RequestForm::absolute;
-  const WireFraming framing{.body = as_stated(head.fields), .connection = {}};
+  const WireFraming framing{.body = as_stated(head.fields, length), .connection = {}};
   return http1::write_request_head(copy, form, framing, to);
 }
 
-std::size_t put_head(const ResponseHead& head, std::span<char> to) {
+std::size_t put_head(const ResponseHead& head, std::optional<std::uint64_t> length,
+                     std::span<char> to) {
   ResponseHead copy;
   copy.status = head.status;
   copy.reason = head.reason;
   copy.fields = end_to_end(head.fields);
-  WireFraming framing{.body = as_stated(head.fields), .connection = {}};
+  WireFraming framing{.body = as_stated(head.fields, length), .connection = {}};
   if (never_has_content(head.status)) framing.body = {};
   return http1::write_response_head(copy, framing, to);
 }
@@ -146,6 +149,8 @@ std::size_t put_encapsulated_line(const Encapsulated& value, std::span<char> to)
   out.put(kCrlf);
   return out.size();
 }
+
+constexpr std::size_t kLengthLineMax = std::string_view("Content-Length: \r\n").size() + 20;
 
 std::size_t icap_head_bound(const IcapRequest& request) {
   std::size_t size = kIcapFixedMax + request.service->text.size() +
@@ -187,8 +192,8 @@ std::string_view to_string(IcapMethod method) {
 }
 
 std::size_t request_size_bound(const IcapRequest& request) {
-  // The length is written where the head has one, and is no longer than its line there.
-  std::size_t size = icap_head_bound(request);
+  // The length is written where the head has one, and is no longer than its line there, or known.
+  std::size_t size = icap_head_bound(request) + kLengthLineMax;
   if (request.request != nullptr) {
     size += http1::wire_size_bound(*request.request, {}) + kHttps.size();
   }
@@ -214,14 +219,17 @@ std::expected<std::string_view, Problem> write_request(const IcapRequest& reques
   // stands in front of it moves up to it.
   const std::size_t heads_at = begun + kEncapsulatedLineMax;
   Encapsulated parts;
+  const bool of_request = request.method == IcapMethod::reqmod;
   if (request.request != nullptr) {
-    parts.request_head = put_head(*request.request, request.secure, to.subspan(heads_at));
+    parts.request_head = put_head(*request.request, request.secure,
+                                  of_request ? request.length : std::nullopt, to.subspan(heads_at));
   }
   if (request.response != nullptr) {
-    parts.response_head = put_head(*request.response, to.subspan(heads_at + parts.request_head));
+    parts.response_head =
+        put_head(*request.response, request.length, to.subspan(heads_at + parts.request_head));
   }
   if (request.has_body) {
-    parts.body = request.method == IcapMethod::reqmod ? Encapsulated::Body::request
+    parts.body = of_request ? Encapsulated::Body::request
                                                       : Encapsulated::Body::response;
   }
   std::array<char, kEncapsulatedLineMax> line;

@@ -198,6 +198,25 @@ TEST(WriteRequest, ContentLengthStaysAsItIs) {
   EXPECT_EQ(embedded_response("HTTP/1.1 200 OK\r\n\r\n"), "HTTP/1.1 200 OK\r\n\r\n");
 }
 
+// What the proxy sends on has its length written later.
+TEST(WriteRequest, ContentLengthIsThatOfTheBodyWhereItIsKnown) {
+  const RequestHead request = request_of("POST http://h.test/a HTTP/1.1\r\nHost: h.test\r\n\r\n");
+  const ResponseHead response = response_of("HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(heads_of({.method = IcapMethod::reqmod,
+                      .request = &request,
+                      .has_body = true,
+                      .length = 18446744073709551615U}),
+            "POST http://h.test/a HTTP/1.1\r\nHost: h.test\r\n"
+            "Content-Length: 18446744073709551615\r\n\r\n");
+  EXPECT_EQ(heads_of({.method = IcapMethod::respmod,
+                      .request = &request,
+                      .response = &response,
+                      .has_body = true,
+                      .length = 7}),
+            "POST http://h.test/a HTTP/1.1\r\nHost: h.test\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
+}
+
 TEST(WriteRequest, FieldsCannotBringMoreThanThemselves) {
   const auto with = [](std::string_view name, std::string_view value) {
     const Field field{.name = name, .value = value};

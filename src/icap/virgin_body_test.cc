@@ -116,6 +116,25 @@ TEST(VirginBody, ForgetsWhatIsNotWantedAgain) {
   EXPECT_FALSE(body.has(0));
 }
 
+// However little is to be kept.
+TEST(VirginBody, KeepsWhatIsInAPreviewAndWasReadWithIt) {
+  for (const std::uint64_t total : {0U, 10U}) {
+    SCOPED_TRACE(total);
+    const KeepLimits limits{.memory = 0, .total = total};
+    const std::string text = sample_text(100);
+    auto pieces = in_pieces(text, 50);
+    TimedBody source(std::move(pieces));
+    VirginBody body(source, limits);
+    body.end_before(20);
+    EXPECT_EQ(pull_all(body).text, text.substr(0, 20));
+    ASSERT_TRUE(body.has(0));
+    body.end_at_end();
+    body.go_to(0);
+    EXPECT_EQ(pull_all(body).text, text);
+    EXPECT_FALSE(body.has(0));
+  }
+}
+
 // A source that has broken must not be asked again.
 class BreakingBody final : public BodySource {
  public:
