@@ -230,7 +230,7 @@ Task<Client::After> Client::read_final(std::shared_ptr<Request> request, Head he
   if (exchange.version_1_0 && head.count("transfer-encoding") > 0) {
     ledger_->violation(exchange.token, "chunked to an HTTP/1.0 client");
   }
-  BodyCheck body(exchange.token, Body::response);
+  BodyCheck body = check_body(*ledger_, exchange.token, Body::response, head);
   const Result<void> whole = co_await wire_->read_body(*framing, body, head);
   if (!whole && whole.error().kind == ErrorKind::protocol) {
     ledger_->violation(exchange.token, "malformed response body");

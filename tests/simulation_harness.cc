@@ -68,6 +68,12 @@ void Simulation::make_proxy_of_features() {
                                    setting_->reliable));
   features_.proxy.modules = Random(mix(world_.seed() + 1)).chance(setting_->modules);
   features_.proxy.reliable_modules = setting_->reliable;
+  if (setting_->icap) {
+    features_.proxy.modules = false;
+    icap_ = std::make_unique<IcapFeatures>(origin_side_, ledger_, Random(mix(world_.seed() + 2)),
+                                           setting_->reliable);
+    icap_->apply(features_.proxy);
+  }
   proxy_ = make_proxy(features_.proxy)(world_, origin_side_, addresses_);
   if (protocols_.worker_ends != Protocols::Ending::none) scope_.spawn(end_worker_in_between());
 }
@@ -91,6 +97,7 @@ Report Simulation::run() {
       std::to_string(std::chrono::floor<std::chrono::seconds>(world_.now() - began).count()) + " s";
   if (setting_->versions) report.summary += "; " + protocols_.text();
   if (setting_->features) report.summary += "; " + features_.text + " " + proxy_->text();
+  if (icap_) report.summary += icap_->text();
   report.trace_hash = world_.trace_hash();
   return report;
 }
@@ -133,6 +140,7 @@ Task<void> Simulation::run_client(Random random, Address to) {
 
 void Simulation::settle(Report& report) {
   for (const auto& origin : origins_) origin->stop();
+  if (icap_) icap_->stop();
   if (proxy_) proxy_->stop();
   scope_.cancel();
   expect(report, world_.run_until_idle() == SimOutcome::idle, "the world does not become idle");
@@ -149,6 +157,8 @@ void Simulation::look_at_outcomes(Report& report) const {
   // With features, names may be without an address all the time.
   const bool may_all_fail = setting_->features && !setting_->reliable;
   expect(report, may_all_fail || whole > enough, "too little succeeds");
+  const bool must_be_asked = icap_ && setting_->reliable;
+  expect(report, !must_be_asked || icap_->verdicts() > 0, "no ICAP service was asked");
   expect(report, setting_->may_time_out || ledger_.count(Outcome::timed_out) == 0,
          "clients were left waiting");
   if (!setting_->reliable) return;
@@ -160,6 +170,7 @@ void Simulation::look_for_leaks(Report& report) const {
   for (const auto& origin : origins_) {
     expect(report, origin->connections() == 0, "an origin's connections are left");
   }
+  expect(report, !icap_ || icap_->connections() == 0, "connections to ICAP servers are left");
   expect(report, !proxy_ || proxy_->running() == 0, "tasks of the proxy are left");
   if (proxy_) {
     for (const std::string& problem : proxy_->problems()) report.problems.push_back(problem);

@@ -13,6 +13,7 @@
 #include "sim/network.h"
 #include "tests/simulation_client.h"
 #include "tests/simulation_features.h"
+#include "tests/simulation_icap_features.h"
 #include "tests/simulation_ledger.h"
 #include "tests/simulation_origin.h"
 #include "tests/simulation_protocols.h"
@@ -38,6 +39,8 @@ struct Setting {
   bool features = false;
   // How likely it is that modules have a say. Needs `features`.
   double modules = 0.3;
+  // There are ICAP services. Needs `features`; then there are no modules.
+  bool icap = false;
   // The versions of HTTP that are spoken, with what goes before it as chance will have it. Needs
   // `features`, or `proxy` to be empty. None: HTTP/1 and nothing else.
   std::optional<Versions> versions = {};
@@ -81,6 +84,7 @@ class Simulation {
   std::vector<Address> addresses_;
   std::vector<std::unique_ptr<Origin>> origins_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unique_ptr<IcapFeatures> icap_;
   std::unique_ptr<Proxy> proxy_;
   Scope scope_;
   std::size_t clients_running_ = 0;

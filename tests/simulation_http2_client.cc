@@ -273,7 +273,7 @@ Task<void> Http2Client::receive(Request& request) {
   if (!answered) co_return;
   Exchange& exchange = *request.exchange;
   Head head = plain_response(raw);
-  BodyCheck body(exchange.token, Body::response);
+  BodyCheck body = check_body(*ledger_, exchange.token, Body::response, head);
   const Result<void> whole = co_await receive_body(request, body);
   if (whole) add_trailers(head, request.stream->trailers());
   if (!whole) exchange.why = describe(whole.error(), *request.stream, *connection_);

@@ -174,7 +174,7 @@ Http2Service::Plan Http2Service::make_plan(Seen& seen, Random& random) {
 
 Task<void> Http2Service::read_body(Http2Service& self, Seen& seen) {
   const Token token = seen.exchange->token;
-  BodyCheck check(token, Body::request);
+  BodyCheck check = check_body(*self.ledger_, token, Body::request, seen.head);
   Dawdler dawdler(*seen.random, seen.random->chance(0.2) ? 0.3 : 0);
   if (seen.head.lists("expect", "100-continue") && seen.random->chance(0.7)) {
     ResponseHead go_on;
@@ -195,7 +195,7 @@ Task<void> Http2Service::read_body(Http2Service& self, Seen& seen) {
   }
   seen.body_read = seen.arrival().request_whole = true;
   add_trailers(seen.head, seen.stream->trailers());
-  judge_request_body(*self.ledger_, *seen.exchange, check, seen.head.value("x-trailer-token"));
+  judge_request_body(*self.ledger_, *seen.exchange, check, seen.head);
 }
 
 // ---- What it answers.

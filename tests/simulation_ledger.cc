@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kMark = "/token/";
 constexpr std::size_t kDigits = 16;
 constexpr std::size_t kViolationsKept = 50;
+constexpr std::uint64_t kEndless = ~std::uint64_t{0};
 
 std::uint64_t key_of(Token token, Body which) {
   return mix(token * 2 + (which == Body::request ? 0 : 1));
@@ -42,17 +43,52 @@ Token find_token(std::string_view target) {
 }
 
 std::string make_body(Token token, Body which, std::size_t length) {
-  const std::uint64_t key = key_of(token, which);
-  std::string body(length, '\0');
-  for (std::size_t i = 0; i < length; ++i) body[i] = byte_at(key, i);
+  return make_body(text_of(token, which, length));
+}
+
+BodyText text_of(Token token, Body which, std::uint64_t length) {
+  return {{.key = key_of(token, which), .from = 0, .length = length}};
+}
+
+std::uint64_t length_of(const BodyText& text) {
+  std::uint64_t sum = 0;
+  for (const BodyPart& part : text) sum += part.length;
+  return sum;
+}
+
+BodyText part_of(const BodyText& text, std::uint64_t from, std::uint64_t length) {
+  BodyText result;
+  for (const BodyPart& part : text) {
+    const std::uint64_t skipped = std::min(from, part.length);
+    const std::uint64_t taken = std::min(length, part.length - skipped);
+    if (taken > 0) result.push_back({part.key, part.from + skipped, taken});
+    from -= skipped;
+    length -= taken;
+  }
+  return result;
+}
+
+std::string make_body(const BodyText& text) {
+  std::string body;
+  body.reserve(length_of(text));
+  for (const BodyPart& part : text) {
+    for (std::uint64_t i = 0; i < part.length; ++i) body += byte_at(part.key, part.from + i);
+  }
   return body;
 }
 
-BodyCheck::BodyCheck(Token token, Body which) : key_(key_of(token, which)) {}
+BodyCheck::BodyCheck(Token token, Body which) : text_(text_of(token, which, kEndless)) {}
 
 void BodyCheck::feed(std::string_view bytes) {
+  seen_ += bytes.size();
   for (const char byte : bytes) {
-    if (byte != byte_at(key_, seen_++)) right_ = false;
+    while (part_ < text_.size() && at_ == text_[part_].length) {
+      ++part_;
+      at_ = 0;
+    }
+    const bool beyond = part_ == text_.size();
+    if (beyond || byte != byte_at(text_[part_].key, text_[part_].from + at_)) right_ = false;
+    ++at_;
   }
 }
 
@@ -106,6 +142,35 @@ void Ledger::violation(Token token, std::string what) {
                         ": " + std::move(what));
 }
 
+Adapted* Ledger::find_adapted(std::string_view number) {
+  std::uint64_t value = 0;
+  const auto [end, error] =
+      std::from_chars(number.data(), number.data() + number.size(), value, 16);
+  if (error != std::errc{} || end != number.data() + number.size()) return nullptr;
+  const auto found = adapted_.find(value);
+  return found == adapted_.end() ? nullptr : &found->second;
+}
+
+bool Ledger::is_cut(const Adapted& adapted) {
+  if (adapted.cut) return true;
+  const Adapted* const other = find_adapted(adapted.part_of);
+  return other != nullptr && is_cut(*other);
+}
+
+void Ledger::check_approvals(const Exchange& exchange, Body which, int attempt) {
+  for (const Guard& guard : guards) {
+    if (guard.which != which) continue;
+    const bool approved = std::ranges::any_of(guard.services, [&](std::size_t service) {
+      const Approval wanted{service, which, attempt};
+      return std::ranges::find(exchange.approvals, wanted) != exchange.approvals.end();
+    });
+    if (!approved) {
+      violation(exchange.token, std::string(which == Body::request ? "request" : "response") +
+                                    " that no service has approved of");
+    }
+  }
+}
+
 void Ledger::finish() {
   for (const auto& [token, exchange] : exchanges_) {
     if (exchange.outcome == Outcome::none) violation(token, "has no outcome");
@@ -116,7 +181,7 @@ void Ledger::finish() {
     if (exchange.refused && !exchange.arrivals.empty()) {
       violation(token, "reached an origin, and its client was told that it may send it again");
     }
-    if (exchange.outcome == Outcome::whole && exchange.arrivals.empty()) {
+    if (exchange.outcome == Outcome::whole && exchange.arrivals.empty() && !exchange.satisfied) {
       violation(token, "was answered without reaching an origin");
     }
   }

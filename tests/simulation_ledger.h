@@ -23,16 +23,32 @@ using Token = std::uint64_t;
 enum class Body : std::uint8_t { request, response };
 [[nodiscard]] std::string make_body(Token token, Body which, std::size_t length);
 
+// What a body consists of where it is not that of its sender any more: parts of such bytes.
+struct BodyPart {
+  std::uint64_t key;
+  std::uint64_t from;
+  std::uint64_t length;
+};
+using BodyText = std::vector<BodyPart>;
+[[nodiscard]] BodyText text_of(Token token, Body which, std::uint64_t length);
+[[nodiscard]] std::uint64_t length_of(const BodyText& text);
+// So many of its bytes from that one on, or as many as there are.
+[[nodiscard]] BodyText part_of(const BodyText& text, std::uint64_t from, std::uint64_t length);
+[[nodiscard]] std::string make_body(const BodyText& text);
+
 // Compares a body with what it should be, as it comes.
 class BodyCheck {
  public:
   BodyCheck(Token token, Body which);
+  explicit BodyCheck(BodyText text) : text_(std::move(text)) {}
   void feed(std::string_view bytes);
   [[nodiscard]] std::uint64_t seen() const { return seen_; }
   [[nodiscard]] bool right() const { return right_; }
 
  private:
-  std::uint64_t key_;
+  BodyText text_;
+  std::size_t part_ = 0;  // that the next byte belongs to
+  std::uint64_t at_ = 0;  // where in it
   std::uint64_t seen_ = 0;
   bool right_ = true;
 };
@@ -59,6 +75,28 @@ struct Arrival {
   bool request_whole = false;     // the request was read to its end
 };
 
+// What a service on the way has made of a message. Its number is the key of the bytes it made up.
+struct Adapted {
+  Token token = 0;
+  Body which = Body::request;
+  BodyText text;
+  int status = 0;          // of a response
+  bool satisfies = false;  // a response that was given to a request
+  bool cut = true;         // its content was not sent to its end
+  // The number of the one that it has a part of, which is as whole as that; empty: of none.
+  std::string part_of = {};
+};
+// The field with that number.
+inline constexpr std::string_view kAdaptedField = "x-adapted";
+
+// A service has let a message pass, as it was or adapted.
+struct Approval {
+  std::size_t service;
+  Body which;
+  int attempt;  // of a response: which of the origins' it was
+  friend bool operator==(const Approval&, const Approval&) = default;
+};
+
 struct Exchange {
   Token token = 0;
   std::string method;
@@ -71,6 +109,8 @@ struct Exchange {
   std::string why;       // for people: what its client heard in place of a response
   bool refused = false;  // the client was told that nothing was done about it
   std::vector<Arrival> arrivals;
+  std::vector<Approval> approvals;
+  bool satisfied = false;  // a service has sent a response to it
 
   [[nodiscard]] bool idempotent() const { return method != "POST"; }
 };
@@ -99,6 +139,20 @@ class Ledger {
   // Something that must never happen.
   void violation(Token token, std::string what);
 
+  // What services make of messages, by its number.
+  void adapt(std::uint64_t number, Adapted adapted) { adapted_[number] = std::move(adapted); }
+  // Null: nobody has made that.
+  [[nodiscard]] Adapted* find_adapted(std::string_view number);
+  [[nodiscard]] bool is_cut(const Adapted& adapted);
+  // Messages that must not go on without the approval of one of these services each.
+  struct Guard {
+    Body which;
+    std::vector<std::size_t> services;
+  };
+  std::vector<Guard> guards;
+  // Looks for approvals that a message lacks that has gone on.
+  void check_approvals(const Exchange& exchange, Body which, int attempt);
+
   // To be called when all is over: looks for exchanges without an outcome, and for requests that
   // were repeated although they must not be.
   void finish();
@@ -113,6 +167,7 @@ class Ledger {
  private:
   bool through_proxy_;
   std::map<Token, Exchange> exchanges_;
+  std::map<std::uint64_t, Adapted> adapted_;
   std::vector<std::string> violations_;
 };
 

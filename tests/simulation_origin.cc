@@ -117,7 +117,7 @@ bool Origin::check(Seen& seen, const std::string& client) {
 
 Task<void> Origin::read_body(Wire& wire, Seen& seen) {
   const Token token = seen.exchange->token;
-  BodyCheck check(token, Body::request);
+  BodyCheck check = check_body(*ledger_, token, Body::request, seen.head);
   const Result<void> whole = co_await wire.read_body(seen.framing, check, seen.head);
   if (!check.right()) ledger_->violation(token, "request body is not its own");
   if (!whole) {
@@ -127,7 +127,7 @@ Task<void> Origin::read_body(Wire& wire, Seen& seen) {
     co_return;
   }
   seen.body_read = seen.arrival().request_whole = true;
-  judge_request_body(*ledger_, *seen.exchange, check, seen.head.value("x-trailer-token"));
+  judge_request_body(*ledger_, *seen.exchange, check, seen.head);
 }
 
 // ---- What it answers.

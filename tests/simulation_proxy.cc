@@ -1,16 +1,21 @@
 #include "tests/simulation_proxy.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iterator>
 #include <list>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include <gtest/gtest.h>
 
 #include "base/log.h"
 #include "base/log_file.h"
+#include "icap/filter.h"
+#include "icap/service.h"
+#include "icap/service_share.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
 #include "tests/simulation_modules.h"
@@ -84,9 +89,11 @@ class Worker {
   Worker(SimWorld& world, const SimNetwork& network, const UpstreamSettings& upstream,
          UpstreamShare& share, const ProxySettings& settings, LogFile* log,
          const ListenerSettings& listener, const ProxyOptions& options, std::uint64_t seed,
-         std::shared_ptr<FilterSet> filters)
+         std::shared_ptr<FilterSet> filters, std::list<icap::ServiceShare>& services,
+         Log* log_of_services)
       : network_(network),
         servers_(network_, upstream, share, seed),
+        upkeep_(world.executor()),
         routes_(settings.routes, servers_),
         log_(world.executor(), log, AccessLogFormat::json),
         filters_{std::move(filters)},
@@ -99,9 +106,17 @@ class Worker {
         accepting_(network_.listen(Address::parse(listener_.addresses.front()).value(), server_)),
         stopping_(world.executor()) {
     server_.add_listener(*accepting_);
+    for (icap::ServiceShare& service : services) {
+      ServerGroup* const group = servers_.group("icap:" + service.settings().name);
+      services_.emplace_back(service, *group, servers_.pool(), log_of_services);
+    }
+    if (!services_.empty()) filters_.current = make_icap_filters(world, options, log_of_services);
   }
 
-  void start(bool checks) { servers_.start(checks); }
+  void start(bool checks) {
+    servers_.start(checks);
+    for (icap::Service& service : services_) service.start(upkeep_);
+  }
   [[nodiscard]] Address address() const { return accepting_->local_address(); }
   void drain() {
     server_.forget_listeners();
@@ -114,10 +129,10 @@ class Worker {
   }
   void stop() {
     cancel();
-    stopping_.spawn(servers_.stop());
+    stopping_.spawn(stop_servers(*this));
   }
   [[nodiscard]] std::size_t running() const {
-    return server_.connections() + pooled() + stopping_.running();
+    return server_.connections() + pooled() + stopping_.running() + upkeep_.running();
   }
   [[nodiscard]] std::size_t pooled() const { return servers_.pool().idle_count(); }
 
@@ -133,9 +148,35 @@ class Worker {
     return made ? std::move(*made) : Entrance();
   }
 
+  static Task<void> stop_servers(Worker& worker) {
+    worker.upkeep_.cancel();
+    co_await worker.upkeep_.join();
+    co_await worker.servers_.stop();
+  }
+  std::shared_ptr<FilterSet> make_icap_filters(SimWorld& world, const ProxyOptions& options,
+                                               Log* log) {
+    std::vector<FilterPlace> places;
+    for (const FilterSettings& settings : options.icap_filters) {
+      std::vector<icap::Service*> asked;
+      for (icap::Service& service : services_) {
+        const auto& names = std::get<IcapFilterSettings>(settings.work).services;
+        const bool named = std::ranges::find(names, service.settings().name) != names.end();
+        if (named) asked.push_back(&service);
+      }
+      places.push_back({.filter = std::make_unique<icap::IcapFilter>(
+                            asked, icap::IcapFilterPlan{.side = settings.at,
+                                                        .bypasses = settings.on_failure !=
+                                                                    FailurePolicy::closed}),
+                        .settings = &settings});
+    }
+    return std::make_shared<FilterSet>(nullptr, std::move(places), 0, world.executor(), log);
+  }
+
   SimNetwork network_;
   OwnAddresses own_;
   ServerSide servers_;
+  Scope upkeep_;
+  std::list<icap::Service> services_;
   RouteTable routes_;
   AccessLog log_;
   FilterSlot filters_;
@@ -153,7 +194,8 @@ class RealProxy final : public Proxy {
  public:
   RealProxy(SimWorld& world, const SimNetwork& network, const std::vector<Address>& origins,
             const ProxyOptions& options)
-      : upstream_(upstream_settings(origins, options)),
+      : options_(options),
+        upstream_(upstream_settings(origins, options)),
         settings_(proxy_settings(options)),
         share_(upstream_),
         log_file_(open_log()) {
@@ -162,14 +204,18 @@ class RealProxy final : public Proxy {
       modules_ = std::make_unique<Modules>(world, Random(mix(world.seed())),
                                            options.reliable_modules, log_ ? &*log_ : nullptr);
     }
+    for (const icap::ServiceSettings& service : options_.icap) {
+      services_.emplace_back(service, mix(world.seed() + services_.size()));
+    }
     for (std::size_t i = 0; i < options.workers; ++i) {
       const ListenerSettings listener{.addresses = {"192.0.2.1:" + std::to_string(8080 + i)},
                                       .mode = options.mode,
                                       .proxy_protocol_from = options.header_from,
                                       .tls = options.tls};
       workers_.emplace_back(world, network, upstream_, share_, settings_, log_file_.get(), listener,
-                            options, world.seed() + i,
-                            modules_ ? modules_->make_set(static_cast<unsigned>(i)) : nullptr);
+                            options_, world.seed() + i,
+                            modules_ ? modules_->make_set(static_cast<unsigned>(i)) : nullptr,
+                            services_, log_ ? &*log_ : nullptr);
       workers_.back().start(i == 0);
     }
   }
@@ -216,6 +262,9 @@ class RealProxy final : public Proxy {
     settings.target_retry = options.target_retry;
     settings.http2 = options.to_origins;
     if (options.patient) settings.stall = kPatience;
+    for (const icap::ServiceSettings& service : options.icap) {
+      settings.groups.push_back(icap::group_settings_of(service));
+    }
     UpstreamGroupSettings& group = settings.groups.emplace_back(options.group);
     group.name = "origins";
     if (!group.servers.empty()) return settings;
@@ -225,12 +274,14 @@ class RealProxy final : public Proxy {
     return settings;
   }
 
+  const ProxyOptions options_;
   UpstreamSettings upstream_;
   ProxySettings settings_;
   UpstreamShare share_;
   std::unique_ptr<LogFile> log_file_;
   std::optional<Log> log_;
   std::unique_ptr<Modules> modules_;
+  std::list<icap::ServiceShare> services_;
   std::list<Worker> workers_;
   std::size_t next_ = 0;
   bool last_ended_ = false;

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "adapt/settings.h"
+#include "icap/settings.h"
 #include "net/address.h"
 #include "server/settings.h"
 #include "sim/network.h"
@@ -62,6 +64,9 @@ struct ProxyOptions {
   // Modules have a say. `reliable_modules`: none of them fails.
   bool modules = false;
   bool reliable_modules = true;
+  // ICAP services, and the filters that ask them. Not together with modules.
+  std::vector<icap::ServiceSettings> icap = {};
+  std::vector<FilterSettings> icap_filters = {};
   // Wrong on purpose: clients share the server connections that are logged in.
   bool shared_logins = false;
 };

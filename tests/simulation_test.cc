@@ -17,6 +17,7 @@ namespace penstock::simulation {
 namespace {
 
 constexpr std::uint64_t kSeeds = 20;
+constexpr std::uint64_t kSeedsOfIcap = 50;
 constexpr std::uint64_t kSeedsOfVersions = 3;  // for each pair
 
 void run_all_seeds(const Setting& setting) { run_seeds(setting, kSeeds); }
@@ -98,6 +99,38 @@ TEST(WithModules, EverythingGoesWrong) {
   setting.client_side.stall = 0;
   setting.may_time_out = false;
   run_all_seeds(setting);
+}
+
+// ---- With ICAP services that let messages pass, change and answer them.
+
+Setting with_icap(Setting setting) {
+  setting = featured(setting);
+  setting.icap = true;
+  return setting;
+}
+
+TEST(WithIcap, CleanNetwork) { run_seeds(with_icap(reliable("icap, clean", {})), kSeedsOfIcap); }
+TEST(WithIcap, RoughNetwork) {
+  run_seeds(with_icap(reliable("icap, rough", Faults::rough())), kSeedsOfIcap);
+}
+TEST(WithIcap, EverythingGoesWrong) {
+  Setting setting = with_icap(hostile("icap, hostile"));
+  setting.client_side.stall = 0;
+  setting.clients.patience = std::chrono::minutes(30);
+  setting.may_time_out = false;
+  run_seeds(setting, kSeedsOfIcap);
+}
+
+TEST(WithIcap, BothVersions) {
+  const Versions versions{.http2_clients = 0.5, .http2_origins = true};
+  Setting rough = with_icap(reliable("icap, versions, rough", Faults::rough()));
+  rough.versions = versions;
+  run_seeds(rough, kSeedsOfVersions);
+  Setting hostile_one = with_icap(hostile("icap, versions, hostile"));
+  hostile_one.client_side.stall = 0;
+  hostile_one.may_time_out = false;
+  hostile_one.versions = versions;
+  run_seeds(hostile_one, kSeedsOfVersions);
 }
 
 // ---- The same with HTTP/2 on one side or both; TLS and PROXY headers; connections and workers of

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxLine = 64 * 1024;
 constexpr int kMaxExtensions = 50;  // of one body
+constexpr Duration kLongestDawdle = std::chrono::milliseconds(500);
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -121,13 +122,19 @@ void Wire::give(InputBuffer& input) {
 
 Task<Result<void>> Wire::fill(Duration patience) {
   const TaskContext& context = co_await this_context();
+  if (dawdles_.left > 0 && random_->chance(dawdles_.chance)) {
+    --dawdles_.left;
+    const Duration pause = random_->between(Duration{}, kLongestDawdle);
+    if (!co_await sleep_until(context.executor().now() + pause))
+      co_return fail(ErrorKind::cancelled);
+  }
   InputBuffer input;
   const TimePoint deadline = deadline_after(context.executor().now(), patience);
   const Result<std::size_t> got = co_await read_some(*stream_, input, deadline);
   if (!got) co_return fail(got.error());
   if (*got == 0) co_return fail(ErrorKind::closed);
   buffer_.erase(0, begin_);
-  begin_ = 0;
+  used_ += std::exchange(begin_, 0);
   buffer_ += input.unread();
   input.consume(input.size());
   co_return Result<void>{};
@@ -195,7 +202,10 @@ Task<Result<void>> Wire::read_chunks(BodyCheck& check, Head& head) {
     if (!line) co_return fail(line.error());
     const Result<std::uint64_t> size = to_number(line->substr(0, line->find(';')), 16);
     if (!size) co_return fail(size.error());
-    if (*size == 0) co_return co_await read_fields(head);
+    if (*size == 0) {
+      last_extensions_ = line->substr(std::min(line->find(';'), line->size()));
+      co_return co_await read_fields(head);
+    }
     const Result<void> data = co_await read_counted(*size, check);
     if (!data) co_return fail(data.error());
     const Result<std::string> end = co_await read_line(patience_);

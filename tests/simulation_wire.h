@@ -60,6 +60,12 @@ class Wire {
   Task<Result<void>> read_body(BodyFraming framing, BodyCheck& check, Head& head);
   // Reads and drops bytes until the stream ends, or for that long; how many there were.
   Task<std::uint64_t> drain(Duration limit);
+  // How many bytes of messages were read.
+  [[nodiscard]] std::uint64_t used() const { return used_ + begin_; }
+  // What the last chunk of the last body had behind its size.
+  [[nodiscard]] const std::string& last_extensions() const { return last_extensions_; }
+  // Stops so many times at most, with that probability each time, before it reads on.
+  void dawdle(double chance, int times) { dawdles_ = {.chance = chance, .left = times}; }
   // Whether bytes were read that no message has used yet.
   [[nodiscard]] bool has_surplus() const { return begin_ < buffer_.size(); }
 
@@ -78,6 +84,12 @@ class Wire {
   Duration patience_;
   std::string buffer_;
   std::size_t begin_ = 0;
+  std::uint64_t used_ = 0;  // of those that are not in the buffer any more
+  std::string last_extensions_;
+  struct {
+    double chance = 0;
+    int left = 0;
+  } dawdles_;
   bool begun_ = false;
 };
 

@@ -351,6 +351,8 @@ Task<Result<Slice>> Exchange::next() {
     if (!slice && source_error_) {
       co_return break_off({.fault = Fault::source, .error = *source_error_});
     }
+    // Whoever pulls may come back later: no harm is done.
+    if (!slice && slice.error().fault == Fault::cancelled) co_return fail(slice.error().error);
     if (!slice) co_return break_off(slice.error());
     first_ = std::move(*slice);
     if (!first_.empty()) continue;

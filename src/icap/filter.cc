@@ -12,13 +12,25 @@
 namespace penstock::icap {
 namespace {
 
+constexpr int kBadRequest = 400;
+constexpr int kRequestTimeout = 408;
+constexpr int kContentTooLarge = 413;
 constexpr int kServiceUnavailable = 503;
 constexpr int kGatewayTimeout = 504;
 // That look at one message, with those that answers name.
 constexpr unsigned kMostServices = 16;
 
+// Of a message that broke off.
+int status_of_source(const Error& error) {
+  const bool client = error.side == Side::client;
+  if (error.kind == ErrorKind::timed_out) return client ? kRequestTimeout : kGatewayTimeout;
+  if (client && error.kind == ErrorKind::protocol) return kBadRequest;
+  return client && error.kind == ErrorKind::limit ? kContentTooLarge : 0;
+}
+
 // What clients are told; 0: the usual status.
 int status_of(const Failure& failure) {
+  if (failure.fault == Fault::source) return status_of_source(failure.error);
   if (failure.fault == Fault::timed_out) return kGatewayTimeout;
   const bool busy = failure.fault == Fault::down || failure.fault == Fault::overloaded ||
                     (failure.fault == Fault::status && failure.status == kServiceUnavailable);
@@ -143,10 +155,13 @@ Task<void> IcapFilter::ask_apart(const IcapFilter& filter, IcapState& state) {
 
 FilterOutcome IcapFilter::settle(const Failure& failure, IcapState& state) const {
   if (failure.fault == Fault::cancelled) return {.kind = FilterOutcome::Kind::refuse};
+  // The filter whose content broke off has said so.
+  const bool said = failure.fault == Fault::source && failure.error.kind == ErrorKind::adaptation;
+  if (said) return {.kind = FilterOutcome::Kind::refuse};
   if (state.is_whole() && !failure.had_begun) {
     state.let_pass();
-    // Its own end says best what is wrong with it.
-    if (failure.fault == Fault::source) return kGoOn;
+    // Its own end says best what is wrong with it; but what has come of it goes on unseen.
+    if (failure.fault == Fault::source && plan_.bypasses) return kGoOn;
     if (plan_.bypasses) state.consulted.back().outcome = Outcome::bypassed;
     return {.kind = FilterOutcome::Kind::failed,
             .reason = to_string(failure),
