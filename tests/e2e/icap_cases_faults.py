@@ -1,5 +1,7 @@
 """Cases of ICAP servers that fail, break off, or talk nonsense; see icap_cases.py."""
 
+import dataclasses
+
 import doubles_icap_scripts as icap
 from doubles_icap import Options
 from icap_plan import (BODY, Aborted, Adapted, Ask, Case, Either, Given, Refused, Sent, Settings,
@@ -79,6 +81,13 @@ def bad_chunks():
                point="REQMOD", ask=POST)
 
 
+def other_body(exchange):
+    """What e2guardian says where it means null-body."""
+    answer = icap.answer_of(icap.echo(), exchange)
+    heads = b"".join(data for _, data in answer.heads)
+    return dataclasses.replace(answer, encapsulated=f"req-hdr=0, res-body={len(heads)}")
+
+
 def bad_encapsulated():
     page = head_bytes("HTTP/1.1 200 OK", "Content-Length: 3", "X-A: b")
     size, body = len(page), chunk(b"abc") + LAST_CHUNK
@@ -97,13 +106,7 @@ def bad_encapsulated():
         # It may as well wait for what isn't there: that is cut short.
         yield Case(21, name, icap.raw(head + page + body, "close", after="all"),
                    Refused((502, 503, 504)), Virgin())
-    asked = head_bytes("GET http://127.0.0.1/a HTTP/1.1", "Host: 127.0.0.1")
-    # e2guardian says so, and means null-body.
-    yield Case(21, "a GET with another body, and none there",
-               icap.raw(head_bytes("ICAP/1.0 200 OK",
-                                   f"Encapsulated: req-hdr=0, res-body={len(asked)}") + asked),
-               Either(Refused(within=2), Sent()), Either(Virgin(), Sent()), point="REQMOD",
-               control=False)
+    yield Case(21, "a GET with another body, and none there", other_body, Sent(), point="REQMOD")
     yield Case(21, "nothing at all",
                icap.raw(head_bytes("ICAP/1.0 200 OK", "Encapsulated: null-body=0"), after="all"),
                Either(Refused(), Virgin()), Virgin())
