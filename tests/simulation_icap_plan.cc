@@ -181,9 +181,11 @@ std::string draw_length(IcapPlan& plan, const IcapMessage& message, bool has_bod
     adapted.text = part_of(adapted.text, 0, told);
     return std::to_string(told);
   }
-  // Of what comes yet it knows the length where it was told.
+  // Of what comes yet it knows the length where it was told, and that was true.
   const bool of_original = plan.streams || plan.verdict == Verdict::partial;
-  const bool known = !of_original || message.read || message.head().count("content-length") > 0;
+  const bool told =
+      message.head().value("content-length") == std::to_string(length_of(message.due.text));
+  const bool known = !of_original || message.read || told;
   plan.length_told = known && random.chance(0.5);
   return plan.length_told ? std::to_string(length) : "";
 }

@@ -152,8 +152,7 @@ Task<Consultation::Said> Consultation::take(std::unique_ptr<Exchange> exchange, 
                                              : co_await replace(std::move(exchange));
   if (!said) co_return said;
   const bool answers = said->outcome.kind == FilterOutcome::Kind::answer;
-  FieldSection& fields =
-      answers ? state_->adaptation().answer().head.fields : message_->fields();
+  FieldSection& fields = answers ? state_->adaptation().answer().head.fields : message_->fields();
   for (const auto& [name, value] : passed_) fields.set(fields.keep(name), fields.keep(value));
   said->next = std::move(next_);
   co_return said;

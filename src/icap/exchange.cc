@@ -278,7 +278,8 @@ Task<Exchange::Step> Exchange::read_adapted_head(const IcapRequest& request) {
   if (request.method == IcapMethod::respmod && head->is_request()) {
     co_return malformed(Problem::encapsulated_order);
   }
-  // Who says so means that there is none (e2guardian does). If there is one after all, it is nobody's.
+  // Who says so means that there is none (e2guardian does). If there is one after all, it is
+  // nobody's.
   if (head->is_request() && response_.encapsulated->body == Encapsulated::Body::response) {
     if (head->content_length.value_or(0) != 0) co_return malformed(Problem::encapsulated_order);
     head->may_have_body = false;
@@ -311,21 +312,19 @@ Task<std::expected<Slice, Failure>> Exchange::next_adapted_content() {
 
 Slice Exchange::pass(Slice slice) {
   received_ += slice.size();
+  if (length_ && received_ > *length_) failure_ = Failure{.fault = Fault::wrong_length};
   return slice;
 }
 
 Slice Exchange::take_ready() {
   if (phase_ == Phase::original) {
     Slice slice = pass(virgin_->take_ready());
-    if (virgin_->at_end() && !end_content()) return {};
+    if (failure_ || (virgin_->at_end() && !end_content())) return {};
     return slice;
   }
   if (phase_ != Phase::adapted) return {};
   Slice slice = pass(take_adapted_content());
-  if (length_ && received_ > *length_) {
-    failure_ = Failure{.fault = Fault::wrong_length};
-    return {};
-  }
+  if (failure_) return {};
   const bool ends = first_.empty() && body_->at_end() && body_->last_extensions().empty();
   if (ends && !end_content()) return {};
   return slice;
@@ -342,7 +341,7 @@ Task<Result<Slice>> Exchange::next() {
       auto slice = co_await virgin_->next();
       if (!slice) co_return slice;
       Slice passed = pass(std::move(*slice));
-      if (virgin_->at_end() && !end_content()) break;
+      if (failure_ || (virgin_->at_end() && !end_content())) break;
       co_return passed;
     }
     reading_.emplace(co_await this_context());

@@ -159,6 +159,7 @@ class Exchange final : public OwnBody {
   Task<Step> end_adapted_content();
   // All content has been handed out.
   Step end_content();
+  // Content that is about to be handed out; not if it is more than there must be.
   Slice pass(Slice slice);
   std::unexpected<Error> break_off(const Failure& failure);
   // Gives the connection back where it can be used again, and nothing of it is in use.

@@ -243,6 +243,29 @@ TEST_F(ExchangeTest, PartOfTheOriginalFollows) {
   }
 }
 
+// Nothing beyond the length goes on, wherever it comes from.
+TEST_F(ExchangeTest, ContentWithTheRestOfTheOriginalThatIsNotAsLongAsItsHeadSays) {
+  const std::string text(8000, 'x');
+  for (const std::size_t length : {4U, 3000U, 8003U, 8005U}) {
+    SCOPED_TRACE(length);
+    const ScriptedServer server(
+        network, "10.0.0.1:80",
+        {{{.until = kLast,
+           .answer = adapted(fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", length),
+                             chunk("new ") + "0; use-original-body=0\r\n\r\n", 206)}}});
+    Consultation consultation(in_pieces(text, 1000));
+    consultation.request.preview = 1024;
+    consultation.request.allow_206 = true;
+    consult(consultation);
+    ASSERT_TRUE(consultation.verdict);
+    EXPECT_FALSE(consultation.content.ended);
+    ASSERT_TRUE(consultation.broken);
+    EXPECT_EQ(consultation.broken->fault, Fault::wrong_length);
+    EXPECT_LE(consultation.content.text.size(), length);
+    world.run_for(seconds(100));  // the connection is too old for the next one
+  }
+}
+
 TEST_F(ExchangeTest, ContentThatIsNotAsLongAsItsHeadSays) {
   for (const char* length : {"4", "6"}) {
     SCOPED_TRACE(length);

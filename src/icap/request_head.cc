@@ -229,8 +229,7 @@ std::expected<std::string_view, Problem> write_request(const IcapRequest& reques
         put_head(*request.response, request.length, to.subspan(heads_at + parts.request_head));
   }
   if (request.has_body) {
-    parts.body = of_request ? Encapsulated::Body::request
-                                                      : Encapsulated::Body::response;
+    parts.body = of_request ? Encapsulated::Body::request : Encapsulated::Body::response;
   }
   std::array<char, kEncapsulatedLineMax> line;
   const std::size_t line_size = put_encapsulated_line(parts, line);

@@ -58,8 +58,8 @@ struct IcapRequest {
 // An HTTP head is written as http1/head_writer.h does: as HTTP/1.1, Host first, the target in
 // absolute form (authority form for CONNECT, origin form where no host is known); without its
 // hop-by-hop fields, of which Proxy-Authorization and Proxy-Authenticate are two, and without
-// Transfer-Encoding. Content-Length stays as it is, or is that of `length`, also where no body follows,
-// except in a 1xx or 204. Encapsulated is made of the lengths that the heads have then.
+// Transfer-Encoding. Content-Length stays as it is, or is that of `length`, also where no body
+// follows, except in a 1xx or 204. Encapsulated is made of the lengths that the heads have then.
 //
 // Nothing that is refused can be smuggled in: field_not_allowed for a field of `fields` that has no
 // token as name, a control byte in its value or whitespace at its ends, or that is written here or

@@ -28,8 +28,7 @@ void VirginBody::see(Slice slice) {
   // Who gets a preview may leave the message as it is, however little is to be kept (RFC 3507
   // section 4.5): that much, and what was read with it, is.
   const bool in_preview = window_ != kUnlimited;
-  const bool kept =
-      keeps_ && (kept_.append(slice) || (in_preview && kept_.append_anyway(slice)));
+  const bool kept = keeps_ && (kept_.append(slice) || (in_preview && kept_.append_anyway(slice)));
   if (kept) {
     latest_at_ = kept_.end() - slice.size();
     latest_ = std::move(slice);

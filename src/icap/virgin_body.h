@@ -73,8 +73,9 @@ class VirginBody final : public OwnBody {
 
   BodySource* source_;
   KeptBytes kept_;
-  Slices ahead_;                 // seen, and neither kept nor handed out; two at most
-  // What was kept last, as long as it was not handed out: it need not be read from where it is kept.
+  Slices ahead_;  // seen, and neither kept nor handed out; two at most
+  // What was kept last, as long as it was not handed out: it need not be read from where it is
+  // kept.
   Slice latest_;
   std::uint64_t latest_at_ = 0;
   std::optional<Error> broken_;  // how the source ended, if not well: it can't be asked again
