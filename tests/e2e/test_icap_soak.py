@@ -16,7 +16,7 @@ from harness import Client, wait_until
 from icap_plan import Ask, exchange
 from soak import MB, RestartedCIcap, Users, serve
 
-SECONDS = float(os.environ.get("PENSTOCK_SOAK_SECONDS", "20"))
+SECONDS = float(os.environ.get("PENSTOCK_SOAK_SECONDS", "10"))
 USERS = 20
 HEALTHY = 1000  # exchanges between troubles, at least
 AWAY = 150  # exchanges while the server is away
