@@ -70,6 +70,7 @@ void Simulation::make_proxy_of_features() {
   features_.proxy.reliable_modules = setting_->reliable;
   if (setting_->icap) {
     features_.proxy.modules = false;
+    ledger_.bodies_may_be_added = true;
     icap_ = std::make_unique<IcapFeatures>(origin_side_, ledger_, Random(mix(world_.seed() + 2)),
                                            setting_->reliable);
     icap_->apply(features_.proxy);

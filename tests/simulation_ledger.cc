@@ -198,7 +198,8 @@ std::vector<std::string> Ledger::failures() const {
   for (const auto& [token, exchange] : exchanges_) {
     if (exchange.outcome == Outcome::whole || exchange.outcome == Outcome::not_taken) continue;
     const bool refused = exchange.outcome == Outcome::proxy_error && exchange.arrivals.empty();
-    if (bodies_may_be_refused && refused && exchange.body_length > 0) continue;
+    const bool has_body = exchange.body_length > 0 || bodies_may_be_added;
+    if (bodies_may_be_refused && refused && has_body) continue;
     std::string text = to_text(token) + " " + exchange.method;
     text += exchange.http2 ? " HTTP/2: " : exchange.version_1_0 ? " HTTP/1.0: " : " HTTP/1.1: ";
     text +=

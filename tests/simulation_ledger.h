@@ -131,6 +131,8 @@ class Ledger {
   // Origins may say that they did not take a request when its body can't be sent again: HTTP/2,
   // with GOAWAY. Then an error of the proxy is no failure.
   bool bodies_may_be_refused = false;
+  // Services may give bodies to requests that have none.
+  bool bodies_may_be_added = false;
   // A new exchange with a token of its own.
   Exchange& open(Random& random);
   // Null for a token nobody sent.

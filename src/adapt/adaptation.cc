@@ -221,7 +221,9 @@ void Adaptation::run_logged(RequestHead& request, ResponseHead* response,
                             const RecordView& record) {
   const LoggedMessages messages{*this, request, response};
   for (Slot& slot : slots_) {
-    if (!slot.is_asked(kLogInterest)) continue;
+    // Who was left out may have something to say of what was before.
+    if (!slot.meant || (slot.place->interests & kLogInterest) == 0) continue;
+    if (slot.left && (!slot.state || !slot.state->dropped)) continue;
     slot.place->filter->on_logged(messages, record, slot.state);
   }
 }
@@ -351,7 +353,7 @@ bool Adaptation::add_record_item(std::string_view name, std::string_view json) {
 }
 
 void Adaptation::leave_note(Note note) {
-  if (note.text.size() > kLongestNote) return;
+  if (note.text.size() > kLongestNote) note.text.resize(kLongestNote);
   std::vector<Note>& all = extra().notes;
   const auto known = std::ranges::find_if(
       all, [&note](const Note& one) { return equals_ignoring_case(one.name, note.name); });

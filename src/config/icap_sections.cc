@@ -310,8 +310,8 @@ constexpr std::array kServiceOwnKeys{
         [](auto& s) { return std::tie(s.answer_timeout); }),
     key<ServiceSettings, DurationOrZeroValue>(
         "total_timeout", R"("0s")",
-        "How long it may take altogether until it begins to answer with a message. `\"0s\"`: as "
-        "long as something moves.",
+        "How long it may take from the first byte sent until it begins to answer with a message. "
+        "`\"0s\"`: as long as something moves.",
         [](auto& s) { return std::tie(s.total_timeout); }),
     Key<ServiceSettings>{
         .name = "preview",
@@ -323,11 +323,11 @@ constexpr std::array kServiceOwnKeys{
         .read = &read_preview,
         .show = &show_preview,
     },
-    key<ServiceSettings, FlagValue>(
-        "allow_204", "true",
-        "Content that can be kept is: after all of it was sent, the service may then say that it "
-        "stays as it is, in place of sending it back.",
-        [](auto& s) { return std::tie(s.allow_204); }),
+    key<ServiceSettings, FlagValue>("allow_204", "true",
+                                    "Content of known length that can be kept is: after all of it "
+                                    "was sent, the service may then "
+                                    "say that it stays as it is, in place of sending it back.",
+                                    [](auto& s) { return std::tie(s.allow_204); }),
     key<ServiceSettings, FlagValue>(
         "allow_206", "true",
         "It may send the beginning only, and say from where on content stays as it is.",

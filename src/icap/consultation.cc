@@ -39,27 +39,46 @@ Task<Consultation::Said> Consultation::ask() {
     if (!learnt) co_return fails(learnt.error());
     options = std::move(*learnt);
   }
+  const auto taken = takes(*options);
+  if (!taken) co_return fails(taken.error());
+  if (!*taken) {
+    Said elsewhere = go_on(Outcome::skipped);
+    elsewhere->offered = false;
+    co_return elsewhere;
+  }
   const Transfer transfer = options->transfer_for(path_of(message_->request()));
-  const auto skipped = skips(*options, transfer);
+  const auto skipped = skips(transfer);
   if (!skipped) co_return fails(skipped.error());
-  if (*skipped) co_return go_on(Outcome::skipped);
+  if (*skipped) {
+    state_->let_pass();
+    co_return go_on(Outcome::skipped);
+  }
   IcapRequest request = request_for(*options, transfer);
   const RequestFields fields(service_->field_texts(), *message_);
   request.fields = fields.all();
   co_return co_await send(request);
 }
 
-std::expected<bool, Failure> Consultation::skips(const Options& offered, Transfer transfer) const {
+std::expected<bool, Failure> Consultation::takes(const Options& offered) const {
+  if (is_request_ ? offered.reqmod : offered.respmod) return true;
+  // Who has named both methods takes what there is.
   const ServiceSettings& settings = service_->settings();
-  if (!(is_request_ ? offered.reqmod : offered.respmod)) {
-    // Who has named both methods takes what there is.
-    if (settings.reqmod && settings.respmod && (offered.reqmod || offered.respmod)) return true;
-    return std::unexpected(Failure{.fault = Fault::no_method});
-  }
+  if (settings.reqmod && settings.respmod && (offered.reqmod || offered.respmod)) return false;
+  return std::unexpected(Failure{.fault = Fault::no_method});
+}
+
+std::expected<bool, Failure> Consultation::skips(Transfer transfer) const {
+  const ServiceSettings& settings = service_->settings();
   if (transfer == Transfer::ignore) return true;
   if (settings.size_limit == 0 || length_.value_or(0) <= settings.size_limit) return false;
   if (settings.over_size == SizePolicy::bypass) return true;
   return std::unexpected(Failure{.fault = Fault::too_large});
+}
+
+// All of it, for as long as it takes. Of what a client is to get some meanwhile as much is kept as
+// may be, as the service could not leave it as it is else.
+bool Consultation::can_keep() const {
+  return length_ ? *length_ <= service_->settings().keep.total : state_->patience.has_value();
 }
 
 IcapRequest Consultation::request_for(const Options& offered, Transfer transfer) {
@@ -72,8 +91,7 @@ IcapRequest Consultation::request_for(const Options& offered, Transfer transfer)
   }
   IcapRequest request{.method = record_.method,
                       .service = &service_->uri(),
-                      .allow_204 = settings.allow_204 && offered.allow_204 && length_ &&
-                                   *length_ <= settings.keep.total,
+                      .allow_204 = settings.allow_204 && offered.allow_204 && can_keep(),
                       .allow_206 = settings.allow_206 && offered.allow_206 && has_body,
                       .request = &message_->request(),
                       .response = message_->response(),
@@ -90,10 +108,8 @@ IcapRequest Consultation::request_for(const Options& offered, Transfer transfer)
 Task<Consultation::Said> Consultation::send(const IcapRequest& request) {
   const ServiceSettings& settings = service_->settings();
   record_.begun = now();
-  if (settings.total_timeout > Duration::zero()) {
-    deadline_ = deadline_after(now(), settings.total_timeout);
-  }
   for (bool fresh = false;;) {
+    state_->may_trickle = false;
     auto lease = co_await service_->connect(choice_, fresh);
     record_.connected = now();
     if (!lease) {
@@ -104,6 +120,7 @@ Task<Consultation::Said> Consultation::send(const IcapRequest& request) {
       state_->let_pass();
       co_return go_on(Outcome::bypassed);
     }
+    if (deadline_ == kNever) deadline_ = deadline_after(now(), settings.total_timeout);
     std::unique_ptr<Exchange> tried;
     const auto verdict = co_await exchange(std::move(*lease), request, tried);
     record_.look_at(*tried);
@@ -136,11 +153,16 @@ Task<std::expected<Verdict, Failure>> Consultation::exchange(Lease lease,
                                                              std::unique_ptr<Exchange>& exchange) {
   exchange = std::make_unique<Exchange>(std::move(lease), state_->virgin,
                                         service_->exchange_limits(), *executor_, state_);
+  // Its heads are written at once.
+  state_->may_trickle = request.allow_204;
   if (deadline_ == kNever) co_return co_await exchange->ask(request);
   ChildContext asking(co_await this_context());
   const CancelAt limit(asking, deadline_);
   auto verdict = co_await exchange->ask(request).in(asking);
-  if (!verdict && limit.fired()) verdict = std::unexpected(Failure{.fault = Fault::timed_out});
+  if (!verdict && limit.fired()) {
+    const bool begun = verdict.error().had_begun;
+    verdict = std::unexpected(Failure{.fault = Fault::timed_out, .had_begun = begun});
+  }
   co_return verdict;
 }
 

@@ -18,6 +18,7 @@ namespace penstock::icap {
 struct Advice {
   FilterOutcome outcome{};
   std::vector<std::string> next{};  // the services that it names as the next ones
+  bool offered = true;              // it takes messages of that kind; else it was not asked
 };
 
 // Sends the message, again where that is safe, until there is a verdict, and does to the message
@@ -34,8 +35,11 @@ class Consultation {
  private:
   using Said = std::expected<Advice, Failure>;
 
-  // Whether the service does not have to see it, or can't.
-  [[nodiscard]] std::expected<bool, Failure> skips(const Options& offered, Transfer transfer) const;
+  // Whether it offers the method.
+  [[nodiscard]] std::expected<bool, Failure> takes(const Options& offered) const;
+  // Whether it does not have to see the message, or can't.
+  [[nodiscard]] std::expected<bool, Failure> skips(Transfer transfer) const;
+  [[nodiscard]] bool can_keep() const;
   [[nodiscard]] IcapRequest request_for(const Options& offered, Transfer transfer);
   Task<Said> send(const IcapRequest& request);
   // One try; a lease is there.

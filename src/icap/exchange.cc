@@ -143,15 +143,18 @@ Task<Result<void>> Exchange::send(Slice heads, std::optional<std::uint64_t> prev
   co_return co_await http1::send_message(outgoing_, std::move(heads), *virgin_, kChunked);
 }
 
-// As long as the message is on its way, who sends it sees to the time that takes.
 TimePoint Exchange::patience() const {
   const bool sending = writer_ == Writer::sending;
   const bool thinks = !sending && !answered_ && limits_->answer > Duration::zero();
-  const TimePoint since = sending ? executor_->now() : outgoing_.last_progress;
+  // Who sends sees to the time that takes, until there is a verdict.
+  const bool both = sending && outgoing_.stall <= Duration::zero();
+  const TimePoint sent = both ? std::max(outgoing_.last_progress, reads_since_) : executor_->now();
+  const TimePoint since = sending ? sent : outgoing_.last_progress;
   return deadline_after(since, thinks ? limits_->answer : limits_->stall);
 }
 
 Task<Exchange::Step> Exchange::read_more() {
+  reads_since_ = executor_->now();
   const bool silent = !answered_ && limits_->answer > Duration::zero();
   const Duration first = silent ? std::min(limits_->stall, limits_->answer) : limits_->stall;
   TimePoint deadline = deadline_after(executor_->now(), first);
@@ -258,6 +261,8 @@ Task<std::expected<Verdict, Failure>> Exchange::take_adapted(const IcapRequest& 
     co_return std::unexpected(failure);
   }
   first_ = std::move(*first);
+  // From now on the server may have to wait with reading until somebody reads what it has written.
+  if (limits_->stall > Duration::zero()) outgoing_.stall = Duration::zero();
   co_return Verdict::adapted;
 }
 

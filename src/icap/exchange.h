@@ -179,6 +179,7 @@ class Exchange final : public OwnBody {
   Event go_on_;  // after a preview: the server wants the rest
   Event writer_ended_;
   std::optional<Error> source_error_;
+  TimePoint reads_since_{};  // that somebody waits for what the server writes
   bool answered_ = false;    // a byte of an answer has come
   bool skips_ = false;       // content that the message must not have
   int strays_ = 0;           // 100s that nobody asked for

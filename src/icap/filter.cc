@@ -12,6 +12,8 @@
 namespace penstock::icap {
 namespace {
 
+// Until it is looked again whether the client may get some of a message.
+constexpr Duration kPause = std::chrono::seconds(1);
 constexpr int kBadRequest = 400;
 constexpr int kRequestTimeout = 408;
 constexpr int kContentTooLarge = 413;
@@ -73,12 +75,12 @@ Task<FilterOutcome> IcapFilter::ask_all(AdaptedMessage& message, IcapState& stat
     if (!takes(*service, of_request)) continue;
     Consultation consultation(*service, message, state);
     const auto advice = co_await consultation.ask();
+    if (advice && !advice->offered) continue;
     if (advice) {
+      const bool goes_on = advice->outcome.kind == FilterOutcome::Kind::go_on;
+      if (advice->next.empty() || !goes_on) co_return advice->outcome;
       std::deque<Service*> next;
-      if (!advice->next.empty()) find_all(advice->next, of_request, next);
-      if (next.empty() || advice->outcome.kind != FilterOutcome::Kind::go_on) {
-        co_return advice->outcome;
-      }
+      find_all(advice->next, of_request, next);
       co_return co_await ask_next(std::move(next), message, state);
     }
     failure = advice.error();
@@ -119,7 +121,10 @@ const TrickleSettings* IcapFilter::trickle_of(const AdaptedMessage& message) con
   if (message.response() == nullptr || !message.has_content() || plan_.directory != nullptr) {
     return nullptr;
   }
-  const TrickleSettings& trickle = services_.front()->settings().trickle;
+  const auto first =
+      std::ranges::find_if(services_, [](const Service* one) { return takes(*one, false); });
+  if (first == services_.end()) return nullptr;
+  const TrickleSettings& trickle = (*first)->settings().trickle;
   return trickle.from == TrickleSettings::From::nothing ? nullptr : &trickle;
 }
 
@@ -132,17 +137,19 @@ Task<FilterOutcome> IcapFilter::look_patiently(const TrickleSettings& trickle,
   state.virgin = virgin.get();
   seen.wrap(std::move(virgin));
   state.adaptation().start_work(executor, ask_apart(*this, state));
-  const auto decided =
-      co_await wait_until(state.patience->decided, deadline_after(executor.now(), trickle.after));
-  // Both may have happened by now.
-  if (state.patience->decided.is_set()) {
-    message = seen;
-    co_return state.patience->outcome;
+  for (Duration wait = trickle.after; !state.trickles; wait = kPause) {
+    const auto decided =
+        co_await wait_until(state.patience->decided, deadline_after(executor.now(), wait));
+    // Both may have happened by now.
+    if (state.patience->decided.is_set()) {
+      message = seen;
+      co_return state.patience->outcome;
+    }
+    if (!decided && decided.error().kind != ErrorKind::timed_out) {
+      co_return FilterOutcome{.kind = FilterOutcome::Kind::refuse};
+    }
+    state.trickles = state.may_trickle && state.is_whole();
   }
-  if (!decided && decided.error().kind != ErrorKind::timed_out) {
-    co_return FilterOutcome{.kind = FilterOutcome::Kind::refuse};
-  }
-  state.trickles = true;
   message = seen;
   message.wrap(std::make_unique<TrickleBody>(trickle, state, executor));
   co_return kGoOn;
@@ -179,7 +186,9 @@ void IcapFilter::on_logged(const LoggedMessages& messages, const RecordView& /*r
   for (Consulted& one : static_cast<IcapState&>(*state).consulted) {
     one.close();
     if (one.counters != nullptr) one.counters->count(one);
-    if (recorded) messages.adaptation.add_record_item("icap", to_json(one));
+    if (!recorded || messages.adaptation.add_record_item("icap", to_json(one))) continue;
+    one.fields.clear();
+    messages.adaptation.add_record_item("icap", to_json(one));
   }
 }
 

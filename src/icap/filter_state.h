@@ -32,11 +32,16 @@ class IcapState final : public FilterState, public ExchangeOwner {
   ReplacedHeads heads;
   std::vector<Consulted, PoolAllocator<Consulted>> consulted;
   std::optional<Patience> patience;
+  // The message is with a service, which may leave it as it is: from now on the client may get some
+  // of it.
+  bool may_trickle = false;
   // The client has the head of the message as it came, and gets its content meanwhile.
   bool trickles = false;
 
   void begin(AdaptPoint at) {
     virgin = nullptr;
+    may_trickle = trickles = false;
+    patience.reset();
     point_ = at;
   }
   [[nodiscard]] AdaptPoint point() const { return point_; }

@@ -77,7 +77,8 @@ void RequestFields::add_logins(const AdaptedMessage& message) {
 }
 
 void RequestFields::add(std::string_view name, std::string_view value) {
-  fields_.push_back({.name = name, .value = arena_.copy(value)});
+  // Notes that names are of may move while the request waits for a connection.
+  fields_.push_back({.name = arena_.copy(name), .value = arena_.copy(value)});
 }
 
 }  // namespace penstock::icap

@@ -247,6 +247,7 @@ MaybeTask<FilterOutcome> ModuleFilter::on_connect(const AdaptedMessage& message,
 
 void ModuleFilter::on_logged(const LoggedMessages& messages, const RecordView& record,
                              std::unique_ptr<FilterState>& state) {
+  if (state && state->left) return;
   ModuleTransaction& transaction = transaction_of(messages.adaptation, state);
   transaction.request = &messages.request;
   transaction.response = messages.response;

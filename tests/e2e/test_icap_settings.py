@@ -167,6 +167,14 @@ class SaidTest(IcapSettingsTest):
         self.get(penstock, origin)
         self.assertEqual(origin.requests[0].values("X-Seen"), ["c", "b"])
 
+    def test_services_that_do_not_offer_the_method_are_not_all(self):
+        origin = self.origin(response_bytes(BODY))
+        requests = self.icap(options=Options(methods=("REQMOD",)))
+        responses = self.icap(icap.response(b"virus", status="403 Forbidden"))
+        penstock = self.proxy({"a": requests, "b": responses}, [{"icap": ["a", "b"]}])
+        self.assert_body(self.get(penstock, origin), b"virus", 403)
+        self.assertEqual([len(requests.requests), len(responses.requests)], [1, 1])
+
     def test_next_services_that_fail(self):
         origin = self.origin()
         router = self.icap(icap.unmodified("X-Next-Services: b"))
@@ -244,6 +252,15 @@ class LoggedTest(IcapSettingsTest):
 
         wait_until(published, "the metrics")
 
+    def test_who_is_left_out_is_logged(self):
+        origin = self.origin(response_bytes(BODY))
+        service = self.icap(icap.error("500 Error"))
+        penstock = self.proxy({"av": service}, [{"icap": "av", "on_failure": "skip"}])
+        self.get(penstock, origin)
+        record, = self.records()
+        self.assertEqual([(one["method"], one["outcome"]) for one in record["icap"]],
+                         [("REQMOD", "bypassed")])
+
     def test_a_body_that_breaks_off_is_a_failure(self):
         origin = self.origin(response_bytes(BODY))
         service = self.icap(icap.broken("last chunk", script=icap.echo()))
@@ -313,6 +330,14 @@ class TimesTest(IcapSettingsTest):
         client, head, ready = self.trickled(self.ALL, icap.unmodified(after="all"), respond=respond)
         ready.set()
         self.assertEqual(client.read_body(head).body, BODY)
+
+    def test_nothing_of_what_the_service_has_to_send_back(self):
+        """It is not offered that it may leave it as it is: all of it comes from there."""
+        origin = self.origin(response_bytes(BODY))
+        service = self.icap(icap.honest(after="all"), Options(preview=None, allow=()))
+        penstock = self.proxy({"s": {"url": service.uri, "methods": ["respmod"],
+                                     "trickle": self.ALL}}, [{"icap": "s"}])
+        self.assert_body(self.get(penstock, origin), BODY)
 
     def test_what_is_refused_breaks_off(self):
         client, _, ready = self.trickled(self.BEGINNING, icap.response(b"virus", after="all"))
