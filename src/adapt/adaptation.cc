@@ -15,6 +15,17 @@ constexpr std::size_t kMostNotes = 32;
 constexpr std::size_t kLongestNote = 4096;
 constexpr unsigned kBitsOfIds = 48;  // below the number of the worker
 
+// What conditions look at.
+RequestFacts facts_of(const TransactionFacts& facts, const RequestHead& request,
+                      std::string_view host, std::string_view path) {
+  return {.client = *facts.client,
+          .route = facts.route,
+          .host = host,
+          .path_and_query = path,
+          .method = request.method_text,
+          .login = facts.login};
+}
+
 Task<FilterOutcome> awaited(MaybeTask<FilterOutcome> outcome) {
   co_return co_await std::move(outcome);
 }
@@ -62,12 +73,7 @@ std::unique_ptr<Adaptation> Adaptation::begin(const std::shared_ptr<FilterSet>& 
                                               const TransactionFacts& facts,
                                               const RequestHead& request, std::string_view host,
                                               std::string_view path) {
-  const RequestFacts asked{.client = *facts.client,
-                           .route = facts.route,
-                           .host = host,
-                           .path_and_query = path,
-                           .method = request.method_text,
-                           .login = facts.login};
+  const RequestFacts asked = facts_of(facts, request, host, path);
   const auto is_meant = [&asked](const FilterPlace& place) { return place.is_meant(asked); };
   const auto first = std::ranges::find_if(set->places(), is_meant);
   if (first == set->places().end()) return nullptr;
@@ -84,12 +90,7 @@ std::unique_ptr<Adaptation> Adaptation::begin(const std::shared_ptr<FilterSet>& 
 }
 
 void Adaptation::look_again(const RequestHead& request, std::string_view host, std::size_t since) {
-  const RequestFacts asked{.client = *facts_.client,
-                           .route = facts_.route,
-                           .host = host,
-                           .path_and_query = path_of(request),
-                           .method = request.method_text,
-                           .login = facts_.login};
+  const RequestFacts asked = facts_of(facts_, request, host, path_of(request));
   interests_ = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];

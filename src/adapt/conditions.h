@@ -65,8 +65,6 @@ class Conditions {
   [[nodiscard]] bool need_message() const {
     return need_response() || !noted_.empty() || size_over_ != 0;
   }
-  // There are some of the client and its request.
-  [[nodiscard]] bool need_request() const { return of_request_; }
 
  private:
   // Tells `visit` of each condition that there is whether it is met, until that returns false.

@@ -42,7 +42,6 @@ bool matches(const FilterConditions& settings, const Request& request) {
 
 TEST(Conditions, NoneAreForAll) {
   const Conditions none{FilterConditions{}};
-  EXPECT_FALSE(none.need_request());
   EXPECT_FALSE(none.need_message());
   EXPECT_FALSE(none.need_response());
   EXPECT_TRUE(none.match_request({.client = ClientInfo{},
@@ -106,7 +105,6 @@ TEST(Conditions, AllKindsHaveToMatch) {
 
 TEST(Conditions, AConnectionOfNoListenerIsOfNoneThatIsNamed) {
   const Conditions named{FilterConditions{.listeners = {"public"}}};
-  EXPECT_TRUE(named.need_request());
   EXPECT_FALSE(named.match_request(
       {.client = ClientInfo{}, .route = "", .host = "", .path_and_query = "/", .method = "GET"}));
 }

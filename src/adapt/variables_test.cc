@@ -101,9 +101,14 @@ class RequestVariablesTest : public VariablesTest {
  protected:
   std::string expand(std::string_view text) {
     const TextTemplate made(text);
-    return std::string(made.expand(
-        {.client = client, .head = &head, .host = host, .route = "inner", .status = status},
-        arena));
+    return std::string(made.expand({.client = client,
+                                    .head = &head,
+                                    .host = host,
+                                    .route = "inner",
+                                    .status = status,
+                                    .login = login,
+                                    .notes = notes},
+                                   arena));
   }
   void ask(std::string_view method, std::string_view target) {
     head.method_text = method;
@@ -113,6 +118,8 @@ class RequestVariablesTest : public VariablesTest {
   RequestHead head;
   std::string_view host = "www.example";
   int status = 0;
+  std::string_view login = {};
+  std::vector<Note> notes;
 };
 
 TEST_F(RequestVariablesTest, OfTheRequest) {
@@ -129,6 +136,35 @@ TEST_F(RequestVariablesTest, OfTheRequest) {
   EXPECT_EQ(expand("[${path}${query}${path_and_query}]"), "[]");
   host = "2001:db8::1";
   EXPECT_EQ(expand("http://${host}/"), "http://[2001:db8::1]/");
+}
+
+TEST_F(RequestVariablesTest, OfTheUser) {
+  EXPECT_EQ(expand("[${user}]"), "[]");
+  login = "Basic YWxpY2U6c2VjcmV0";  // alice:secret
+  EXPECT_EQ(expand("Local://${user}"), "Local://alice");
+  login = "Basic bfxsbGVyOng=";  // in ISO-8859-1
+  EXPECT_EQ(expand("${user}"), R"(m\FCller)");
+}
+
+TEST_F(RequestVariablesTest, OfFieldsAndNotes) {
+  EXPECT_EQ(expand("[${field:X-Line}${noted:X-Attribute}]"), "[]");
+  head.fields.add(FieldId::other, "x-line", "42");
+  head.fields.add(FieldId::other, "X-Line", "43");
+  head.fields.add(FieldId::host, "www.example");
+  notes = {{.name = "X-Attribute", .text = "deny\x80"}};
+  EXPECT_EQ(expand("${field:X-Line} ${field:host} ${noted:x-attribute}"),
+            R"(42 www.example deny\80)");
+}
+
+TEST_F(RequestVariablesTest, WhetherTheySayAnything) {
+  const auto says = [this](std::string_view text) {
+    return TextTemplate(text).says_something({.client = client, .head = &head, .login = login});
+  };
+  EXPECT_TRUE(says("plain"));
+  EXPECT_FALSE(says("Local://${user}"));
+  EXPECT_TRUE(says("${user}${client_ip}"));
+  login = "Basic YWxpY2U6c2VjcmV0";
+  EXPECT_TRUE(says("Local://${user}"));
 }
 
 TEST_F(RequestVariablesTest, OfTheResponse) {

@@ -15,18 +15,6 @@ using ::testing::IsEmpty;
 constexpr std::string_view kService = "filter = [{ icap = 's' }]\n[icap.s]\nurl = 'icap://scan'\n";
 constexpr std::string_view kSecure = "filter = [{ icap = 's' }]\n[icap.s]\nurl = 'icaps://scan'\n";
 
-void expect_errors(std::string_view before, std::span<const Case> cases) {
-  for (const Case& one : cases) expect_single(one, errors_of(std::string(before) + one.text));
-}
-
-void expect_warnings(std::string_view before, std::span<const Case> cases) {
-  for (const Case& one : cases) {
-    const auto found = warnings_of(std::string(before) + one.text);
-    expect_single(one, found);
-    for (const Diagnostic& diagnostic : found) EXPECT_TRUE(diagnostic.warning) << one.text;
-  }
-}
-
 TEST(IcapErrors, TablesAndNames) {
   const Case cases[] = {
       {"[[icap]]\nurl = 'icap://x'", 1, 1, "services have a name: write [icap.NAME]"},

@@ -23,18 +23,6 @@ constexpr std::string_view kPeerLines =
 // Each case of credentials.
 constexpr std::string_view kHost = "[[credentials]]\nhost = 'x.org'\n";
 
-void expect_errors(std::string_view before, std::span<const Case> cases) {
-  for (const Case& one : cases) expect_single(one, errors_of(std::string(before) + one.text));
-}
-
-void expect_warnings(std::string_view before, std::span<const Case> cases) {
-  for (const Case& one : cases) {
-    const auto found = warnings_of(std::string(before) + one.text);
-    expect_single(one, found);
-    for (const Diagnostic& diagnostic : found) EXPECT_TRUE(diagnostic.warning) << one.text;
-  }
-}
-
 TEST(ServerErrors, Servers) {
   const Case cases[] = {
       {"servers = ['a', 3]", 2, 17, "expected a text in quotes (server address), found a whole"},

@@ -60,4 +60,17 @@ inline void expect_single(const Case& one, const std::vector<Diagnostic>& found)
   EXPECT_THAT(found[0].message, ::testing::HasSubstr(one.message)) << one.text;
 }
 
+// Each case behind `before`.
+inline void expect_errors(std::string_view before, std::span<const Case> cases) {
+  for (const Case& one : cases) expect_single(one, errors_of(std::string(before) + one.text));
+}
+
+inline void expect_warnings(std::string_view before, std::span<const Case> cases) {
+  for (const Case& one : cases) {
+    const auto found = warnings_of(std::string(before) + one.text);
+    expect_single(one, found);
+    for (const Diagnostic& diagnostic : found) EXPECT_TRUE(diagnostic.warning) << one.text;
+  }
+}
+
 }  // namespace penstock::config

@@ -64,6 +64,7 @@ class Consultation final : public ExchangeOwner {
   ResponseHead http_response;
   IcapRequest request;
   ExchangeLimits limits;
+  Duration pause{};  // between the verdict and the content
   std::unique_ptr<TimedBody> source;
   std::unique_ptr<VirginBody> virgin;
 
@@ -95,6 +96,7 @@ class Consultation final : public ExchangeOwner {
     if (auto* const response = std::get_if<ResponseHead>(&exchange_->head().head)) {
       status = response->status;
     }
+    if (pause > Duration{}) co_await sleep_until(pool.executor().now() + pause);
     co_await pull_body(*exchange_, content);
     Scope scope(pool.executor());
     scope.spawn(Exchange::see_writer_off(*exchange_));
@@ -342,6 +344,39 @@ TEST_F(ExchangeTest, ServerThatThinks) {
     EXPECT_GE(took, consultation.limits.answer);
     EXPECT_LE(took, consultation.limits.answer + std::chrono::seconds(2));
   }
+}
+
+// While nobody reads what the server writes, and it reads no more, it is not the server that
+// stalls.
+TEST_F(ExchangeTest, ReaderThatPauses) {
+  const std::string text = sample_text(400'000);
+  const ScriptedServer server(
+      network, "10.0.0.1:80",
+      {{{.until = kResponseHead,
+         .answer = adapted("HTTP/1.1 200 OK\r\n\r\n", chunk(text) + kLast)}}});
+  Consultation consultation(in_pieces(text, 10'000));
+  consultation.pause = 3 * consultation.limits.stall;
+  consult(consultation);
+  ASSERT_TRUE(consultation.verdict);
+  EXPECT_FALSE(consultation.broken);
+  EXPECT_TRUE(consultation.content.ended);
+  EXPECT_EQ(consultation.content.text, text);
+}
+
+// But a server that does nothing although somebody waits for it does.
+TEST_F(ExchangeTest, ServerThatStallsWhileContentFlows) {
+  const ScriptedServer server(
+      network, "10.0.0.1:80",
+      {{{.until = kResponseHead, .answer = adapted("HTTP/1.1 200 OK\r\n\r\n", chunk("abc"))},
+        {.until = "what never comes"}}});
+  auto pieces = in_pieces("hello", 5);
+  pieces.push_back({.text = "later", .after = std::chrono::hours(1)});
+  Consultation consultation(std::move(pieces));
+  const TimePoint begun = pool.executor().now();
+  consult(consultation);
+  ASSERT_TRUE(consultation.broken);
+  EXPECT_EQ(consultation.broken->fault, Fault::timed_out);
+  EXPECT_LE(pool.executor().now() - begun, 2 * consultation.limits.stall);
 }
 
 // What the server says before it has everything is not held up by that, and the rest goes on

@@ -2,26 +2,11 @@
 
 #include <string>
 
-#include <openssl/evp.h>
-
 #include "adapt/adaptation.h"
 #include "adapt/built_in.h"
+#include "message/base64.h"
 
 namespace penstock::icap {
-namespace {
-
-std::string base64(std::string_view text) {
-  // With room for the NUL that is written behind it.
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
-}
-
-}  // namespace
-
 FieldTexts::FieldTexts(const IcapFieldSettings& settings)
     : settings_(&settings), user_(settings.user_is), groups_(settings.groups_are) {
   for (const auto& [name, value] : settings.set) set_.push_back({name, TextTemplate(value)});
@@ -63,7 +48,7 @@ void RequestFields::add_user(std::string_view name, const TextTemplate& text,
   if (name.empty() || !text.says_something(context)) return;
   const std::string_view value = text.expand(context, arena_);
   if (value.empty()) return;
-  add(name, coding == UserCoding::base64 ? base64(value) : value);
+  add(name, coding == UserCoding::base64 ? to_base64(value) : value);
 }
 
 // They are of one connection each in HTTP, and so not in the messages (RFC 3507 section 4.4.2).

@@ -6,25 +6,15 @@
 #include <utility>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "base/check.h"
+#include "message/base64.h"
 
 namespace penstock {
 namespace {
 
 using Scheme = CredentialSettings::Scheme;
-
-std::string base64(std::string_view text) {
-  // With room for the NUL that is written behind it.
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
-}
 
 // Empty when there is no randomness.
 std::string make_cnonce() {
@@ -128,7 +118,7 @@ std::string Authenticator::basic_value(TimePoint now) {
   std::string both;
   both.reserve(user.size() + 1 + password->size());
   both.append(user).append(":").append(*password);
-  std::string value = "Basic " + base64(both);
+  std::string value = "Basic " + to_base64(both);
   OPENSSL_cleanse(both.data(), both.size());
   return value;
 }
