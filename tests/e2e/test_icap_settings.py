@@ -290,6 +290,21 @@ class TimesTest(IcapSettingsTest):
                                      "total_timeout": "200ms"}}, [{"icap": "s"}])
         self.assertEqual(self.get(penstock, origin).status, 504)
 
+    def test_the_whole_time_when_it_has_begun_to_speak(self):
+        """What it has begun to say is not passed over, whatever the policy."""
+        origin = self.origin(response_bytes(BODY))
+
+        def begins(exchange):
+            answer = icap.answer_of(icap.echo(), exchange)
+            exchange.send(answer.head() + answer.http_heads)
+            exchange.double.stopping.wait(LIMIT)
+
+        service = self.icap(begins)
+        penstock = self.proxy({"s": {"url": service.uri, "methods": ["respmod"], "timeout": "20s",
+                                     "total_timeout": "200ms"}},
+                              [{"icap": "s", "on_failure": "open"}])
+        self.assertEqual(self.get(penstock, origin).status, 502)
+
     def trickled(self, trickle, script, body=BODY, respond=response_bytes, policy="closed"):
         """A client's connection, when it has the head of the response, and the event that lets the
         service go on with the script."""
@@ -334,7 +349,13 @@ class TimesTest(IcapSettingsTest):
     def test_nothing_of_what_the_service_has_to_send_back(self):
         """It is not offered that it may leave it as it is: all of it comes from there."""
         origin = self.origin(response_bytes(BODY))
-        service = self.icap(icap.honest(after="all"), Options(preview=None, allow=()))
+
+        def thinks(exchange):
+            exchange.read_all()
+            exchange.double.stopping.wait(0.05)  # long enough for the client to get something
+            return icap.honest()
+
+        service = self.icap(thinks, Options(preview=None, allow=()))
         penstock = self.proxy({"s": {"url": service.uri, "methods": ["respmod"],
                                      "trickle": self.ALL}}, [{"icap": "s"}])
         self.assert_body(self.get(penstock, origin), BODY)
