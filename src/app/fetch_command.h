@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "app/url.h"
 #include "base/time.h"
+#include "message/url.h"
 #include "net/address.h"
 #include "upstream/credential_settings.h"
 #include "upstream/settings.h"

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "app/fetch_command.h"
-#include "app/url.h"
 #include "message/head.h"
+#include "message/url.h"
 
 namespace penstock {
 

@@ -7,11 +7,11 @@
 #include <string_view>
 #include <utility>
 
-#include "app/url.h"
 #include "async/sleep.h"
 #include "message/characters.h"
 #include "message/hop.h"
 #include "message/text_body.h"
+#include "message/url.h"
 #include "proxy/failure.h"
 #include "upstream/delivery.h"
 

@@ -111,6 +111,10 @@ class FieldSection {
     present_ |= bit(id);
   }
   void add(FieldId id, std::string_view value) { add(id, field_name(id), value); }
+  // Takes room for exactly so many lines, where it has none yet: for sections that stay.
+  void reserve_exactly(std::size_t lines) {
+    if (lines_.capacity() == 0) lines_.reserve(lines);
+  }
   // Copies text into memory that lives as long as the section.
   [[nodiscard]] std::string_view keep(std::string_view text) { return arena_.copy(text); }
   [[nodiscard]] Arena& arena() { return arena_; }

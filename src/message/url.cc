@@ -1,4 +1,4 @@
-#include "app/url.h"
+#include "message/url.h"
 
 #include <algorithm>
 #include <charconv>
