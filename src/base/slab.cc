@@ -2,7 +2,9 @@
 
 #include <array>
 #include <new>
+#include <utility>
 
+#include "base/frame_pool.h"
 #include "base/free_list.h"
 
 namespace penstock {
@@ -21,6 +23,18 @@ thread_local Pool pool;
 
 }  // namespace
 
+// The slab is its first part, as all code but the pool's knows nothing else.
+struct SlabPool::Keeper {
+  Slab slab;
+  std::shared_ptr<const void> kept;
+};
+
+SlabRef SlabPool::keep(std::shared_ptr<const void> kept) {
+  void* const memory = pool_allocate(sizeof(Keeper));
+  auto* const keeper = ::new (memory) Keeper{Slab(0, SlabSize::keeper), std::move(kept)};
+  return SlabRef(&keeper->slab);
+}
+
 SlabSize SlabPool::fitting(std::size_t bytes) {
   std::size_t index = 0;
   while (index + 1 < kBlockBytes.size() && kBlockBytes[index] - sizeof(Slab) < bytes) ++index;
@@ -38,6 +52,11 @@ SlabRef SlabPool::take(SlabSize size) {
 std::size_t SlabPool::bytes_in_use() { return pool.bytes_in_use; }
 
 void SlabPool::give_back(Slab* slab) noexcept {
+  if (slab->size_ == SlabSize::keeper) {
+    auto* const keeper = reinterpret_cast<Keeper*>(slab);
+    keeper->~Keeper();
+    return pool_free(keeper, sizeof(Keeper));
+  }
   const auto index = static_cast<std::size_t>(slab->size_);
   const std::size_t block = kBlockBytes[index];
   pool.bytes_in_use -= block;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -10,8 +11,8 @@
 namespace penstock {
 
 // The block sizes there are. Small ones hold heads and small bodies, large ones bodies in motion,
-// huge ones only heads of unusual size, which have to be contiguous.
-enum class SlabSize : std::uint8_t { small, medium, large, huge };
+// huge ones only heads of unusual size, which have to be contiguous. A keeper has no bytes.
+enum class SlabSize : std::uint8_t { small, medium, large, huge, keeper };
 inline constexpr std::size_t kSmallSlab = 4 * 1024;
 inline constexpr std::size_t kMediumSlab = 16 * 1024;
 inline constexpr std::size_t kLargeSlab = 68 * 1024;  // a head of 64 KiB fits with room to spare
@@ -68,6 +69,10 @@ class SlabPool {
   [[nodiscard]] static SlabSize fitting(std::size_t bytes);
   // A slab of the calling thread's pool; allocates when none is free.
   static SlabRef take(SlabSize size);
+  // A slab without bytes that keeps something else alive, such as memory that threads share: slices
+  // of that memory have it as their owner. Its references are the thread's own, so that counting
+  // them takes no atomic operation; `kept` is released with the last of them.
+  static SlabRef keep(std::shared_ptr<const void> kept);
   // Bytes of slabs the calling thread has handed out and not got back.
   static std::size_t bytes_in_use();
   // Gives back to the system the free slabs that the calling thread has not needed since the last
@@ -76,6 +81,7 @@ class SlabPool {
 
  private:
   friend class SlabRef;
+  struct Keeper;
   static void give_back(Slab* slab) noexcept;
 };
 

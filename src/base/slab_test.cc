@@ -3,7 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -94,6 +96,24 @@ TEST(Slice, KeepsItsSlabAlive) {
   EXPECT_EQ(SlabPool::bytes_in_use(), before);
   EXPECT_FALSE(part.owner());
   EXPECT_TRUE(Slice().empty());
+}
+
+TEST(SlabPool, KeeperKeepsWhatIsSharedUntilTheLastSliceGoes) {
+  auto shared = std::make_shared<const std::string>("shared by threads");
+  const std::weak_ptr<const std::string> watched = shared;
+  const std::string_view text = *shared;
+  Slice first;
+  {
+    const SlabRef keeper = SlabPool::keep(std::move(shared));
+    EXPECT_EQ(keeper->capacity(), 0U);
+    first = Slice(keeper, text.substr(0, 6));
+  }
+  Slice second = first;
+  first = Slice();
+  EXPECT_FALSE(watched.expired());
+  EXPECT_EQ(second.view(), "shared");
+  second = Slice();
+  EXPECT_TRUE(watched.expired());
 }
 
 }  // namespace

@@ -19,11 +19,11 @@
 #include <unistd.h>
 
 #include "async/virtual_time_test.h"
+#include "async/worker_gate.h"
 #include "base/log.h"
 #include "module/loop_port.h"
 #include "module/module_loop.h"
 #include "module/subrequest_runner.h"
-#include "module/worker_gate.h"
 
 namespace penstock {
 

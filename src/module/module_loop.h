@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "async/timer.h"
+#include "async/worker_gate.h"
 #include "base/time.h"
 #include "module/loop_port.h"
 #include "module/subrequest_runner.h"
 #include "module/watchdog.h"
-#include "module/worker_gate.h"
 #include "net/event_loop.h"
 #include "net/fd.h"
 

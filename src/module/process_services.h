@@ -9,11 +9,11 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "async/worker_gate.h"
 #include "helper/channel.h"
 #include "module/metrics.h"
 #include "module/services.h"
 #include "module/subrequest_runner.h"
-#include "module/worker_gate.h"
 
 namespace penstock {
 

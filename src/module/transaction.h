@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "adapt/filter.h"
+#include "async/worker_gate.h"
 #include "module/instance.h"
 #include "module/moment.h"
-#include "module/worker_gate.h"
 
 // Content that a module keeps back.
 struct penstock_held {

@@ -3,8 +3,8 @@
 
 #include <memory>
 
+#include "async/worker_gate.h"
 #include "module/moment.h"
-#include "module/worker_gate.h"
 #include "penstock/module.h"
 
 // A call that waits. Resuming it destroys it.
