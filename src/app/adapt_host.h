@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adapt/adaptation.h"
+#include "async/worker_gate.h"
 #include "base/log.h"
 #include "config/diagnostic.h"
 #include "config/snapshot.h"
@@ -15,7 +16,6 @@
 #include "module/loader.h"
 #include "module/make_instances.h"
 #include "module/watchdog.h"
-#include "module/worker_gate.h"
 
 namespace penstock {
 

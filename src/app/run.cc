@@ -72,6 +72,13 @@ std::string make_pseudonym(const ProxySettings& settings) {
   return fmt::format("{}-{:08x}", settings.name, random());
 }
 
+// Nobody outside can find keys whose hashes meet.
+HashKey make_hash_secret() {
+  std::random_device random;
+  const auto number = [&random] { return std::uint64_t{random()} << 32 | random(); };
+  return {.low = number(), .high = number()};
+}
+
 // The main thread's work while the workers serve: signals, until all workers are done.
 class Supervisor {
  public:
@@ -232,6 +239,9 @@ int serve(const std::shared_ptr<const Snapshot>& loaded, const std::string& path
     };
     metrics_file.emplace(std::move(publish), settings.metrics_file, settings.metrics_interval, log);
   }
+  std::optional<Cache> cache;
+  const CacheRules cache_rules(snapshot->proxy.cache_rules);
+  if (snapshot->cache.memory > 0) cache.emplace(snapshot->cache, make_hash_secret());
   Reload reload(path, count, modules, log);
   auto generation = reload.begin(loaded);
   if (!generation) return kExitFailed;
@@ -248,6 +258,8 @@ int serve(const std::shared_ptr<const Snapshot>& loaded, const std::string& path
                 .modules = &modules,
                 .log = &log,
                 .access_file = access_file,
+                .cache = cache ? &*cache : nullptr,
+                .cache_rules = &cache_rules,
                 .on_worker_done = supervisor.done_callback()};
   if (!shared.upstream.problem().empty()) {
     log.error("{}", shared.upstream.problem());

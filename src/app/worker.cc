@@ -38,9 +38,10 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
       filters_{make_filter_set(shared.generation, filter_worker_)},
       subrequests_(upstream_, shared.pseudonym),
       proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
-                        shared.own_addresses, shared.pseudonym, &filters_}),
+                        shared.own_addresses, shared.pseudonym, &filters_, make_cache_part()}),
       tcp_proxy_(ProxyParts{upstream_, routes_, access_log_, shared.snapshot->proxy,
                             shared.own_addresses, shared.pseudonym}) {
+  if (cache_) cache_->background = &background_.emplace(proxy_.parts());
   if (number == 0) {
     shared.modules->loop.attach({.gate = gate_,
                                  .port = &loop_port_,
@@ -74,6 +75,16 @@ Worker::Worker(Shared& shared, unsigned number, std::vector<ListeningSocket> soc
 
 Worker::~Worker() { gate_->close(); }
 
+CachePart* Worker::make_cache_part() {
+  if (shared_.cache == nullptr) return nullptr;
+  CacheWorker worker{.cache = shared_.cache,
+                     .executor = &loop_.executor(),
+                     .gate = gate_,
+                     .name = shared_.pseudonym,
+                     .counters = &shared_.cache->add_counters()};
+  return &cache_.emplace(std::move(worker), shared_.cache_rules);
+}
+
 void Worker::Housekeeping::arm() {
   executor_->timers().arm(*this, executor_->now() + std::chrono::seconds(1));
 }
@@ -83,6 +94,8 @@ void Worker::Housekeeping::on_timer() {
   // The C library keeps what it is given back unless it is asked.
   if (pool_trim() + SlabPool::trim() >= kWorthTrimming) ::malloc_trim(0);
   worker_->let_filters_go();
+  if (worker_->cache_ && worker_->number_ == 0) worker_->shared_.cache->sweep(
+      worker_->cache_->worker.now());
   arm();
 }
 
@@ -144,6 +157,7 @@ Task<void> Worker::end_when_drained(Worker& worker, Duration limit) {
     explicit Limit(Worker& of) : worker(of) {}
     void on_timer() override {
       for (Server& server : worker.servers_) server.cancel();
+      if (worker.cache_) worker.cache_->cancel();
     }
     Worker& worker;
   } at_limit(worker);
@@ -155,6 +169,7 @@ Task<void> Worker::end_when_drained(Worker& worker, Duration limit) {
   } else if (--worker.shared_.others_serving == 0) {
     worker.shared_.on_others_drained();
   }
+  if (worker.background_) co_await worker.background_->stop();
   co_await worker.subrequests_.stop();
   co_await worker.icap_.stop();
   co_await worker.upstream_.stop();

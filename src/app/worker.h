@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "async/event.h"
 #include "base/log.h"
 #include "base/log_file.h"
+#include "cache/cache.h"
 #include "config/snapshot.h"
 #include "module/local_services.h"
 #include "module/loop_port.h"
@@ -24,6 +26,8 @@
 #include "net/socket_listener.h"
 #include "net/socket_network.h"
 #include "proxy/access_log.h"
+#include "proxy/background.h"
+#include "proxy/cache_part.h"
 #include "proxy/proxy.h"
 #include "proxy/routes.h"
 #include "proxy/targets.h"
@@ -46,6 +50,8 @@ struct Shared {
   LocalShare* modules = nullptr;
   Log* log = nullptr;
   LogFile* access_file = nullptr;
+  Cache* cache = nullptr;  // null: there is none
+  const CacheRules* cache_rules = nullptr;
   std::function<void()> on_worker_done;  // called by each worker's thread when it has drained
   // Workers but the first that serve yet; the last of them calls the function.
   std::atomic<unsigned> others_serving = 0;
@@ -89,6 +95,7 @@ class Worker {
   };
   void exchange_filters(const std::shared_ptr<const AdaptGeneration>& generation);
   void let_filters_go();
+  [[nodiscard]] CachePart* make_cache_part();
   void run();
   void begin_drain(Duration limit);
   static Task<void> end_when_drained(Worker& worker, Duration limit);
@@ -108,7 +115,9 @@ class Worker {
   Event others_drained_;
   EventLoopPort loop_port_{loop_};
   Subrequests subrequests_;
+  std::optional<CachePart> cache_;
   Proxy proxy_;
+  std::optional<BackgroundFetches> background_;
   TcpProxy tcp_proxy_;
   std::list<Server> servers_;
   std::vector<AcceptSeat*> seats_;  // at the listeners; null where there is nobody to share with

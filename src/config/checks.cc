@@ -291,6 +291,7 @@ void complete_and_check(Draft& draft, Report& report) {
   check_route_peers(draft, report);
   check_route_names(draft, report);
   check_filters(draft, report);
+  check_cache_rules(draft, report);
   name_filters(draft);
   give_modules_tls(draft.snapshot);
   complete_routes(draft, report);

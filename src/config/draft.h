@@ -28,6 +28,11 @@ struct FilterPlace {
   std::vector<Place> excepted_listeners, excepted_routes;  // of each name in `unless`
   bool sound = false;
 };
+struct CacheRulePlace {
+  Place self;
+  std::vector<Place> listeners, routes;  // of each name
+  bool sound = false;
+};
 struct PeerPlace {
   Place self, name;
 };
@@ -44,6 +49,7 @@ struct Draft {
   std::vector<Place> credentials;
   std::vector<FilterPlace> filters;
   std::vector<Place> services;
+  std::vector<CacheRulePlace> cache_rules;
 };
 
 }  // namespace penstock::config

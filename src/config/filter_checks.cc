@@ -161,6 +161,25 @@ void check_filters(const Draft& draft, Report& report) {
   }
 }
 
+void check_cache_rules(const Draft& draft, Report& report) {
+  const Snapshot& snapshot = draft.snapshot;
+  const Known listeners{
+      .kind = "listener", .where = "give one this name", .names = names_of(snapshot.listeners)};
+  const Known routes{
+      .kind = "route", .where = "give one this name", .names = names_of(snapshot.proxy.routes)};
+  for (std::size_t i = 0; i < draft.cache_rules.size(); ++i) {
+    const CacheRulePlace& place = draft.cache_rules[i];
+    if (!place.sound) continue;
+    const FilterConditions& conditions = snapshot.proxy.cache_rules[i].conditions;
+    check_names(listeners, conditions.listeners, place.listeners, report);
+    check_names(routes, conditions.routes, place.routes, report);
+  }
+  if (!draft.cache_rules.empty() && snapshot.cache.memory == 0) {
+    report.warning(draft.cache_rules.front().self,
+                   "there is no cache that this rule could be for: give [cache] some memory");
+  }
+}
+
 namespace {
 
 std::string name_of_work(const FilterSettings& filter) {

@@ -11,6 +11,8 @@ void check_route_names(const Draft& draft, Report& report);
 // Each filter names a module, ICAP services, listeners and routes that there are; no two have one
 // name.
 void check_filters(const Draft& draft, Report& report);
+// Each rule of the cache names listeners and routes that there are, and there is a cache.
+void check_cache_rules(const Draft& draft, Report& report);
 // Names those filters that have none.
 void name_filters(Draft& draft);
 // Modules may ask for what is to be had by https, certificates being those the system trusts.

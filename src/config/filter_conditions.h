@@ -1,5 +1,5 @@
-// The keys that are conditions of [[filter]], and of its table `unless`, where they except from it.
-// Part of filter_sections.cc.
+// The keys that are conditions of [[filter]], of its table `unless`, where they except from it, and
+// of [[cache_rule]].
 #pragma once
 
 #include <array>
@@ -107,22 +107,17 @@ inline constexpr std::array kConditionKeys{
         [](auto& c) { return std::tie(c.noted); }),
 };
 
-// The same keys in the filter itself.
-template <std::size_t kIndex>
-constexpr Key<FilterSettings> condition_key() {
+// The same keys in a table that has conditions beside other keys: a filter, a rule of the cache.
+template <std::size_t kIndex, class Owner = FilterSettings>
+constexpr Key<Owner> condition_key() {
   constexpr const Key<FilterConditions>& kKey = kConditionKeys[kIndex];
   return {.name = kKey.name,
           .standard = kKey.standard,
           .meaning = kKey.meaning,
           .type = kKey.type,
-          .read =
-              [](const toml::node& node, Report& report, FilterSettings& filter) {
-                kConditionKeys[kIndex].read(node, report, filter.conditions);
-              },
-          .show =
-              [](const FilterSettings& filter) {
-                return kConditionKeys[kIndex].show(filter.conditions);
-              }};
+          .read = [](const toml::node& node, Report& report,
+                     Owner& owner) { kConditionKeys[kIndex].read(node, report, owner.conditions); },
+          .show = [](const Owner& owner) { return kConditionKeys[kIndex].show(owner.conditions); }};
 }
 
 }  // namespace penstock::config

@@ -187,6 +187,19 @@ void read_filters(const toml::table& root, Report& report, Draft& draft) {
   }
 }
 
+void read_cache_rules(const toml::table& root, Report& report, Draft& draft) {
+  for (const toml::table* table : tables_of(root, kCacheRule.name, report)) {
+    const std::size_t errors = report.errors();
+    CacheRuleSettings& rule = draft.snapshot.proxy.cache_rules.emplace_back();
+    read_table(*table, kCacheRule, report, rule);
+    for (std::string& host : rule.conditions.hosts) host = without_brackets(host);
+    draft.cache_rules.push_back({.self = place_of(*table),
+                                 .listeners = places_of(*table, "listener"),
+                                 .routes = places_of(*table, "route"),
+                                 .sound = report.errors() == errors});
+  }
+}
+
 void read_modules(const toml::table& root, Report& report, Draft& draft) {
   for (const auto& [name, table] : named_tables(root, kModule, "module", report)) {
     if (Complaint complaint = check_module_name(name->str()); !complaint.empty()) {
@@ -219,9 +232,9 @@ void read_services(const toml::table& root, Report& report, Draft& draft) {
 }
 
 std::vector<std::string_view> table_names() {
-  std::vector<std::string_view> out{kListener.name, kRoute.name, kUpstream.name,
-                                    kPeer.name,     kHostsTable, kCredentials.name,
-                                    kFilter.name,   kIcap.name,  kModule.name};
+  std::vector<std::string_view> out{kListener.name, kRoute.name,       kUpstream.name, kPeer.name,
+                                    kHostsTable,    kCredentials.name, kFilter.name,   kIcap.name,
+                                    kModule.name,   kCacheRule.name};
   for (const Section<Draft>* section : single_sections()) out.push_back(section->name);
   return out;
 }
@@ -246,6 +259,7 @@ void read_root(const toml::table& root, Report& report, Draft& draft) {
   read_credentials(root, report, draft);
   read_filters(root, report, draft);
   read_services(root, report, draft);
+  read_cache_rules(root, report, draft);
   read_modules(root, report, draft);
   if (const toml::node* const hosts = root.get(kHostsTable)) {
     read_hosts(*hosts, report, draft.snapshot.dns.hosts);

@@ -47,6 +47,7 @@ std::vector<KeyReference> reference() {
              kFilterRedirect, kFilterCookies, kFilterPrivacy, kFilterIcap);
   append_all(kIcap, kIcapKeep, kIcapFields, kIcapBreaker, kIcapTrickle, kIcapPool, kIcapQueue,
              kIcapTls);
+  append_all(kCacheRule);
   append_all(kModule);
   for (const Section<Draft>* section : single_sections()) append(*section, out);
   append_all(kTargetsPool, kTargetsRetry);

@@ -208,8 +208,8 @@ constexpr Section<Draft> kLog{.name = "log", .title = "[log]", .keys = kLogKeys}
 constexpr Section<Draft> kWorkers{.name = "workers", .title = "[workers]", .keys = kWorkerKeys};
 
 std::span<const Section<Draft>* const> single_sections() {
-  static constexpr std::array<const Section<Draft>*, 10> kAll{
-      &kForward, &kProxy, &kLimits,  &kTimeouts, &kHttp2,
+  static constexpr std::array<const Section<Draft>*, 11> kAll{
+      &kForward, &kProxy, &kLimits,  &kTimeouts, &kHttp2,  &kCache,
       &kTargets, &kDns,   &kModules, &kLog,      &kWorkers};
   return kAll;
 }

@@ -16,6 +16,7 @@ extern const Section<Draft> kProxy;
 extern const Section<Draft> kLimits;
 extern const Section<Draft> kTimeouts;
 extern const Section<Draft> kHttp2;
+extern const Section<Draft> kCache;
 extern const Section<Draft> kTargets;
 extern const Section<Draft> kDns;
 extern const Section<Draft> kModules;
@@ -76,6 +77,8 @@ extern const Section<CookiesFilterSettings> kFilterCookies;
 extern const Section<PrivacyFilterSettings> kFilterPrivacy;
 extern const Section<SubstitutionRule> kFilterRule;
 extern const Section<IcapFilterSettings> kFilterIcap;
+
+extern const Section<CacheRuleSettings> kCacheRule;
 
 extern const Section<icap::ServiceSettings> kIcap;
 extern const Section<icap::KeepLimits> kIcapKeep;

@@ -5,6 +5,7 @@
 
 #include "adapt/settings.h"
 #include "base/settings.h"
+#include "cache/settings.h"
 #include "icap/settings.h"
 #include "module/settings.h"
 #include "net/settings.h"
@@ -25,6 +26,7 @@ struct Snapshot {
   DnsSettings dns;
   UpstreamSettings upstream;
   ProxySettings proxy;
+  CacheSettings cache;
   AdaptSettings adapt;
   ModulesSettings modules;
   icap::IcapSettings icap;

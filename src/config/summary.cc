@@ -141,6 +141,9 @@ std::string summary(const Snapshot& snapshot) {
   for (const ListenerSettings& listener : snapshot.listeners) out += listener_line(listener);
   for (const RouteSettings& route : snapshot.proxy.routes) out += route_line(route);
   for (const FilterSettings& filter : snapshot.adapt.filters) out += filter_line(filter);
+  for (const CacheRuleSettings& rule : snapshot.proxy.cache_rules) {
+    out += wrapped(kCacheRule.name, changes(kCacheRule, rule));
+  }
   for (const icap::ServiceSettings& service : snapshot.icap.services) out += service_line(service);
   for (const ModuleSettings& module : snapshot.modules.modules) out += module_line(module);
   for (const UpstreamGroupSettings& group : upstream.groups) out += group_line(group);

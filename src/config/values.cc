@@ -122,7 +122,8 @@ std::optional<std::size_t> read_word(const toml::node& node, Report& report,
 
 namespace {
 
-std::optional<Duration> read_duration(const toml::node& node, Report& report, bool may_be_zero) {
+std::optional<Duration> read_duration(const toml::node& node, Report& report, bool may_be_zero,
+                                      Duration longest = kLongest) {
   if (const auto* number = node.as_integer()) {
     report.error(place_of(node),
                  fmt::format("{0} has no unit: say which, as in \"{0}s\"", number->get()));
@@ -139,11 +140,10 @@ std::optional<Duration> read_duration(const toml::node& node, Report& report, bo
     return std::nullopt;
   }
   if (may_be_zero && *duration == Duration::zero()) return *duration;
-  if (*duration < kShortest || *duration > kLongest) {
-    report.error(place_of(node),
-                 fmt::format("{} is too {}: expected {} to {}", quoted(text->get()),
-                             *duration < kShortest ? "short" : "long", format_duration(kShortest),
-                             format_duration(kLongest)));
+  if (*duration < kShortest || *duration > longest) {
+    report.error(place_of(node), fmt::format("{} is too {}: expected {} to {}", quoted(text->get()),
+                                             *duration < kShortest ? "short" : "long",
+                                             format_duration(kShortest), format_duration(longest)));
     return std::nullopt;
   }
   return *duration;
@@ -157,6 +157,11 @@ std::optional<Duration> DurationValue::read(const toml::node& node, Report& repo
 
 std::optional<Duration> DurationOrZeroValue::read(const toml::node& node, Report& report) {
   return read_duration(node, report, true);
+}
+
+std::optional<Duration> LifetimeValue::read(const toml::node& node, Report& report) {
+  constexpr Duration kTenYears = std::chrono::hours(24 * 365 * 10);
+  return read_duration(node, report, true, kTenYears);
 }
 
 std::optional<std::uint64_t> UnlimitedSizeValue::read(const toml::node& node, Report& report) {

@@ -51,6 +51,15 @@ struct DurationOrZeroValue {
   static std::string show(Duration value) { return quoted(format_duration(value)); }
 };
 
+// How long something is fresh: nothing, or up to ten years. Where it is left out there is none.
+struct LifetimeValue {
+  static std::string type() { return "duration"; }
+  static std::optional<Duration> read(const toml::node& node, Report& report);
+  static std::string show(const std::optional<Duration>& value) {
+    return value ? quoted(format_duration(*value)) : "none";
+  }
+};
+
 template <std::uint64_t kLeast, std::uint64_t kMost>
 struct SizeValue {
   static std::string type() {
@@ -137,6 +146,15 @@ struct ChoiceValue {
       if (meaning == value) return quoted(name);
     }
     return "?";
+  }
+};
+
+// The same, or none where it is left out.
+template <const auto& kWords>
+struct OptionalChoiceValue : ChoiceValue<kWords> {
+  using Enum = typename ChoiceValue<kWords>::Enum;
+  static std::string show(const std::optional<std::decay_t<Enum>>& value) {
+    return value ? ChoiceValue<kWords>::show(*value) : std::string("none");
   }
 };
 

@@ -51,6 +51,8 @@ void append_json_line(std::string& out, const Line& line) {
   if (!record.error.empty()) append_string(out, "error", record.error);
   if (!record.detail.empty()) append_string(out, "detail", record.detail);
   if (record.host_unverified) out += ",\"host_unverified\":true";
+  if (!record.cache.empty()) append_string(out, "cache", record.cache);
+  if (!record.cache_detail.empty()) append_string(out, "cache_detail", record.cache_detail);
   if (!record.filter.empty()) append_string(out, "filter", record.filter);
   for (const auto& [name, value] : record.added) append_string(out, name, value);
   for (const auto& [name, elements] : record.lists) {
@@ -89,12 +91,22 @@ void append_common_line(std::string& out, const Line& line, bool combined) {
   out += '\n';
 }
 
+// Squid's words for what the cache did.
+std::string_view squid_result(const RequestHead& request, const AccessRecord& record) {
+  if (request.method == Method::connect) return " TCP_TUNNEL/";
+  if (record.cache == "hit") return record.status == 304 ? " TCP_INM_HIT/" : " TCP_MEM_HIT/";
+  if (record.cache == "stale") return " TCP_STALE_HIT/";
+  if (record.cache == "collapsed") return " TCP_CF_HIT/";
+  if (record.cache == "validated") return " TCP_REFRESH_UNMODIFIED/";
+  return " TCP_MISS/";
+}
+
 // The native format of Squid: time, milliseconds, client, what was done, bytes, request, hierarchy.
 void append_squid_line(std::string& out, const Line& line) {
   RequestHead& request = line.exchange.request();
   append_squid_times(out, line.wall, line.exchange.traffic().started, line.now);
   out += line.exchange.client().peer.host_text();
-  out += request.method == Method::connect ? " TCP_TUNNEL/" : " TCP_MISS/";
+  out += squid_result(request, line.record);
   append_number(out, static_cast<std::uint64_t>(line.record.status));
   out += ' ';
   append_number(out, line.sent());

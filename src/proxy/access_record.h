@@ -29,7 +29,9 @@ struct AccessRecord {
   TimePoint acquired{};         // a server connection was there
   TimePoint server_answered{};  // the response's head was
   int attempts = 0;
-  std::string_view filter;  // that answered, or failed; empty for none
+  std::string_view cache;  // what the cache did, as CacheVisit::result() says; empty: nothing
+  std::string_view cache_detail;  // and why
+  std::string_view filter;        // that answered, or failed; empty for none
   // Fields that filters have added: names and values.
   std::span<const std::pair<std::string, std::string>> added;
   // Lists that they have added: names, and elements in JSON.

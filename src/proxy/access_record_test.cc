@@ -133,6 +133,26 @@ TEST_F(AccessRecordTest, TextFormats) {
             "HIER_DIRECT/10.0.0.1 -\n");
 }
 
+TEST_F(AccessRecordTest, WhatTheCacheDid) {
+  struct Case {
+    std::string_view cache;
+    int status;
+    std::string_view squid;
+  };
+  for (const Case& c :
+       {Case{"hit", 200, "TCP_MEM_HIT/200"}, Case{"hit", 304, "TCP_INM_HIT/304"},
+        Case{"stale", 200, "TCP_STALE_HIT/200"}, Case{"collapsed", 200, "TCP_CF_HIT/200"},
+        Case{"validated", 200, "TCP_REFRESH_UNMODIFIED/200"}, Case{"miss", 200, "TCP_MISS/200"},
+        Case{"bypass", 200, "TCP_MISS/200"}}) {
+    record.cache = c.cache;
+    record.status = c.status;
+    EXPECT_NE(line(AccessLogFormat::squid).find(c.squid), std::string::npos) << c.squid;
+  }
+  record.cache_detail = "rule";
+  EXPECT_NE(line(AccessLogFormat::json).find(R"("cache":"bypass","cache_detail":"rule"})"),
+            std::string::npos);
+}
+
 TEST_F(AccessRecordTest, TextFormatsWithLittleToSay) {
   exchange.request_ = RequestHead{};
   record.server = nullptr;

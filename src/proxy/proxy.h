@@ -6,6 +6,7 @@
 
 #include "adapt/adaptation.h"
 #include "proxy/access_log.h"
+#include "proxy/cache_part.h"
 #include "proxy/routes.h"
 #include "proxy/settings.h"
 #include "proxy/targets.h"
@@ -29,12 +30,14 @@ struct ProxyParts {
   const OwnAddresses& own_addresses;
   std::string pseudonym;
   FilterSlot* filters = nullptr;  // null: there are none, and never will be
+  CachePart* cache = nullptr;     // null: there is none
 };
 
 // The Handler of forward and reverse listeners: each exchange becomes a transaction.
 class Proxy final : public Handler {
  public:
   explicit Proxy(ProxyParts parts) : parts_(std::move(parts)) {}
+  [[nodiscard]] const ProxyParts& parts() const { return parts_; }
   Task<void> handle(Exchange& exchange) override;
   [[nodiscard]] bool wants_connections() const override;
   Task<bool> on_connection(const ClientInfo& client, ClientControl& connection) override;

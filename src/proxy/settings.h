@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "adapt/edit_settings.h"
+#include "adapt/settings.h"
 #include "base/time.h"
+#include "cache/settings.h"
 
 namespace penstock {
 
@@ -44,6 +46,12 @@ struct ForwardSettings {
   PrivateTargets local_targets = PrivateTargets::automatic;
 };
 
+// A [[cache_rule]]: what holds for the requests, and responses, that meet its conditions.
+struct CacheRuleSettings {
+  FilterConditions conditions;
+  CacheRule rule;
+};
+
 struct ProxySettings {
   std::string name = "penstock";  // pseudonym in Via and Proxy-Status; see docs for loop detection
   bool x_forwarded = true;        // reverse: X-Forwarded-For, -Proto, -Host
@@ -52,6 +60,7 @@ struct ProxySettings {
   Duration tunnel_idle = std::chrono::seconds(3600);  // no byte in either direction
   std::vector<RouteSettings> routes;
   ForwardSettings forward;
+  std::vector<CacheRuleSettings> cache_rules;
 };
 
 }  // namespace penstock

@@ -38,21 +38,28 @@ Task<void> Proxy::handle(Exchange& exchange) {
   co_await transaction.run();
 }
 
-Transaction::Transaction(const ProxyParts& parts, Exchange& exchange)
+Transaction::Transaction(const ProxyParts& parts, Exchange& exchange, Origin origin)
     : parts_(parts),
       exchange_(exchange),
+      origin_(origin),
       request_(exchange.request()),
       request_body_(&exchange.body()),
       request_framing_(exchange.body_framing()),
       body_(exchange.body(), parts.settings.max_body),
-      delivery_(parts.servers, *this, pins_of(exchange, parts.servers.pool())) {}
+      delivery_(parts.servers, *this, pins_of(exchange, parts.servers.pool())),
+      response_(&delivery_.response()) {}
 
 Task<void> Transaction::run() {
   co_await serve();
   record_.host_unverified = host_unverified_;
+  if (visit_) {
+    record_.cache = visit_->result();
+    record_.cache_detail = visit_->why();
+  }
   if (adaptation_ && adaptation_->has_work()) co_await adaptation_->end_work();
   if (adaptation_) report_to_filters();
-  if (parts_.access_log.enabled()) parts_.access_log.add(exchange_, record_);
+  if (parts_.access_log.enabled() && origin_ == Origin::client)
+    parts_.access_log.add(exchange_, record_);
 }
 
 Task<void> Transaction::serve() {
@@ -64,12 +71,16 @@ Task<void> Transaction::serve() {
   if (const auto failure = route()) co_return co_await fail_with(*failure);
   // Adapt the request: a filter may change it, send it elsewhere, or answer it.
   begin_adaptation();
-  if (adaptation_ && !co_await adapt_request()) co_return;
+  if (adaptation_ && origin_ == Origin::client && !co_await adapt_request()) co_return;
   if (request_.method == Method::connect) co_return co_await connect_tunnel();
+  // The cache may have the response; what it does not have is fetched.
+  if (parts_.cache != nullptr && is_purge()) co_return co_await purge();
+  if (parts_.cache != nullptr && begin_visit()) co_return co_await serve_through_cache();
+  co_await fetch();
+}
+
+Task<void> Transaction::fetch() {
   prepare();
-
-  // Policy, looking it up in the cache: their places are here, empty so far.
-
   // What is asked of a server now may be adapted once more, and the server be chosen.
   if (adaptation_ && !co_await adapt_for_server()) co_return;
 
@@ -79,6 +90,7 @@ Task<void> Transaction::serve() {
                               .body = &body_,
                               .framing = request_framing_,
                               .connection = hop_.connection};
+  if (visit_) visit_->prepare(request_);
   const auto answered = co_await delivery_.run(destination_, request, body_);
   if (!answered) co_return co_await give_up(answered.error());
   record_.server_answered = parts_.servers.pool().executor().now();
@@ -110,6 +122,7 @@ Task<void> Transaction::give_up(Error error) {
   if (delivery_.login_ended()) exchange_.close_after(CloseReason::pin_ended);
   co_await settle(false);
   if (error.kind == ErrorKind::cancelled) co_return note_client_gone();
+  if (visit_ && error.side == Side::server && visit_->rescue()) co_return co_await send_stored();
   Failure failure = denied_ ? *denied_ : failure_of(error, step_of(delivery_.step()));
   if (error.kind == ErrorKind::adaptation) failure.status = adaptation_->failure_status();
   co_await fail_with(failure);
@@ -125,6 +138,9 @@ Task<void> Transaction::send_response() {
   if (response.status == 401) announce_session_login(response);
   if (adaptation_) {
     if (!co_await adapt_response(AdaptPoint::server_response, body, framing)) co_return;
+  }
+  if (visit_ && co_await take_to_cache(response, body, framing)) co_return;
+  if (adaptation_ && origin_ == Origin::client) {
     if (!co_await adapt_response(AdaptPoint::client_response, body, framing)) co_return;
   }
   if (route_ != nullptr && !route_->response.empty())
@@ -141,6 +157,7 @@ Task<void> Transaction::send_response() {
   const auto sent = watched ? co_await respond_during_upload(response, *body, framing)
                             : co_await exchange_.respond(response, *body, framing);
   if (!sent) note_cut(sent.error());
+  if (visit_ && !sent && visit_->worth_finishing()) co_await visit_->finish(true);
   co_await settle(sent.has_value());
 }
 
@@ -176,7 +193,7 @@ VariableContext Transaction::variables() {
           .head = &request_,
           .host = host_,
           .route = route_->settings->name,
-          .status = delivery_.response().status};
+          .status = response_->status};
 }
 
 void Transaction::note_client_gone() {
@@ -185,7 +202,8 @@ void Transaction::note_client_gone() {
 }
 
 Task<void> Transaction::settle(bool reusable) {
-  // It may still pull the response.
+  // They may still pull the response.
+  if (visit_) co_await visit_->finish(false);
   if (adaptation_ && adaptation_->has_work()) co_await adaptation_->end_work();
   record_.server_fate = co_await delivery_.settle(reusable);
   record_.request_sent = delivery_.bytes_sent();

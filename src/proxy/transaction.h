@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "adapt/adaptation.h"
+#include "cache/visit.h"
 #include "message/text_body.h"
 #include "proxy/access_record.h"
 #include "proxy/failure.h"
@@ -18,8 +19,11 @@ namespace penstock {
 
 class Transaction final : private DeliveryOwner, private ContentOwner {
  public:
+  // Who it is for: a client, or the cache, which validates what is stored or fetches it beforehand.
+  enum class Origin : std::uint8_t { client, cache };
+
   // Both must outlive it.
-  Transaction(const ProxyParts& parts, Exchange& exchange);
+  Transaction(const ProxyParts& parts, Exchange& exchange, Origin origin = Origin::client);
 
   // From the head to the access record; see docs/internals/life-of-a-transaction.md.
   Task<void> run();
@@ -38,6 +42,17 @@ class Transaction final : private DeliveryOwner, private ContentOwner {
   void name_client();
   [[nodiscard]] bool is_for_the_proxy_itself();
   Task<void> answer_itself();
+  // In transaction_cache.cc.
+  [[nodiscard]] bool begin_visit();
+  [[nodiscard]] CacheKeyParts cache_key_parts() const;
+  [[nodiscard]] bool is_purge() const;
+  Task<void> purge();
+  [[nodiscard]] RequestFacts facts() const;
+  Task<void> serve_through_cache();
+  Task<void> send_stored();
+  Task<bool> take_to_cache(ResponseHead& response, BodySource*& body, const Framing& framing);
+  void choose_response_rule(const ResponseHead& response, const Framing& framing);
+  Task<void> fetch();
   void prepare();
   // In transaction_adapt.cc. False: the client has got something else instead.
   void begin_adaptation();
@@ -80,6 +95,7 @@ class Transaction final : private DeliveryOwner, private ContentOwner {
 
   const ProxyParts& parts_;
   Exchange& exchange_;
+  const Origin origin_;
   RequestHead& request_;
   AccessRecord record_;
   Address server_;  // for the record: the one connected to
@@ -106,6 +122,8 @@ class Transaction final : private DeliveryOwner, private ContentOwner {
   Framing request_framing_;
   ReplayBody body_;
   Delivery delivery_;
+  ResponseHead* response_;           // of the server, or what is stored
+  std::optional<CacheVisit> visit_;  // where the cache is asked
 };
 
 }  // namespace penstock

@@ -100,7 +100,7 @@ void Transaction::take_request_body(const AdaptedMessage& message) {
 }
 
 MaybeTask<bool> Transaction::adapt_for_server() {
-  if (!adaptation_->wants(kLookupInterest)) return adapt_server_request();
+  if (visit_ || !adaptation_->wants(kLookupInterest)) return adapt_server_request();
   const AdaptedMessage& message = begin_request_message(AdaptPoint::client_request);
   MaybeTask<AdaptResult> asked = adaptation_->run_lookup(message, "none");
   const bool done = asked.ready() && asked.value() == AdaptResult::go_on;
@@ -193,8 +193,7 @@ bool Transaction::take_choice(ConnectChoice& choice) {
 
 MaybeTask<bool> Transaction::adapt_response(AdaptPoint point, BodySource*& body, Framing& framing) {
   if (!adaptation_->wants(interest(point))) return true;
-  AdaptedMessage& message =
-      adaptation_->begin_message(point, request_, &delivery_.response(), *body, framing);
+  AdaptedMessage& message = adaptation_->begin_message(point, request_, response_, *body, framing);
   MaybeTask<AdaptResult> adapted = adaptation_->run(message);
   const bool done = adapted.ready() && adapted.value() == AdaptResult::go_on;
   if (!done) return finish_response(std::move(adapted), message, body, framing);
@@ -265,8 +264,7 @@ void Transaction::report_to_filters() {
   if (record_.filter.empty()) record_.filter = adaptation_->decided_by();
   if (!adaptation_->wants(kLogInterest)) return;
   const RecordFields fields(exchange_, record_, parts_.servers.pool().executor());
-  ResponseHead& response = delivery_.response();
-  adaptation_->run_logged(request_, response.status != 0 ? &response : nullptr, fields);
+  adaptation_->run_logged(request_, response_->status != 0 ? response_ : nullptr, fields);
   record_.added = adaptation_->record_fields();
   record_.lists = adaptation_->record_lists();
 }
