@@ -16,6 +16,7 @@
 #include "icap/filter.h"
 #include "icap/service.h"
 #include "icap/service_share.h"
+#include "proxy/background.h"
 #include "proxy/proxy.h"
 #include "server/server.h"
 #include "tests/simulation_modules.h"
@@ -97,7 +98,8 @@ class Worker {
         routes_(settings.routes, servers_),
         log_(world.executor(), log, AccessLogFormat::json),
         filters_{std::move(filters)},
-        handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim", &filters_}),
+        handler_(ProxyParts{servers_, routes_, log_, settings, own_, "sim", &filters_,
+                            make_cache_part(world, options)}),
         flawed_(handler_, options.shared_logins),
         listener_(listener),
         server_settings_(make_settings(options)),
@@ -106,6 +108,7 @@ class Worker {
         accepting_(network_.listen(Address::parse(listener_.addresses.front()).value(), server_)),
         stopping_(world.executor()) {
     server_.add_listener(*accepting_);
+    if (cache_) cache_->background = &background_.emplace(handler_.parts());
     for (icap::ServiceShare& service : services) {
       ServerGroup* const group = servers_.group("icap:" + service.settings().name);
       services_.emplace_back(service, *group, servers_.pool(), log_of_services);
@@ -126,6 +129,7 @@ class Worker {
   void cancel() {
     drain();
     server_.cancel();
+    if (cache_) cache_->cancel();
   }
   void stop() {
     cancel();
@@ -148,9 +152,21 @@ class Worker {
     return made ? std::move(*made) : Entrance();
   }
 
+  CachePart* make_cache_part(SimWorld& world, const ProxyOptions& options) {
+    if (!options.cache) return nullptr;
+    CacheWorker worker{
+        .cache = options.cache.get(),
+        .executor = &world.executor(),
+        .gate = std::make_shared<WorkerGate>([](const std::function<void()>& f) { f(); }),
+        .name = "sim",
+        .counters = &options.cache->add_counters()};
+    return &cache_.emplace(std::move(worker), &no_rules_);
+  }
+
   static Task<void> stop_servers(Worker& worker) {
     worker.upkeep_.cancel();
     co_await worker.upkeep_.join();
+    if (worker.background_) co_await worker.background_->stop();
     co_await worker.servers_.stop();
   }
   std::shared_ptr<FilterSet> make_icap_filters(SimWorld& world, const ProxyOptions& options,
@@ -180,7 +196,10 @@ class Worker {
   RouteTable routes_;
   AccessLog log_;
   FilterSlot filters_;
+  const CacheRules no_rules_{{}};
+  std::optional<CachePart> cache_;
   penstock::Proxy handler_;
+  std::optional<BackgroundFetches> background_;
   FlawedHandler flawed_;
   ListenerSettings listener_;
   ServerSettings server_settings_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "adapt/settings.h"
+#include "cache/cache.h"
 #include "icap/settings.h"
 #include "net/address.h"
 #include "server/settings.h"
@@ -67,6 +68,8 @@ struct ProxyOptions {
   // ICAP services, and the filters that ask them. Not together with modules.
   std::vector<icap::ServiceSettings> icap = {};
   std::vector<FilterSettings> icap_filters = {};
+  // The cache of all workers; null: there is none.
+  std::shared_ptr<Cache> cache = {};
   // Wrong on purpose: clients share the server connections that are logged in.
   bool shared_logins = false;
 };
