@@ -94,8 +94,8 @@ void Worker::Housekeeping::on_timer() {
   // The C library keeps what it is given back unless it is asked.
   if (pool_trim() + SlabPool::trim() >= kWorthTrimming) ::malloc_trim(0);
   worker_->let_filters_go();
-  if (worker_->cache_ && worker_->number_ == 0) worker_->shared_.cache->sweep(
-      worker_->cache_->worker.now());
+  if (worker_->cache_ && worker_->number_ == 0)
+    worker_->shared_.cache->sweep(worker_->cache_->worker.now());
   arm();
 }
 

@@ -61,9 +61,9 @@ class MemoryStore {
   // Calls f for each, shard by shard, without a lock held: what comes and goes meanwhile may be
   // missed. f returns false to end it.
   void for_each(const std::function<bool(const std::shared_ptr<StoredResponse>&)>& f);
-  // Takes out what is invalid, or of no use any more; some shards at a time, to be called about once
-  // a second by one thread. At the end of a round: the number of the last invalidation before it.
-  // All that is stored has been looked at since, so Invalidations may forget up to that one.
+  // Takes out what is invalid, or of no use any more; some shards at a time, to be called about
+  // once a second by one thread. At the end of a round: the number of the last invalidation before
+  // it. All that is stored has been looked at since, so Invalidations may forget up to that one.
   std::optional<std::uint64_t> sweep(std::int64_t now_s);
 
   struct Numbers {

@@ -293,8 +293,8 @@ TEST_F(VisitTest, PostMayBeStoredForGet) {
   again.ask();
   world().cache.invalidations().declare(
       {.what = Invalidation::What::host, .soft = false, .text = "a.example", .expression = {}});
-  again.respond(
-      200, {{"Cache-Control", "max-age=60"}, {"Content-Location", "http://a.example/a"}}, "old");
+  again.respond(200, {{"Cache-Control", "max-age=60"}, {"Content-Location", "http://a.example/a"}},
+                "old");
   again.answered();
   EXPECT_EQ(ask("/a"), CacheStep::forward);
 }

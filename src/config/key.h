@@ -42,10 +42,11 @@ constexpr Key<Owner> key(std::string_view name, std::string_view standard, std::
           .type = &Value::type,
           .read =
               [](const toml::node& node, Report& report, Owner& owner) {
-                const auto value = Value::read(node, report);
-                if (!value) return;
+                const auto read = Value::read(node, report);
+                if (!read) return;
+                const auto& value = *read;
                 const auto store = [&value](auto& member) {
-                  member = static_cast<std::remove_reference_t<decltype(member)>>(*value);
+                  member = static_cast<std::remove_reference_t<decltype(member)>>(value);
                 };
                 std::apply([&store](auto&... member) { (store(member), ...); }, Members{}(owner));
               },

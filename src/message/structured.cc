@@ -237,7 +237,7 @@ class Parser {
         return skip('"') && utf8.complete();
       }
       if (!is_printable(c)) return false;
-      auto octet = static_cast<unsigned>(c);
+      unsigned octet = static_cast<unsigned char>(c);
       if (c == '%') {
         if (rest_.size() - at < 3) return false;
         const int high = lower_hex(rest_[at + 1]);

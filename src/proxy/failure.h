@@ -72,9 +72,8 @@ inline constexpr Failure kNotStored{504, "http_request_denied",
                                     "The request wants what is stored here (only-if-cached), and "
                                     "nothing is that may be used.",
                                     "RFC 9111 5.2.1.7", "not_stored"};
-inline constexpr Failure kPurgeDenied{403, "http_request_denied",
-                                      "This client may not purge what is stored here.", "",
-                                      "purge"};
+inline constexpr Failure kPurgeDenied{
+    403, "http_request_denied", "This client may not purge what is stored here.", "", "purge"};
 inline constexpr Failure kUnexpectedUpgrade{502, "http_protocol_error",
                                             "The server switched to a protocol nobody asked for.",
                                             "RFC 9110 15.2.2", "upgrade"};
